@@ -1,0 +1,161 @@
+"""The demo center as plain data: its teams, agents, numbers and connections, and the phones of its supervisors.
+
+The sandbox plays calls with it; the dashboard seeds its demo from it. Every number lies in a range kept for fiction
+(North American 555-01xx) or is not assigned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+SIP_DOMAIN = "sip.telnyx.com"
+
+CALLS_CONNECTION_ID = "2781903345512846337"
+"""The center's own Call Control application: customers arrive here and agents' phones are dialled from here."""
+EAR_CONNECTION_ID = "2781903345512846583"
+"""The application on which supervisors' legs are dialled, and nothing else."""
+CREDENTIAL_CONNECTION_ID = "2781903345512846412"
+"""The credential connection on which agents' SIP phones are registered; calls from a phone arrive on it, parked."""
+
+CONNECTION_NAMES = {
+    CALLS_CONNECTION_ID: "calls",
+    EAR_CONNECTION_ID: "ear",
+    CREDENTIAL_CONNECTION_ID: "agents' phones",
+}
+
+FROM_NUMBER = "+18005550199"
+"""Caller id of everything the center dials, supervisors' phones included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    name: str
+    team: str
+    sip_username: str
+
+    @property
+    def address(self) -> str:
+        return f"sip:{self.sip_username}@{SIP_DOMAIN}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Team:
+    name: str
+    queue: str
+    number: str
+    """What customers dial to reach this team."""
+    agents: tuple[Agent, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phone:
+    owner: str
+    label: str
+    address: str
+
+
+def _sip_username(key: str) -> str:
+    """Return a user name of the form Telnyx generates, the same one for the same key."""
+    alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
+    digest = hashlib.sha256(f"floorline sandbox {key}".encode()).digest()
+    return "gencred" + "".join(alphabet[byte % len(alphabet)] for byte in digest[:24])
+
+
+def _team(name: str, number: str, *names: str) -> Team:
+    agents = tuple(Agent(name=agent, team=name, sip_username=_sip_username(f"{name}/{agent}")) for agent in names)
+    return Team(name=name, queue=name.lower(), number=number, agents=agents)
+
+
+TEAMS: tuple[Team, ...] = (
+    _team(
+        "Billing",
+        "+18005550101",
+        "Ana Ruiz",
+        "Max Falk",
+        "Priya Nair",
+        "Tomasz Zieliński",
+        "Grace Okafor",
+        "Hiroshi Tanaka",
+        "Léa Fournier",
+        "Samuel Mbeki",
+        "Ingrid Solberg",
+        "Mateus Carvalho",
+    ),
+    _team(
+        "Support",
+        "+18005550102",
+        "Jo Lim",
+        "Nadia Haddad",
+        "Ben Whitlock",
+        "Oksana Kovalenko",
+        "Rahul Deshmukh",
+        "Chiara Conti",
+        "Kofi Asante",
+        "Mei-Ling Chou",
+        "Pavel Dvořák",
+        "Elif Yıldız",
+    ),
+    _team(
+        "Sales",
+        "+18005550103",
+        "Carla Mendes",
+        "Dylan O’Connor",
+        "Aisha Rahman",
+        "Lukas Brandt",
+        "Thandiwe Dlamini",
+        "Yusuf Demir",
+        "Freya Lindqvist",
+        "Diego Herrera",
+        "Hannah Goldberg",
+        "Minh Tran",
+    ),
+    _team(
+        "Retention",
+        "+18005550104",
+        "Ruth Adeyemi",
+        "Jonas Weber",
+        "Sofia Papadaki",
+        "Arjun Mehta",
+        "Camille Moreau",
+        "Peter Novák",
+        "Zanele Khumalo",
+        "Isabel Ortega",
+        "Erik Johansson",
+        "Leila Farahani",
+    ),
+)
+
+KIM_SIP = Phone(owner="Kim", label="Kim’s desk phone", address=f"sip:kim@{SIP_DOMAIN}")
+KIM_MOBILE = Phone(owner="Kim", label="Kim’s mobile", address="+491555010011")
+LENA_SIP = Phone(owner="Lena", label="Lena’s desk phone", address=f"sip:lena@{SIP_DOMAIN}")
+LENA_MOBILE = Phone(owner="Lena", label="Lena’s mobile", address="+491555010022")
+OMAR_SIP = Phone(owner="Omar", label="Omar’s desk phone", address=f"sip:omar@{SIP_DOMAIN}")
+
+SUPERVISOR_PHONES: tuple[Phone, ...] = (KIM_SIP, KIM_MOBILE, LENA_SIP, LENA_MOBILE, OMAR_SIP)
+
+
+def team_named(name: str) -> Team:
+    """Return the team of that name; raise KeyError where there is none."""
+    for team in TEAMS:
+        if team.name == name:
+            return team
+    raise KeyError(name)
+
+
+def agents(count: int) -> tuple[Agent, ...]:
+    """Return at least `count` agents, teams taking turns: the named ones first, then "Ana Ruiz 2" and so on."""
+    roster: list[Agent] = []
+    generation = 1
+    while generation == 1 or len(roster) < count:
+        for row in zip(*(team.agents for team in TEAMS), strict=True):
+            roster.extend(_namesake(agent, generation) for agent in row)
+        generation += 1
+    return tuple(roster[: max(count, sum(len(team.agents) for team in TEAMS))])
+
+
+def _namesake(agent: Agent, generation: int) -> Agent:
+    if generation == 1:
+        return agent
+    name = f"{agent.name} {generation}"
+    return Agent(name=name, team=agent.team, sip_username=_sip_username(f"{agent.team}/{name}"))
