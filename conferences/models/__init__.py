@@ -1,0 +1,29 @@
+"""Everything Floorline stores, by moment: the account, calls, people, supervision, records."""
+
+from __future__ import annotations
+
+from .account import Account, BoardVersion, Connection, DatabaseStamp
+from .calls import Conference, Leg, Participant
+from .people import Agent, Line, Team, TeamMembership
+from .records import AuditEntry, WebhookEvent
+from .supervision import Command, Ear, Presence, SupervisorSession
+
+__all__ = [
+    "Account",
+    "Agent",
+    "AuditEntry",
+    "BoardVersion",
+    "Command",
+    "Conference",
+    "Connection",
+    "DatabaseStamp",
+    "Ear",
+    "Leg",
+    "Line",
+    "Participant",
+    "Presence",
+    "SupervisorSession",
+    "Team",
+    "TeamMembership",
+    "WebhookEvent",
+]

@@ -1,0 +1,148 @@
+"""The Telnyx account, its connections, and two rows that describe the database itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from conferences.secrets import EncryptedTextField
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What is needed to speak with Telnyx for one account; the key stays out of repr."""
+
+    api_base: str
+    api_key: str = field(repr=False)
+    public_keys: tuple[str, ...]
+    ear_connection_id: str
+    from_number: str
+
+
+class Region(models.TextChoices):
+    """Where Telnyx keeps the conferences (the `region` of conference requests)."""
+
+    DEFAULT = "", _("the account's own region")
+    US = "US", "US"
+    EUROPE = "Europe", _("Europe")
+    AUSTRALIA = "Australia", _("Australia")
+    MIDDLE_EAST = "Middle East", _("Middle East")
+
+
+class Account(models.Model):
+    """One Telnyx account; what is left empty on the default account comes from the environment."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    api_key = EncryptedTextField(_("API key"), blank=True, default="")
+    public_keys = models.TextField(
+        _("public keys"), blank=True, default="", help_text=_("One a line; two while Telnyx rotates them.")
+    )
+    ear_connection_id = models.CharField(
+        _("ear application"),
+        max_length=64,
+        blank=True,
+        default="",
+        help_text=_("The id of the Call Control application that supervisors' lines are dialled on."),
+    )
+    from_number = models.CharField(
+        _("number to dial from"), max_length=32, blank=True, default="", help_text=_("In the form +15551230000.")
+    )
+    region = models.CharField(_("region"), max_length=16, blank=True, default=Region.DEFAULT, choices=Region.choices)
+    agent_path = models.CharField(
+        _("agent in client_state"),
+        max_length=100,
+        blank=True,
+        default="",
+        help_text=_(
+            "Where the call flow writes an agent's reference in a leg's client_state, for example agent.id. "
+            "Empty: client_state is not used."
+        ),
+    )
+    agent_header = models.CharField(
+        _("agent header"),
+        max_length=100,
+        blank=True,
+        default="",
+        help_text=_("A SIP header on outgoing legs that carries an agent's reference, for example X-Agent."),
+    )
+    reads_per_second = models.PositiveSmallIntegerField(
+        _("reads per second"), default=5, help_text=_("Telnyx' rate limit is shared with your call flow.")
+    )
+    bridged_call_seen_at = models.DateTimeField(_("bridged call seen"), null=True, blank=True, editable=False)
+    checked_at = models.DateTimeField(_("last full comparison with Telnyx"), null=True, blank=True, editable=False)
+    check_problem = models.CharField(_("why the last comparison failed"), max_length=300, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("Telnyx account")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def credentials(self) -> Credentials:
+        """Return what the row says, completed from the environment."""
+        stored = tuple(key.strip() for key in self.public_keys.replace(",", "\n").splitlines() if key.strip())
+        return Credentials(
+            api_base=settings.TELNYX_API_BASE,
+            api_key=self.api_key or settings.TELNYX_API_KEY,
+            public_keys=stored or tuple(settings.TELNYX_PUBLIC_KEYS),
+            ear_connection_id=self.ear_connection_id or settings.TELNYX_CONNECTION_ID,
+            from_number=self.from_number or settings.TELNYX_FROM_NUMBER,
+        )
+
+
+class Connection(models.Model):
+    """A Telnyx connection or application that events name; unknown ones wait here for an admin's word."""
+
+    class Role(models.TextChoices):
+        UNASSIGNED = "unassigned", _("unassigned")
+        CALLS = "calls", _("calls: customers and agents")
+        AGENTS = "agents", _("agents' phones only")
+        EAR = "ear", _("ear: supervisors' lines only")
+        IGNORED = "ignored", _("ignored")
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="connections")
+    connection_id = models.CharField(_("connection id"), max_length=64)
+    name = models.CharField(_("name"), max_length=100, blank=True, default="")
+    role = models.CharField(_("role"), max_length=16, choices=Role.choices, default=Role.UNASSIGNED)
+    team = models.ForeignKey(
+        "Team", on_delete=models.SET_NULL, null=True, blank=True, help_text=_("Its conferences belong to this team.")
+    )
+
+    class Meta:
+        verbose_name = _("connection")
+        constraints = [
+            models.UniqueConstraint(fields=["account", "connection_id"], name="connection_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.connection_id
+
+
+class BoardVersion(models.Model):
+    """The number of the last visible change: one row, raised inside the transaction that changes something."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    value = models.BigIntegerField(default=0)
+    ingested_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_board_version")]
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class DatabaseStamp(models.Model):
+    """Says whether this database belongs to the sandbox or to a real account; the other mode refuses it."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    sandbox = models.BooleanField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_database_stamp")]
+
+    def __str__(self) -> str:
+        return "sandbox" if self.sandbox else "live"

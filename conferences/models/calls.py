@@ -1,0 +1,129 @@
+"""What happens on the floor: conferences, legs, and a leg's stay in a conference.
+
+Rows are registers first (`facts`, merged by conferences.registers) and columns second: every other projected column
+is derived from the registers by conferences.projection, so any order of events gives the same row.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from .account import Account
+from .people import Agent, Team
+
+
+class Conference(models.Model):
+    """One Telnyx conference."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    telnyx_id = models.CharField(_("Telnyx id"), max_length=128)
+    facts: models.JSONField[Any, Any] = models.JSONField(default=dict)
+
+    name = models.CharField(_("name"), max_length=200, blank=True, default="")
+    connection_id = models.CharField(max_length=64, blank=True, default="")
+    team = models.ForeignKey(Team, on_delete=models.SET_NULL, null=True, blank=True)
+    region = models.CharField(max_length=16, blank=True, default="")
+    started_at = models.DateTimeField(_("started"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    end_reason = models.CharField(_("end reason"), max_length=32, blank=True, default="")
+    speaker_call_control_id = models.CharField(max_length=200, blank=True, default="")
+    speaker_since = models.DateTimeField(null=True)
+    version = models.BigIntegerField(default=0, help_text="The board version of the last visible change.")
+
+    # Softer evidence, from REST listings (conferences.reconcile).
+    read_at = models.DateTimeField(null=True, help_text="When Telnyx last answered about this conference.")
+    participants_read_at = models.DateTimeField(null=True)
+    missing_since = models.DateTimeField(null=True, help_text="The first complete listing that did not name it.")
+
+    class Meta:
+        verbose_name = _("conference")
+        constraints = [models.UniqueConstraint(fields=["account", "telnyx_id"], name="conference_once")]
+        indexes = [
+            # The floor: live conferences only, and the changes since a version.
+            models.Index(fields=["started_at"], condition=Q(ended_at=None), name="conference_live"),
+            models.Index(fields=["version"], name="conference_version"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.telnyx_id
+
+
+class Leg(models.Model):
+    """One call leg."""
+
+    class Party(models.TextChoices):
+        UNKNOWN = "unknown", _("unknown")
+        CUSTOMER = "customer", _("customer")
+        AGENT = "agent", _("agent")
+        SUPERVISOR = "supervisor", _("supervisor")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    call_control_id = models.CharField(max_length=200)
+    facts: models.JSONField[Any, Any] = models.JSONField(default=dict)
+
+    call_leg_id = models.CharField(max_length=64, blank=True, default="")
+    call_session_id = models.CharField(max_length=64, blank=True, default="")
+    connection_id = models.CharField(max_length=64, blank=True, default="")
+    direction = models.CharField(_("direction"), max_length=16, blank=True, default="")
+    from_address = models.CharField(_("from"), max_length=200, blank=True, default="")
+    to_address = models.CharField(_("to"), max_length=200, blank=True, default="")
+    caller_name = models.CharField(_("caller name"), max_length=200, blank=True, default="")
+    started_at = models.DateTimeField(_("started"), null=True)
+    answered_at = models.DateTimeField(_("answered"), null=True)
+    hung_up_at = models.DateTimeField(_("hung up"), null=True)
+    hangup_cause = models.CharField(_("hangup cause"), max_length=64, blank=True, default="")
+    queue = models.CharField(_("queue"), max_length=100, blank=True, default="")
+    enqueued_at = models.DateTimeField(null=True)
+    dequeued_at = models.DateTimeField(null=True)
+    phone_held_since = models.DateTimeField(null=True, help_text="Hold pressed on the phone itself (call.hold).")
+
+    party = models.CharField(_("party"), max_length=16, choices=Party.choices, default=Party.UNKNOWN)
+    evidence = models.CharField(_("recognised by"), max_length=100, blank=True, default="")
+    agent = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, blank=True, related_name="legs")
+
+    class Meta:
+        verbose_name = _("leg")
+        constraints = [models.UniqueConstraint(fields=["account", "call_control_id"], name="leg_once")]
+        indexes = [
+            models.Index(fields=["queue"], condition=Q(hung_up_at=None, dequeued_at=None), name="leg_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return self.call_leg_id or str(self.id)
+
+
+class Participant(models.Model):
+    """A leg's stay in a conference."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    conference = models.ForeignKey(Conference, on_delete=models.CASCADE, related_name="participants")
+    leg = models.ForeignKey(Leg, on_delete=models.CASCADE, related_name="participations")
+    facts: models.JSONField[Any, Any] = models.JSONField(default=dict)
+
+    joined_at = models.DateTimeField(_("joined"), null=True)
+    left_at = models.DateTimeField(_("left"), null=True)
+    present = models.BooleanField(_("present"), default=False)
+
+    # Softer evidence, as last read from Telnyx, with its time.
+    read_at = models.DateTimeField(null=True)
+    muted = models.BooleanField(null=True)
+    on_hold = models.BooleanField(null=True)
+    whisper_call_control_ids: models.JSONField[Any, Any] = models.JSONField(default=list)
+    listed_at = models.DateTimeField(null=True, help_text="When a listing last named it as joined.")
+    missing_since = models.DateTimeField(null=True, help_text="The first complete listing that did not name it.")
+    gone_at = models.DateTimeField(null=True, help_text="When Telnyx confirmed that it is gone.")
+
+    class Meta:
+        verbose_name = _("participant")
+        constraints = [models.UniqueConstraint(fields=["conference", "leg"], name="participant_once")]
+        indexes = [models.Index(fields=["conference"], condition=Q(present=True), name="participant_present")]
+
+    def __str__(self) -> str:
+        return f"{self.leg_id} in {self.conference_id}"

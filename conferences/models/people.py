@@ -1,0 +1,133 @@
+"""Who takes calls, who may hear whom, and on which phone."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+e164 = RegexValidator(r"^\+[1-9][0-9]{6,14}$", _("Write the number with its country code, for example +15551230000."))
+
+
+class Team(models.Model):
+    """Agents who belong together; rights are given per team."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+
+    class Meta:
+        verbose_name = _("team")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Agent(models.Model):
+    """Someone who takes calls, and the marks by which their legs are recognised."""
+
+    name = models.CharField(_("name"), max_length=100)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="agents")
+    sip_username = models.CharField(
+        _("SIP credential"),
+        max_length=128,
+        blank=True,
+        default="",
+        help_text=_("The user part of the agent's SIP address, for example gencredAbc123."),
+    )
+    number = models.CharField(
+        _("number"),
+        max_length=32,
+        blank=True,
+        default="",
+        validators=[e164],
+        help_text=_("Recognised only when the call flow dials it; a caller with this number is a customer."),
+    )
+    reference = models.CharField(
+        _("reference"),
+        max_length=100,
+        blank=True,
+        default="",
+        help_text=_("What the call flow writes into client_state or the agent header."),
+    )
+
+    class Meta:
+        verbose_name = _("agent")
+        constraints = [
+            models.UniqueConstraint(
+                fields=[field], condition=~Q(**{field: ""}), name=f"agent_{field}_once", violation_error_message=text
+            )
+            for field, text in (
+                ("sip_username", _("Another agent has this SIP credential.")),
+                ("number", _("Another agent has this number.")),
+                ("reference", _("Another agent has this reference.")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TeamMembership(models.Model):
+    """What a supervisor may do in a team's conferences."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="team_memberships")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    may_monitor = models.BooleanField(_("may monitor"), default=True)
+    may_whisper = models.BooleanField(_("may whisper"), default=False)
+    may_barge = models.BooleanField(_("may barge"), default=False)
+    is_lead = models.BooleanField(
+        _("lead"), default=False, help_text=_("Also sees conferences that belong to no team, with the same rights.")
+    )
+
+    class Meta:
+        verbose_name = _("team right")
+        constraints = [models.UniqueConstraint(fields=["user", "team"], name="membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.team}"
+
+
+class Line(models.Model):
+    """A supervisor's phone: where Floorline rings when they want to listen."""
+
+    class Kind(models.TextChoices):
+        PHONE = "phone", _("phone number")
+        SIP = "sip", _("SIP phone")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="lines")
+    label = models.CharField(_("label"), max_length=60, help_text=_("For example “Desk phone”."))
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices, default=Kind.PHONE)
+    address = models.CharField(
+        _("address"), max_length=200, help_text=_("+15551230000 for a phone, sip:name@sip.telnyx.com for a SIP phone.")
+    )
+    is_default = models.BooleanField(_("rings first"), default=False)
+
+    class Meta:
+        verbose_name = _("line")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=Q(is_default=True),
+                name="one_default_line",
+                violation_error_message=_("Only one line of a person can ring first."),
+            ),
+            models.UniqueConstraint(
+                fields=["address"],
+                name="line_address_once",
+                violation_error_message=_("This address is already somebody's line."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    def clean(self) -> None:
+        """Hold the address against the kind of line."""
+        if self.kind == self.Kind.PHONE:
+            e164(self.address)
+        else:
+            RegexValidator(r"^sip:[^@\s]+@[^@\s]+$", _("Write it as sip:name@sip.telnyx.com."))(self.address)

@@ -1,0 +1,208 @@
+"""Settings: environment readers on top, Django below. docs/operations.md lists every variable."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+from environs import Env, EnvError
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+VAR_DIR.mkdir(exist_ok=True)
+
+env = Env()
+
+
+def read(reader: Any, name: str, default: Any, *, mend: str) -> Any:
+    """Return a setting from the environment, or refuse it with its name and the mend."""
+    try:
+        return reader(name, default)
+    except (EnvError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name} cannot be used: {error}. {mend}") from error
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether a URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+# --- Telnyx -----------------------------------------------------------------------------------------------------------
+
+TELNYX_API_BASE: str = env.str("TELNYX_API_BASE", "https://api.telnyx.com/v2").rstrip("/")
+TELNYX_API_KEY: str = env.str("TELNYX_API_KEY", "")
+TELNYX_PUBLIC_KEYS: list[str] = env.list("TELNYX_PUBLIC_KEY", [])
+TELNYX_CONNECTION_ID: str = env.str("TELNYX_CONNECTION_ID", "")
+TELNYX_FROM_NUMBER: str = env.str("TELNYX_FROM_NUMBER", "")
+TELNYX_HOSTS = {"api.telnyx.com", "api.telnyx.eu"}
+
+# A loopback API is the sandbox: it marks every page and gets a database of its own.
+SANDBOX = is_loopback(TELNYX_API_BASE)
+if not SANDBOX and (urlsplit(TELNYX_API_BASE).scheme, urlsplit(TELNYX_API_BASE).hostname) not in {
+    ("https", host) for host in TELNYX_HOSTS
+}:
+    raise ImproperlyConfigured(
+        "TELNYX_API_BASE may only name Telnyx (https://api.telnyx.com/v2, https://api.telnyx.eu/v2) or a loopback "
+        f"address for the sandbox, not {TELNYX_API_BASE!r}. Remove it, or name one of these."
+    )
+SANDBOX_PAGE_URL = TELNYX_API_BASE.removesuffix("/v2") + "/" if SANDBOX else ""
+
+# --- Serving ----------------------------------------------------------------------------------------------------------
+
+HOST: str = env.str("HOST", "localhost")
+PORT: int = read(env.int, "PORT", 8000, mend="Give a number such as 8000.")
+PUBLIC_URL: str = env.str("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
+if urlsplit(PUBLIC_URL).scheme not in {"http", "https"} or not urlsplit(PUBLIC_URL).hostname:
+    raise ImproperlyConfigured(f"PUBLIC_URL must be an address such as https://floor.example.com, not {PUBLIC_URL!r}.")
+SECURE = PUBLIC_URL.startswith("https://")
+ALLOWED_HOSTS: list[str] = env.list(
+    "ALLOWED_HOSTS", [str(urlsplit(PUBLIC_URL).hostname), "localhost", "127.0.0.1", "[::1]"]
+)
+DEBUG: bool = read(env.bool, "DEBUG", False, mend="Say true or false.")
+
+SECRET_KEY_GIVEN: bool = bool(env.str("SECRET_KEY", ""))
+# Without a SECRET_KEY commands such as migrate still work; dashboard.checks refuses to serve.
+SECRET_KEY: str = env.str("SECRET_KEY", "") or get_random_secret_key()
+FIELD_KEYS: list[str] = env.list("FIELD_KEYS", [])
+
+# --- Database ---------------------------------------------------------------------------------------------------------
+
+DEFAULT_DATABASE = VAR_DIR / ("sandbox.sqlite3" if SANDBOX else "floorline.sqlite3")
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": read(
+        env.dj_db_url,
+        "DATABASE_URL",
+        f"sqlite:///{DEFAULT_DATABASE}",
+        mend="Use sqlite:////path/to/file.sqlite3 or postgres://user:password@host:5432/name.",
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # IMMEDIATE: a transaction that starts by reading and then writes would otherwise fail with "locked" at once.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 5,
+        # FULL: a webhook is acknowledged after the commit, and the commit must survive a power cut.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+elif DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL must name SQLite (sqlite:///…) or PostgreSQL (postgres://…).")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Application ------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "conferences",
+    "dashboard",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.middleware.private_pages",
+    "dashboard.middleware.viewer_time_zone",
+]
+ROOT_URLCONF = "dashboard.urls"
+ASGI_APPLICATION = "dashboard.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "dashboard.context.product",
+            ],
+            "builtins": ["django.templatetags.i18n", "django.templatetags.static"],
+        },
+    }
+]
+
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+LOCALE_PATHS = [BASE_DIR / "locale"]
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django_manifeststaticfiles_enhanced.storage.EnhancedManifestStaticFilesStorage"},
+}
+
+# --- Security ---------------------------------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 60 * 60  # one long shift
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "__Host-floorline" if SECURE else "floorline"
+CSRF_COOKIE_NAME = "__Host-floorline-csrf" if SECURE else "floorline-csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if SECURE else []
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if SECURE else 0
+
+# --- Logging ----------------------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {"urllib3": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+}
