@@ -1,0 +1,113 @@
+"""The hub: the number of the last visible change, and wake-ups for whoever waits for the next.
+
+A wake-up is only a hint. The hub also looks for itself every tenth of a second, so a change made by another process
+is seen, and a lost wake-up costs a moment, never a change. Versions become visible in order because they are taken
+under a row lock in the writing transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+
+from .models import BoardVersion
+
+LOOK_SECONDS = 0.1
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BoardState:
+    """How far the board has come: its version, and when the last webhook was ingested."""
+
+    version: int
+    ingested_at: datetime | None
+
+
+def current() -> BoardState:
+    """Read the board's version."""
+    row = BoardVersion.objects.filter(id=1).values_list("value", "ingested_at").first()
+    return BoardState(*row) if row else BoardState(0, None)
+
+
+def advance(*, now: datetime, ingested: bool = False) -> int:
+    """Take the next board version inside the caller's transaction, and wake the streams once it is committed.
+
+    The UPDATE locks the row until the commit, so no later version can become visible before this one.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("changes.advance() belongs inside the transaction that changes the board")
+    fields: dict[str, Any] = {"value": F("value") + 1}
+    if ingested:
+        fields["ingested_at"] = now
+    if not BoardVersion.objects.filter(id=1).update(**fields):
+        BoardVersion.objects.bulk_create([BoardVersion(id=1, value=0)], ignore_conflicts=True)
+        BoardVersion.objects.filter(id=1).update(**fields)
+    version = BoardVersion.objects.values_list("value", flat=True).get(id=1)
+    transaction.on_commit(partial(hub.notify, version))
+    return version
+
+
+class Hub:
+    """Wakes everyone in this process who waits for a newer board; any number of waiters cost one look."""
+
+    def __init__(self) -> None:
+        self._version = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        # One thread with one connection of its own: the streams themselves hold none while they wait.
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="board-version")
+
+    def notify(self, version: int) -> None:
+        """Say that a version has been committed; may be called from any thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._arrived, version)
+
+    async def wait(self, *, after: int, seconds: float) -> int:
+        """Return the board's version as soon as it is above `after`, at the latest after `seconds`."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._news = loop, asyncio.Event()
+        if self._looking is None or self._looking.done():
+            self._looking = loop.create_task(self._look())
+        deadline = loop.time() + seconds
+        while self._version <= after and (left := deadline - loop.time()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), left)
+        return self._version
+
+    def _arrived(self, version: int) -> None:
+        if version > self._version:
+            self._version = version
+            self._news.set()
+            self._news = asyncio.Event()
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._arrived(await loop.run_in_executor(self._reader, self._read))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _read(self) -> int:
+        try:
+            return current().version
+        except DatabaseError:
+            # The streams say so by themselves (their own reads fail); looking goes on.
+            logger.warning("the board's version cannot be read", exc_info=True)
+            connection.close()
+            return 0
+
+
+hub = Hub()

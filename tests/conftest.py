@@ -1,0 +1,63 @@
+"""The three people of every permission test: Kim supervises Billing, Lena leads it, Omar is a stranger."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth.models import User
+
+from conferences.models import Account, Agent, Line, Team, TeamMembership
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime(2026, 8, 21, 14, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def account(db: None) -> Account:
+    return Account.objects.create(name="default")
+
+
+@pytest.fixture
+def billing(db: None) -> Team:
+    return Team.objects.create(name="Billing")
+
+
+@pytest.fixture
+def ana(billing: Team) -> Agent:
+    return Agent.objects.create(name="Ana Ruiz", team=billing, sip_username="gencredAna", reference="ana")
+
+
+@pytest.fixture
+def max_falk(billing: Team) -> Agent:
+    return Agent.objects.create(name="Max Falk", team=billing, sip_username="gencredMax", reference="max")
+
+
+@pytest.fixture
+def kim(billing: Team) -> User:
+    """A supervisor: sees Billing and may do everything there; listens on a SIP phone."""
+    user = User.objects.create_user("kim", password="kim-password", first_name="Kim", last_name="Winter")
+    TeamMembership.objects.create(user=user, team=billing, may_monitor=True, may_whisper=True, may_barge=True)
+    Line.objects.create(
+        user=user, label="Desk phone", kind=Line.Kind.SIP, address="sip:kim@sip.telnyx.com", is_default=True
+    )
+    return user
+
+
+@pytest.fixture
+def lena(billing: Team) -> User:
+    """A lead: staff, also sees conferences that belong to no team; may monitor only."""
+    user = User.objects.create_user(
+        "lena", password="lena-password", first_name="Lena", last_name="Sommer", is_staff=True
+    )
+    TeamMembership.objects.create(user=user, team=billing, is_lead=True)
+    Line.objects.create(user=user, label="Mobile", kind=Line.Kind.PHONE, address="+4915550100777", is_default=True)
+    return user
+
+
+@pytest.fixture
+def omar(db: None) -> User:
+    """A stranger: signed in, in no team."""
+    return User.objects.create_user("omar", password="omar-password", first_name="Omar", last_name="Haddad")
