@@ -1,0 +1,62 @@
+"""Recognises live legs afresh after an admin changed who is who."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import OuterRef, Subquery
+
+from conferences.changes import advance
+from conferences.models import Account, Conference, Connection, Leg
+
+from .directory import directory_for
+from .marks import marks_of
+from .rules import recognise
+
+BATCH = 200  # legs per transaction: ingest waits for a few milliseconds, not for the whole floor
+
+
+def recognise_again(*, account: Account, leg_ids: Iterable[UUID] | None = None, now: datetime) -> int:
+    """Recognise legs that have not hung up, all of them or those given; return how many changed.
+
+    Without `leg_ids` every live conference takes its connection's team again and is pushed to the screens, because a
+    new name or team may show on any card.
+    """
+    legs = Leg.objects.filter(account=account, hung_up_at=None)
+    if leg_ids is not None:
+        legs = legs.filter(pk__in=list(leg_ids))
+    ids = list(legs.order_by("pk").values_list("pk", flat=True))
+    changed = sum(_recognise_batch(account, ids[start : start + BATCH], now=now) for start in range(0, len(ids), BATCH))
+    if leg_ids is None:
+        _push_every_live_conference(account, now=now)
+    return changed
+
+
+@transaction.atomic
+def _recognise_batch(account: Account, ids: list[UUID], *, now: datetime) -> int:
+    # Locked, because the projection recognises the same rows whenever one of their events arrives.
+    legs = list(Leg.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    marks = [marks_of(leg.call_control_id, leg.facts) for leg in legs]
+    directory = directory_for(account, marks)
+    changed = []
+    for leg, mark in zip(legs, marks, strict=True):
+        found = recognise(mark, directory)
+        if (leg.party, leg.agent_id, leg.evidence) != (found.party, found.agent_id, found.evidence):
+            leg.party, leg.agent_id, leg.evidence = found.party, found.agent_id, found.evidence
+            changed.append(leg)
+    if changed:
+        Leg.objects.bulk_update(changed, ["party", "agent", "evidence"])
+        shown = Conference.objects.filter(participants__leg__in=changed).order_by().values("pk")
+        Conference.objects.filter(pk__in=shown).update(version=advance(now=now))
+    return len(changed)
+
+
+@transaction.atomic
+def _push_every_live_conference(account: Account, *, now: datetime) -> None:
+    connection = Connection.objects.filter(account=account, connection_id=OuterRef("connection_id"))
+    Conference.objects.filter(account=account, ended_at=None).update(
+        team=Subquery(connection.values("team")[:1]), version=advance(now=now)
+    )

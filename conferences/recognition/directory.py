@@ -1,0 +1,113 @@
+"""The few rows that decide whose a batch of legs is, read in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+
+from conferences.models import Account, Agent, Connection, Ear
+
+from .marks import LegMarks, header_value, plain, value_in_client_state
+
+
+@dataclass(frozen=True, slots=True)
+class KnownConnection:
+    """What an admin said about a connection."""
+
+    name: str
+    role: str
+    team_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """Agents by their marks, connections by Telnyx's id, and the legs that are ears."""
+
+    agent_path: str = ""
+    agent_header: str = ""
+    ear_connection_id: str = ""
+    by_sip: Mapping[str, int] = field(default_factory=dict)
+    by_number: Mapping[str, int] = field(default_factory=dict)
+    by_reference: Mapping[str, int] = field(default_factory=dict)
+    connections: Mapping[str, KnownConnection] = field(default_factory=dict)
+    ear_legs: frozenset[str] = frozenset()
+
+    def role_of(self, connection_id: str) -> str:
+        """Return a connection's role; an admin's word goes before the account's ear application."""
+        known = self.connections.get(connection_id)
+        if known is not None and known.role != Connection.Role.UNASSIGNED:
+            return known.role
+        if connection_id and connection_id == self.ear_connection_id:
+            return Connection.Role.EAR
+        return Connection.Role.UNASSIGNED
+
+    def name_of(self, connection_id: str) -> str:
+        """Return a connection's name, or its id where it has none."""
+        known = self.connections.get(connection_id)
+        return (known.name if known else "") or connection_id
+
+
+def directory_for(account: Account, marks: Iterable[LegMarks], *, connection_ids: Iterable[str] = ()) -> Directory:
+    """Read what these legs (and these further connections) need: at most three queries."""
+    batch = list(marks)
+    wanted = {mark.connection_id for mark in batch if mark.connection_id}
+    wanted |= {connection_id for given in connection_ids if (connection_id := plain(given, limit=64))}
+    agents = _agents(account, batch)
+    return Directory(
+        agent_path=account.agent_path,
+        agent_header=account.agent_header,
+        ear_connection_id=account.credentials().ear_connection_id,
+        by_sip={agent.sip_username: agent.pk for agent in agents if agent.sip_username},
+        by_number={agent.number: agent.pk for agent in agents if agent.number},
+        by_reference={agent.reference: agent.pk for agent in agents if agent.reference},
+        connections=_connections(account, wanted),
+        ear_legs=_ear_legs(account, {mark.call_control_id for mark in batch if mark.call_control_id}),
+    )
+
+
+def note_connections(account: Account, connection_ids: Iterable[str], directory: Directory) -> None:
+    """Keep connections that nobody named yet as "unassigned"; a query only when there is a new one."""
+    new = {connection_id for given in connection_ids if (connection_id := plain(given, limit=64))}
+    new -= directory.connections.keys() | {directory.ear_connection_id}
+    if new:
+        rows = [Connection(account=account, connection_id=connection_id) for connection_id in sorted(new)]
+        Connection.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _agents(account: Account, batch: list[LegMarks]) -> list[Agent]:
+    sip: set[str] = set()
+    numbers: set[str] = set()
+    references: set[str] = set()
+    for mark in batch:
+        for address in (mark.from_sip, mark.caller_sip, mark.to_sip):
+            if address is not None:
+                sip |= {address.user, f"{address.user}@{address.host}"}
+        numbers.add(mark.dialled_number)
+        if account.agent_path:
+            references.add(value_in_client_state(mark.client_state, account.agent_path))
+        if account.agent_header:
+            value = header_value(mark.headers, account.agent_header)
+            references.add(value)
+            sip.add(value)
+    wanted = Q()
+    for name, values in (("sip_username", sip), ("number", numbers), ("reference", references)):
+        if values - {""}:
+            wanted |= Q(**{f"{name}__in": values - {""}})
+    return list(Agent.objects.filter(wanted).only("sip_username", "number", "reference")) if wanted else []
+
+
+def _connections(account: Account, connection_ids: set[str]) -> dict[str, KnownConnection]:
+    if not connection_ids:
+        return {}
+    rows = Connection.objects.filter(account=account, connection_id__in=connection_ids)
+    return {row.connection_id: KnownConnection(row.name, row.role, row.team_id) for row in rows}
+
+
+def _ear_legs(account: Account, call_control_ids: set[str]) -> frozenset[str]:
+    # Ended ears too: their legs were never anybody else's.
+    if not call_control_ids:
+        return frozenset()
+    ears = Ear.objects.filter(account=account, call_control_id__in=call_control_ids)
+    return frozenset(ears.values_list("call_control_id", flat=True))
