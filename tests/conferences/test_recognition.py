@@ -1,0 +1,363 @@
+"""Whose leg a leg is: by evidence, strongest first, and never by a caller id."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conferences import changes
+from conferences.models import Account, Agent, Conference, Connection, Ear, Leg, Line, Participant, Team
+from conferences.recognition import (
+    Directory,
+    Recognition,
+    directory_for,
+    marks_of,
+    note_connections,
+    recognise,
+    recognise_again,
+)
+from conferences.recognition.directory import KnownConnection
+
+CALLS, EAR, PHONES, STRANGE = "278190001", "278190002", "278190003", "278190004"
+ANA, MAX = 1, 2
+DIRECTORY = Directory(
+    agent_path="agent.id",
+    agent_header="X-Agent",
+    by_sip={"gencredAna": ANA, "max@pbx.example.com": MAX},
+    by_number={"+15550100001": ANA},
+    by_reference={"ana": ANA, "2": MAX},
+    connections={
+        CALLS: KnownConnection("Calls", Connection.Role.CALLS, None),
+        EAR: KnownConnection("Ear", Connection.Role.EAR, None),
+        PHONES: KnownConnection("Phones", Connection.Role.AGENTS, None),
+        STRANGE: KnownConnection("", Connection.Role.UNASSIGNED, None),
+    },
+    ear_legs=frozenset({"v3:ear"}),
+)
+
+
+def state(value: object) -> str:
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+def facts(**values: object) -> dict[str, list[object]]:
+    return {key: ["2026-08-21T14:00:00.000000 0 x", value] for key, value in values.items()}
+
+
+def whose(*, leg: str = "v3:leg", directory: Directory = DIRECTORY, **values: object) -> Recognition:
+    values.setdefault("connection_id", CALLS)
+    return recognise(marks_of(leg, facts(**values)), directory)
+
+
+def test_a_leg_dialled_to_an_agents_sip_credential_is_theirs() -> None:
+    found = whose(direction="outgoing", to="sip:gencredAna@sip.telnyx.com:5060;transport=tls")
+    assert found == Recognition(Leg.Party.AGENT, ANA, "SIP credential gencredAna")
+
+
+def test_a_leg_from_an_agents_registered_phone_is_theirs() -> None:
+    found = whose(
+        direction="incoming", calling_party_type="sip", from_sip_uri="gencredAna@sip.telnyx.com", to="+18005550101"
+    )
+    assert found == Recognition(Leg.Party.AGENT, ANA, "SIP credential gencredAna")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["sip:gencredAna@evil.example.com", "sip:gencredAna@sip.telnyx.com.evil.example", "sip:gencredAna@nottelnyx.com"],
+)
+def test_a_credentials_name_at_somebody_elses_host_is_no_credential(address: str) -> None:
+    assert whose(direction="incoming", calling_party_type="sip", from_sip_uri=address).party == Leg.Party.CUSTOMER
+    assert whose(direction="outgoing", to=address).party == Leg.Party.UNKNOWN
+
+
+def test_a_phone_registered_elsewhere_is_matched_by_its_whole_address() -> None:
+    assert whose(direction="outgoing", to="sip:max@PBX.example.com").agent_id == MAX
+    assert whose(direction="outgoing", to="sip:max@sip.telnyx.com").agent_id is None
+
+
+def test_an_inbound_pstn_leg_with_an_agents_caller_id_is_a_customer() -> None:
+    found = whose(
+        **{"from": "+15550100001"},
+        direction="incoming",
+        calling_party_type="pstn",
+        from_sip_uri="gencredAna@sip.telnyx.com",
+        to="+18005550101",
+    )
+    assert found == Recognition(Leg.Party.CUSTOMER, None, "called in on Calls")
+
+
+def test_client_state_names_the_agent_at_the_configured_path() -> None:
+    found = whose(direction="incoming", client_state=state({"agent": {"id": "ana", "name": "x"}}))
+    assert found == Recognition(Leg.Party.AGENT, ANA, "client_state agent.id")
+    assert whose(direction="outgoing", client_state=state({"agent": {"id": 2}})).agent_id == MAX
+
+
+def test_client_state_says_nothing_until_a_path_is_configured() -> None:
+    no_path = Directory(by_reference={"ana": ANA}, connections=DIRECTORY.connections)
+    found = whose(directory=no_path, direction="incoming", client_state=state({"agent": {"id": "ana"}}))
+    assert found.party == Leg.Party.CUSTOMER
+
+
+def test_the_sip_credential_goes_before_client_state() -> None:
+    found = whose(direction="outgoing", to="sip:gencredAna@sip.telnyx.com", client_state=state({"agent": {"id": 2}}))
+    assert found.agent_id == ANA
+
+
+def test_client_state_goes_before_the_dialled_number() -> None:
+    assert whose(direction="outgoing", to="+15550100001", client_state=state({"agent": {"id": 2}})).agent_id == MAX
+
+
+def test_an_outgoing_leg_to_an_agents_number_is_theirs() -> None:
+    assert whose(direction="outgoing", to="+15550100001") == Recognition(Leg.Party.AGENT, ANA, "dialled number")
+
+
+def test_the_dialled_number_goes_before_the_header() -> None:
+    headers = [{"name": "X-Agent", "value": "2"}]
+    assert whose(direction="outgoing", to="+15550100001", headers=headers).agent_id == ANA
+
+
+@pytest.mark.parametrize("value", ["ana", "gencredAna"])
+def test_a_header_on_an_outgoing_leg_names_the_agent_by_reference_or_credential(value: str) -> None:
+    found = whose(direction="outgoing", to="+15550199999", headers=[{"name": "x-agent", "value": value}])
+    assert found == Recognition(Leg.Party.AGENT, ANA, "header X-Agent")
+
+
+def test_a_header_on_an_incoming_leg_proves_nothing() -> None:
+    assert whose(direction="incoming", headers=[{"name": "X-Agent", "value": "ana"}]).party == Leg.Party.CUSTOMER
+
+
+def test_a_header_given_twice_with_different_agents_proves_nothing() -> None:
+    headers = [{"name": "X-Agent", "value": "ana"}, {"name": "X-AGENT", "value": "2"}]
+    assert whose(direction="outgoing", to="+15550199999", headers=headers).party == Leg.Party.UNKNOWN
+
+
+def test_a_call_from_an_agents_phone_is_not_the_leg_of_whom_it_dials() -> None:
+    for dialled in ("+15550100001", "sip:gencredAna@sip.telnyx.com"):
+        found = whose(connection_id=PHONES, direction="outgoing", calling_party_type="sip", to=dialled)
+        assert found == Recognition(Leg.Party.UNKNOWN)
+
+
+def test_on_the_agents_connection_the_callers_own_word_identifies_them() -> None:
+    found = whose(
+        **{"from": "sip:gencredAna@10.0.0.7"}, connection_id=PHONES, direction="outgoing", calling_party_type="sip"
+    )
+    assert found == Recognition(Leg.Party.AGENT, ANA, "connection Phones")
+
+
+def test_a_leg_dialled_on_the_ear_application_is_a_supervisors_even_on_an_agents_credential() -> None:
+    found = whose(connection_id=EAR, direction="outgoing", to="sip:gencredAna@sip.telnyx.com")
+    assert found == Recognition(Leg.Party.SUPERVISOR, None, "dialled on the ear application")
+
+
+def test_whoever_calls_in_on_the_ear_application_is_unknown() -> None:
+    assert whose(connection_id=EAR, direction="incoming").party == Leg.Party.UNKNOWN
+
+
+def test_the_accounts_ear_application_counts_until_an_admin_says_otherwise() -> None:
+    unassigned = Directory(ear_connection_id=STRANGE, connections=DIRECTORY.connections)
+    assert whose(directory=unassigned, connection_id=STRANGE, direction="outgoing").party == Leg.Party.SUPERVISOR
+    calls = Directory(ear_connection_id=CALLS, connections=DIRECTORY.connections)
+    assert whose(directory=calls, direction="incoming").party == Leg.Party.CUSTOMER
+
+
+def test_an_ears_leg_is_a_supervisors_on_any_connection() -> None:
+    assert (
+        whose(leg="v3:ear", direction="outgoing", to="sip:gencredAna@sip.telnyx.com").evidence == "a supervisor's ear"
+    )
+
+
+@pytest.mark.parametrize("connection_id", [STRANGE, "278190099", None, 7, True])
+def test_a_caller_on_a_connection_that_nobody_assigned_is_unknown(connection_id: object) -> None:
+    assert whose(connection_id=connection_id, direction="incoming").party == Leg.Party.UNKNOWN
+
+
+def test_a_dialled_leg_without_evidence_is_unknown() -> None:
+    assert whose(direction="outgoing", to="+15550199999") == Recognition(Leg.Party.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    "client_state",
+    [
+        "not base64!",
+        "YW5h",  # "ana": no JSON
+        base64.b64encode(b"[" * 9000).decode(),
+        base64.b64encode(b'{"agent":' * 1300).decode(),
+        base64.b64encode(b"9" * 8000).decode(),
+        base64.b64encode(b'{"agent":{"id":"' + b"a" * 50_000 + b'"}}').decode(),
+        state({"agent": {"id": ["ana"]}}),
+        state({"agent": {"id": True}}),
+        state({"agent": {"id": 10**200}}),
+        state({"agent": {"id": "ana\x00"}}),
+        state({"agent": {"id": "\ud800"}}),
+        state({"agent": "ana"}),
+        state("ana"),
+        base64.b64encode(b"\xff\xfe\x00").decode(),
+        {"agent": {"id": "ana"}},
+        7,
+    ],
+)
+def test_a_hostile_client_state_names_nobody(client_state: object) -> None:
+    assert whose(direction="incoming", client_state=client_state).party == Leg.Party.CUSTOMER
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = st.sampled_from(
+    ["from", "to", "direction", "connection_id", "client_state", "from_sip_uri", "to_sip_uri", "headers",
+     "calling_party_type"]
+)  # fmt: skip
+
+
+@given(st.binary(max_size=200).map(lambda raw: base64.b64encode(raw).decode()) | st.text() | anything.map(state))
+def test_any_client_state_is_read_without_an_error(client_state: str) -> None:
+    assert whose(direction="outgoing", client_state=client_state).party == Leg.Party.UNKNOWN
+
+
+@given(st.dictionaries(KEYS, anything | st.tuples(st.text(), anything).map(list), max_size=9))
+def test_any_facts_are_read_without_an_error(hostile: dict[str, list[object]]) -> None:
+    recognise(marks_of("v3:leg", hostile), DIRECTORY)
+
+
+def test_the_directory_holds_what_the_legs_need(account: Account, ana: Agent, max_falk: Agent) -> None:
+    account.agent_path, account.ear_connection_id = "agent", EAR
+    Connection.objects.create(account=account, connection_id=CALLS, name="Calls", role=Connection.Role.CALLS)
+    legs = [
+        marks_of("a", facts(direction="outgoing", connection_id=CALLS, to="sip:gencredAna@sip.telnyx.com")),
+        marks_of("b", facts(direction="outgoing", connection_id=CALLS, client_state=state({"agent": "max"}))),
+        marks_of("c", facts(direction="incoming", connection_id=CALLS, calling_party_type="pstn")),
+        marks_of("d", facts(direction="outgoing", connection_id=EAR)),
+    ]
+    directory = directory_for(account, legs)
+    parties = [(found.party, found.agent_id) for found in (recognise(leg, directory) for leg in legs)]
+    assert parties == [
+        (Leg.Party.AGENT, ana.pk),
+        (Leg.Party.AGENT, max_falk.pk),
+        (Leg.Party.CUSTOMER, None),
+        (Leg.Party.SUPERVISOR, None),
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_the_directory_takes_three_queries_for_any_number_of_legs(account: Account, ana: Agent, count: int) -> None:
+    legs = [
+        marks_of(f"leg {n}", facts(direction="outgoing", connection_id=f"{n}", to=f"sip:gencred{n}@sip.telnyx.com"))
+        for n in range(count)
+    ]
+    with CaptureQueriesContext(connection) as queries:
+        directory_for(account, legs)
+    assert len(queries) == 3
+
+
+def test_hostile_values_reach_the_database_only_as_plain_text(account: Account) -> None:
+    marks = marks_of("\x00\ud800", facts(to="sip:\x00@sip.telnyx.com", connection_id="\x00", headers=[{"name": 1}]))
+    assert directory_for(account, [marks]).by_sip == {}
+
+
+def test_connections_that_nobody_named_are_noted_once_as_unassigned(account: Account) -> None:
+    account.ear_connection_id = EAR
+    Connection.objects.create(account=account, connection_id=CALLS, role=Connection.Role.CALLS)
+    for _again in range(2):
+        directory = directory_for(account, [], connection_ids=[CALLS, STRANGE, EAR])
+        note_connections(account, [CALLS, STRANGE, EAR, "", "\x00"], directory)
+    roles = dict(Connection.objects.values_list("connection_id", "role"))
+    assert roles == {CALLS: Connection.Role.CALLS, STRANGE: Connection.Role.UNASSIGNED}
+
+
+def test_noting_known_connections_asks_the_database_nothing(account: Account) -> None:
+    Connection.objects.create(account=account, connection_id=CALLS)
+    directory = directory_for(account, [], connection_ids=[CALLS])
+    with CaptureQueriesContext(connection) as queries:
+        note_connections(account, [CALLS], directory)
+    assert len(queries) == 0
+
+
+LegIn = Callable[..., Leg]
+
+
+@pytest.fixture
+def leg_in(account: Account, now: datetime) -> LegIn:
+    """Put a leg that matched nobody into a conference of its own."""
+
+    def make(name: str, *, hung_up_at: datetime | None = None, **values: object) -> Leg:
+        conference = Conference.objects.create(
+            account=account, telnyx_id=name, name=name, connection_id=CALLS, started_at=now
+        )
+        leg = Leg.objects.create(account=account, call_control_id=name, facts=facts(**values), hung_up_at=hung_up_at)
+        Participant.objects.create(account=account, conference=conference, leg=leg, present=True)
+        return leg
+
+    return make
+
+
+def test_a_new_agent_is_found_on_live_legs_and_pushed_to_the_screens(
+    account: Account, leg_in: LegIn, ana: Agent, now: datetime
+) -> None:
+    leg = leg_in("Billing-1", direction="outgoing", to="sip:gencredAna@sip.telnyx.com")
+    before = changes.current().version
+    assert recognise_again(account=account, now=now) == 1
+    leg.refresh_from_db()
+    assert (leg.party, leg.agent, leg.evidence) == (Leg.Party.AGENT, ana, "SIP credential gencredAna")
+    assert before < Conference.objects.get().version <= changes.current().version
+
+
+def test_only_the_given_legs_are_looked_at(account: Account, leg_in: LegIn, ana: Agent, now: datetime) -> None:
+    first = leg_in("Billing-1", direction="outgoing", to="sip:gencredAna@sip.telnyx.com")
+    second = leg_in("Billing-2", direction="outgoing", to="sip:gencredAna@sip.telnyx.com")
+    assert recognise_again(account=account, leg_ids=[first.pk], now=now) == 1
+    second.refresh_from_db()
+    assert second.party == Leg.Party.UNKNOWN
+    assert [conference.version > 0 for conference in Conference.objects.order_by("name")] == [True, False]
+
+
+def test_a_leg_that_hung_up_keeps_its_story(account: Account, leg_in: LegIn, ana: Agent, now: datetime) -> None:
+    leg_in("Billing-1", direction="outgoing", to="sip:gencredAna@sip.telnyx.com", hung_up_at=now)
+    assert recognise_again(account=account, now=now) == 0
+
+
+def test_a_leg_whose_agent_was_removed_is_unknown_again(
+    account: Account, leg_in: LegIn, ana: Agent, now: datetime
+) -> None:
+    leg = leg_in("Billing-1", direction="outgoing", to="sip:gencredAna@sip.telnyx.com")
+    recognise_again(account=account, now=now)
+    ana.delete()
+    recognise_again(account=account, now=now)
+    leg.refresh_from_db()
+    assert (leg.party, leg.agent, leg.evidence) == (Leg.Party.UNKNOWN, None, "")
+
+
+def test_live_conferences_take_their_connections_team(
+    account: Account, leg_in: LegIn, billing: Team, now: datetime
+) -> None:
+    leg_in("Billing-1", direction="incoming")
+    Connection.objects.create(account=account, connection_id=CALLS, team=billing)
+    recognise_again(account=account, now=now)
+    assert Conference.objects.get().team == billing
+
+
+def test_an_ear_is_known_by_its_leg(account: Account, leg_in: LegIn, kim: User, now: datetime) -> None:
+    leg = leg_in("v3:kim", direction="outgoing", to="sip:kim@sip.telnyx.com")
+    Ear.objects.create(account=account, user=kim, kind=Line.Kind.SIP, call_control_id="v3:kim", created_at=now)
+    recognise_again(account=account, leg_ids=[leg.pk], now=now)
+    leg.refresh_from_db()
+    assert leg.party == Leg.Party.SUPERVISOR
+
+
+def test_a_large_floor_is_recognised_in_batches(
+    account: Account, leg_in: LegIn, ana: Agent, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conferences.recognition.again.BATCH", 2)
+    for number in range(5):
+        leg_in(f"Billing-{number}", direction="outgoing", to="sip:gencredAna@sip.telnyx.com")
+    assert recognise_again(account=account, now=now) == 5
