@@ -109,4 +109,4 @@ def teams_of(conference: Conference) -> frozenset[int]:
     )
     if conference.team_id is not None:
         teams.add(conference.team_id)
-    return frozenset(team for team in teams if team is not None)
+    return frozenset(teams)

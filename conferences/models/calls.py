@@ -77,6 +77,7 @@ class Leg(models.Model):
     caller_name = models.CharField(_("caller name"), max_length=200, blank=True, default="")
     started_at = models.DateTimeField(_("started"), null=True)
     answered_at = models.DateTimeField(_("answered"), null=True)
+    bridged_at = models.DateTimeField(null=True, help_text="Bridged to another leg (call.bridged).")
     hung_up_at = models.DateTimeField(_("hung up"), null=True)
     hangup_cause = models.CharField(_("hangup cause"), max_length=64, blank=True, default="")
     queue = models.CharField(_("queue"), max_length=100, blank=True, default="")

@@ -1,0 +1,1 @@
+"""Everything that speaks Telnyx' language; no Django in here."""

@@ -1,0 +1,336 @@
+"""The Telnyx Voice API as far as Floorline speaks it: a closed set of typed calls.
+
+What must never be sent cannot be written down here: a role without its name, a whisper without listeners, a command
+for a leg that is not an ear, `none` as a way to stop. Commands are never repeated by a library: whoever sends one
+learns whether Telnyx answered, refused, or left the outcome open.
+
+API reference: https://developers.telnyx.com/api-reference/conference-commands/update-conference-participant
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NewType
+from urllib.parse import quote
+from uuid import UUID
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from .inbound import clean_text, read_time
+
+CONNECT_SECONDS = 3.05
+READ_SECONDS = 8.0
+COMMAND_READ_SECONDS = 4.0
+PAGE_SIZE = 250
+
+# A supervisor's own leg; only conferences.supervision makes one, from the ear it has pinned.
+MyLeg = NewType("MyLeg", str)
+
+
+class Rejected(Exception):
+    """Telnyx answered, and the answer is no. `code` is Telnyx's error code, "" where it gave none."""
+
+    def __init__(self, *, status: int, code: str, title: str) -> None:
+        super().__init__(f"HTTP {status} {code} {title}".strip())
+        self.status = status
+        self.code = code
+        self.title = title
+
+
+class Unanswered(Exception):
+    """Telnyx did not answer, or broke off: the command may have run, may still run, or never will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """Hears everyone; nobody hears the supervisor."""
+
+    name = "monitor"
+
+
+@dataclass(frozen=True, slots=True)
+class Barge:
+    """Hears everyone and is heard by everyone."""
+
+    name = "barge"
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Telnyx's `none`: an ordinary participant, as audible as barge."""
+
+    name = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """Heard by the named legs only. Without listeners Telnyx would turn it into monitoring, so one is required."""
+
+    first: str
+    more: tuple[str, ...] = ()
+    name = "whisper"
+
+    @property
+    def listeners(self) -> list[str]:
+        return [self.first, *self.more]
+
+
+SupervisorRole = Monitor | Whisper | Barge | Stay
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceRead:
+    """A conference as Telnyx lists it."""
+
+    id: str
+    name: str
+    status: str
+    created_at: datetime | None
+    ended: bool
+    end_reason: str
+    connection_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantRead:
+    """A participant as Telnyx lists it. There is no role in it; muted and the whisper list are all it tells."""
+
+    call_control_id: str
+    call_leg_id: str
+    status: str
+    muted: bool
+    on_hold: bool
+    whisper_call_control_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallRead:
+    """A call as Telnyx knows it; readable for ten minutes after its end."""
+
+    call_control_id: str
+    is_alive: bool
+
+
+class Client:
+    """One account's connection to Telnyx. Threads may share it."""
+
+    def __init__(self, *, api_base: str, api_key: str, region: str = "") -> None:
+        self._base = api_base
+        self._region = {"region": region} if region else {}
+        self._session = requests.Session()
+        # No proxies, .netrc or CA bundles from the environment: the API key goes to api_base and nowhere else.
+        self._session.trust_env = False
+        self._session.headers.update({"Authorization": f"Bearer {api_key}", "User-Agent": "floorline"})
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=16, max_retries=0))
+
+    # --- the supervisor's own leg -------------------------------------------------------------------------------------
+
+    def dial(
+        self, *, command_id: UUID, connection_id: str, to: str, from_number: str, webhook_url: str, client_state: str
+    ) -> MyLeg:
+        """Ring a supervisor's line on the ear application; the answer is the new leg."""
+        answer = self._command(
+            "/calls",
+            {
+                "connection_id": connection_id,
+                "to": to,
+                "from": from_number,
+                "timeout_secs": 30,
+                "time_limit_secs": 14400,
+                "client_state": client_state,
+                "custom_headers": [{"name": "X-Floorline-Ear", "value": "1"}],
+                "webhook_url": webhook_url,
+                "command_id": str(command_id),
+            },
+        )
+        leg = clean_text(_mapping(answer.get("data")).get("call_control_id"), limit=200)
+        if not leg:
+            raise Unanswered("Telnyx accepted the dial but named no leg")
+        return MyLeg(leg)
+
+    def gather(self, *, command_id: UUID, my_leg: MyLeg, prompt: str) -> None:
+        """Ask the person at the phone to press 1, so that a mailbox never gets into a conference."""
+        self._command(
+            f"/calls/{_segment(my_leg)}/actions/gather_using_speak",
+            {
+                "payload": prompt,
+                "voice": "female",
+                "language": "en-US",
+                "valid_digits": "1",
+                "minimum_digits": 1,
+                "maximum_digits": 1,
+                "maximum_tries": 3,
+                "timeout_millis": 6000,
+                "command_id": str(command_id),
+            },
+        )
+
+    def join(self, *, command_id: UUID, conference_id: str, my_leg: MyLeg) -> None:
+        """Bring the supervisor's leg in: as monitor, without a beep, and never as the one whose exit ends it."""
+        self._command(
+            f"/conferences/{_conference(conference_id)}/actions/join",
+            {
+                "call_control_id": my_leg,
+                "supervisor_role": Monitor.name,
+                "beep_enabled": "never",
+                "end_conference_on_exit": False,
+                "soft_end_conference_on_exit": False,
+                "command_id": str(command_id),
+                **self._region,
+            },
+        )
+
+    def set_role(self, *, command_id: UUID, conference_id: str, my_leg: MyLeg, role: SupervisorRole) -> None:
+        """Change what the supervisor's leg hears and who hears it."""
+        body: dict[str, object] = {
+            "call_control_id": my_leg,
+            "supervisor_role": role.name,
+            "command_id": str(command_id),
+            **self._region,
+        }
+        if isinstance(role, Whisper):
+            body["whisper_call_control_ids"] = role.listeners
+        self._command(f"/conferences/{_conference(conference_id)}/actions/update", body)
+
+    def leave(self, *, command_id: UUID, conference_id: str, my_leg: MyLeg) -> None:
+        """Take the supervisor's leg out; it stays connected, parked."""
+        self._command(
+            f"/conferences/{_conference(conference_id)}/actions/leave",
+            {"call_control_id": my_leg, "beep_enabled": "never", "command_id": str(command_id), **self._region},
+        )
+
+    def hangup(self, *, command_id: UUID, my_leg: MyLeg) -> None:
+        """Hang up the supervisor's own leg."""
+        self._command(f"/calls/{_segment(my_leg)}/actions/hangup", {"command_id": str(command_id)})
+
+    # --- reads --------------------------------------------------------------------------------------------------------
+
+    def live_conferences(self) -> Iterator[ConferenceRead]:
+        """Yield every conference in progress, page by page."""
+        for item in self._pages("/conferences", {"filter[status]": "in_progress", **self._region}):
+            yield _conference_read(item)
+
+    def conference(self, conference_id: str) -> ConferenceRead:
+        """Read one conference. Raises Rejected with status 404 where Telnyx does not know it (or not in this region)."""
+        answer = self._read(f"/conferences/{_conference(conference_id)}", self._region)
+        return _conference_read(_mapping(answer.get("data")))
+
+    def participants(self, conference_id: str) -> list[ParticipantRead]:
+        """Read who is in a conference; those who left are not named."""
+        path = f"/conferences/{_conference(conference_id)}/participants"
+        return [
+            participant
+            for item in self._pages(path, self._region)
+            if (participant := _participant_read(item)).status != "left" and participant.call_control_id
+        ]
+
+    def call(self, call_control_id: str) -> CallRead:
+        """Read whether a call is alive."""
+        data = _mapping(self._read(f"/calls/{_segment(call_control_id)}", {}).get("data"))
+        return CallRead(call_control_id=call_control_id, is_alive=data.get("is_alive") is True)
+
+    # --- transport ----------------------------------------------------------------------------------------------------
+
+    def _command(self, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+        return self._send("POST", path, json_body=body, read_seconds=COMMAND_READ_SECONDS)
+
+    def _read(self, path: str, query: Mapping[str, str | int]) -> Mapping[str, Any]:
+        return self._send("GET", path, query=query, read_seconds=READ_SECONDS)
+
+    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+        number, total = 1, 1
+        while number <= total:
+            answer = self._read(path, {**query, "page[number]": number, "page[size]": PAGE_SIZE})
+            for item in answer.get("data") or []:
+                yield _mapping(item)
+            pages = _mapping(answer.get("meta")).get("total_pages")
+            total = pages if isinstance(pages, int) else 1
+            number += 1
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        read_seconds: float,
+        json_body: Mapping[str, object] | None = None,
+        query: Mapping[str, str | int] | None = None,
+    ) -> Mapping[str, Any]:
+        try:
+            response = self._session.request(
+                method,
+                self._base + path,
+                json=json_body,
+                params=query,
+                timeout=(CONNECT_SECONDS, read_seconds),
+                allow_redirects=False,
+            )
+            status, text = response.status_code, response.text
+        except requests.RequestException as error:
+            raise Unanswered(type(error).__name__) from error
+        if status >= 500:
+            raise Unanswered(f"HTTP {status}")
+        document = _document(text)
+        if status >= 300:
+            raise _rejection(status, document)
+        return document
+
+
+def _document(text: str) -> Mapping[str, Any]:
+    try:
+        return _mapping(json.loads(text))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _rejection(status: int, document: Mapping[str, Any]) -> Rejected:
+    errors = document.get("errors")
+    first = _mapping(errors[0]) if isinstance(errors, list) and errors else {}
+    return Rejected(
+        status=status, code=clean_text(first.get("code"), limit=16), title=clean_text(first.get("title"), limit=100)
+    )
+
+
+def _segment(value: str) -> str:
+    return quote(value, safe=":")
+
+
+def _conference(value: str) -> str:
+    """Return the id for a path. Names are refused: Telnyx reuses them, so a command could hit the wrong conference."""
+    return str(UUID(value))
+
+
+def _conference_read(item: Mapping[str, Any]) -> ConferenceRead:
+    status = clean_text(item.get("status"), limit=20)
+    return ConferenceRead(
+        id=clean_text(item.get("id"), limit=128),
+        name=clean_text(item.get("name"), limit=200),
+        status=status,
+        created_at=read_time(item.get("created_at")),
+        ended=status == "completed",
+        end_reason=clean_text(item.get("end_reason"), limit=32),
+        connection_id=clean_text(item.get("connection_id"), limit=64),
+    )
+
+
+def _participant_read(item: Mapping[str, Any]) -> ParticipantRead:
+    whispering = item.get("whisper_call_control_ids")
+    return ParticipantRead(
+        call_control_id=clean_text(item.get("call_control_id"), limit=200),
+        call_leg_id=clean_text(item.get("call_leg_id"), limit=64),
+        status=clean_text(item.get("status"), limit=16),
+        muted=item.get("muted") is True,
+        on_hold=item.get("on_hold") is True,
+        whisper_call_control_ids=tuple(
+            clean_text(target, limit=200) for target in (whispering if isinstance(whispering, list) else [])
+        ),
+    )

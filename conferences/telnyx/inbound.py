@@ -1,0 +1,150 @@
+"""Webhooks from Telnyx: verify the raw bytes, then read them.
+
+Facts: https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks (signature, Ed25519 over
+`timestamp|body`) and the API's published schemas. Nearly every field is optional, and unknown ones do appear.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import json
+import math
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+TOLERANCE_SECONDS = 300
+MAX_BODY_BYTES = 256 * 1024
+MAX_ID_LENGTH = 128
+
+
+class SignatureRefused(Exception):
+    """The bytes are not Telnyx's, or not fresh; `reason` is one of a closed list, for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A webhook as read; `type` is empty where the body could not be read."""
+
+    id: str
+    type: str
+    occurred_at: datetime
+    payload: Mapping[str, object]
+    problem: str = ""
+
+
+def public_key(text: str) -> VerifyKey:
+    """Read a public key as the portal shows it: 32 bytes in Base64. Raises ValueError."""
+    return VerifyKey(b64decode(text, validate=True))
+
+
+def verify(
+    *, body: bytes, signature: str | None, timestamp: str | None, keys: Iterable[VerifyKey], now: datetime
+) -> VerifyKey:
+    """Return the key that signed these bytes, or raise SignatureRefused.
+
+    Two keys may be valid at once, while Telnyx rotates them.
+    """
+    if not signature or not timestamp:
+        raise SignatureRefused("missing")
+    # isascii too: isdigit() alone takes other scripts' digits, which int() then reads.
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
+        raise SignatureRefused("timestamp")
+    if abs(now.timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
+        raise SignatureRefused("stale")
+    try:
+        signed = b64decode(signature, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise SignatureRefused("encoding") from error
+    message = timestamp.encode() + b"|" + body
+    for key in keys:
+        try:
+            key.verify(message, signed)
+        except (BadSignatureError, ValueError):
+            continue
+        return key
+    raise SignatureRefused("mismatch")
+
+
+def parse(*, body: bytes, received_at: datetime) -> Event:
+    """Read a verified body; whatever it holds comes back as an Event, never as an exception."""
+    digest = hashlib.sha256(body).hexdigest()
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        return _unreadable(digest, received_at, type(error).__name__)
+    data = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("event_type"), str):
+        return _unreadable(digest, received_at, "not an event")
+    payload = data.get("payload")
+    payload = payload if isinstance(payload, dict) else {}
+    event_id = clean_text(data.get("id"), limit=MAX_ID_LENGTH)
+    return Event(
+        id=event_id or f"sha256:{digest}",
+        type=clean_text(data["event_type"], limit=100),
+        # data.occurred_at, or inside the payload for some conference events, or when it came.
+        occurred_at=(
+            read_time(data.get("occurred_at"), latest=received_at)
+            or read_time(payload.get("occurred_at"), latest=received_at)
+            or received_at
+        ),
+        payload=payload,
+    )
+
+
+def _unreadable(digest: str, received_at: datetime, problem: str) -> Event:
+    return Event(id=f"sha256:{digest}", type="", occurred_at=received_at, payload={}, problem=problem)
+
+
+def clean_text(value: object, *, limit: int) -> str:
+    """Return a string that any database stores: no NUL, no lone surrogates, not too long; "" for anything else."""
+    if not isinstance(value, str):
+        return ""
+    return value.replace("\x00", "").encode("utf-8", "replace").decode()[:limit]
+
+
+def clean_json(value: object, *, depth: int = 6, limit: int = 4000) -> object:
+    """Return JSON that any database stores: no NUL, surrogates, NaN or bottomless nesting."""
+    if isinstance(value, str):
+        return clean_text(value, limit=limit)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bool | int) or value is None:
+        return value if not isinstance(value, int) or abs(value) < 2**63 else None
+    if depth == 0:
+        return None
+    if isinstance(value, list):
+        return [clean_json(item, depth=depth - 1, limit=limit) for item in value[:100]]
+    if isinstance(value, dict):
+        return {
+            clean_text(key, limit=200): clean_json(item, depth=depth - 1, limit=limit)
+            for key, item in list(value.items())[:100]
+        }
+    return None
+
+
+def read_time(value: object, *, latest: datetime | None = None) -> datetime | None:
+    """Read an ISO 8601 time as UTC; None where it is none.
+
+    A time further than the signature's tolerance in the future is not believed: as the newest evidence of a register
+    it could never be corrected again.
+    """
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    if latest is not None and moment > latest + timedelta(seconds=TOLERANCE_SECONDS):
+        return None
+    return moment
