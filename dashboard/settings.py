@@ -13,10 +13,12 @@ from django.core.management.utils import get_random_secret_key
 from environs import Env, EnvError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
-VAR_DIR.mkdir(exist_ok=True)
 
 env = Env()
+
+# What this installation writes: databases of its own, the sandbox's keys, locks.
+VAR_DIR: Path = env.path("VAR_DIR", BASE_DIR / "var")
+VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 
 def read(reader: Any, name: str, default: Any, *, mend: str) -> Any:
@@ -25,6 +27,11 @@ def read(reader: Any, name: str, default: Any, *, mend: str) -> Any:
         return reader(name, default)
     except (EnvError, ValueError) as error:
         raise ImproperlyConfigured(f"{name} cannot be used: {error}. {mend}") from error
+
+
+def words(name: str) -> list[str]:
+    """Return a comma-separated setting as a list without blanks and empty parts."""
+    return [word.strip() for word in env.str(name, "").split(",") if word.strip()]
 
 
 def is_loopback(url: str) -> bool:
@@ -38,13 +45,26 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def local_host(host: str) -> str:
+    """Return how this machine names the address it listens on, ready for a URL."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  # recognised here, never bound by default
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
+
+
+def host_in_header(url: str) -> str:
+    """Return a URL's host as a browser writes it into the Host header, without the port."""
+    host = urlsplit(url).hostname or ""
+    return f"[{host}]" if ":" in host else host
+
+
 # --- Telnyx -----------------------------------------------------------------------------------------------------------
 
 TELNYX_API_BASE: str = env.str("TELNYX_API_BASE", "https://api.telnyx.com/v2").rstrip("/")
-TELNYX_API_KEY: str = env.str("TELNYX_API_KEY", "")
-TELNYX_PUBLIC_KEYS: list[str] = env.list("TELNYX_PUBLIC_KEY", [])
-TELNYX_CONNECTION_ID: str = env.str("TELNYX_CONNECTION_ID", "")
-TELNYX_FROM_NUMBER: str = env.str("TELNYX_FROM_NUMBER", "")
+TELNYX_API_KEY: str = env.str("TELNYX_API_KEY", "").strip()
+TELNYX_PUBLIC_KEYS = words("TELNYX_PUBLIC_KEY")
+TELNYX_CONNECTION_ID: str = env.str("TELNYX_CONNECTION_ID", "").strip()
+TELNYX_FROM_NUMBER: str = env.str("TELNYX_FROM_NUMBER", "").strip()
 TELNYX_HOSTS = {"api.telnyx.com", "api.telnyx.eu"}
 
 # A loopback API is the sandbox: it marks every page and gets a database of its own.
@@ -60,21 +80,28 @@ SANDBOX_PAGE_URL = TELNYX_API_BASE.removesuffix("/v2") + "/" if SANDBOX else ""
 
 # --- Serving ----------------------------------------------------------------------------------------------------------
 
-HOST: str = env.str("HOST", "localhost")
+HOST: str = env.str("HOST", "").strip("[]") or "localhost"
 PORT: int = read(env.int, "PORT", 8000, mend="Give a number such as 8000.")
-PUBLIC_URL: str = env.str("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
+if not 1 <= PORT <= 65535:
+    raise ImproperlyConfigured(f"PORT must be a number from 1 to 65535, not {PORT}. Give one such as 8000.")
+# Where this machine itself reaches the dashboard.
+LOCAL_URL = f"http://{local_host(HOST)}:{PORT}"
+PUBLIC_URL: str = env.str("PUBLIC_URL", "").rstrip("/") or LOCAL_URL
 if urlsplit(PUBLIC_URL).scheme not in {"http", "https"} or not urlsplit(PUBLIC_URL).hostname:
     raise ImproperlyConfigured(f"PUBLIC_URL must be an address such as https://floor.example.com, not {PUBLIC_URL!r}.")
 SECURE = PUBLIC_URL.startswith("https://")
-ALLOWED_HOSTS: list[str] = env.list(
-    "ALLOWED_HOSTS", [str(urlsplit(PUBLIC_URL).hostname), "localhost", "127.0.0.1", "[::1]"]
-)
+ALLOWED_HOSTS = words("ALLOWED_HOSTS") or [
+    host_in_header(PUBLIC_URL),
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+]
 DEBUG: bool = read(env.bool, "DEBUG", False, mend="Say true or false.")
 
 SECRET_KEY_GIVEN: bool = bool(env.str("SECRET_KEY", ""))
 # Without a SECRET_KEY commands such as migrate still work; dashboard.checks refuses to serve.
 SECRET_KEY: str = env.str("SECRET_KEY", "") or get_random_secret_key()
-FIELD_KEYS: list[str] = env.list("FIELD_KEYS", [])
+FIELD_KEYS = words("FIELD_KEYS")
 
 # --- Database ---------------------------------------------------------------------------------------------------------
 
@@ -198,11 +225,15 @@ SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if SECURE else 0
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
 
+LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+    raise ImproperlyConfigured(f"LOG_LEVEL cannot be {LOG_LEVEL!r}. Say DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {"urllib3": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
 }
