@@ -154,8 +154,10 @@ def agents(count: int) -> tuple[Agent, ...]:
     return tuple(roster[: max(count, sum(len(team.agents) for team in TEAMS))])
 
 
+def newcomer(name: str, *, team: str) -> Agent:
+    """Return an agent of any name, with the SIP user name that belongs to it."""
+    return Agent(name=name, team=team, sip_username=_sip_username(f"{team}/{name}"))
+
+
 def _namesake(agent: Agent, generation: int) -> Agent:
-    if generation == 1:
-        return agent
-    name = f"{agent.name} {generation}"
-    return Agent(name=name, team=agent.team, sip_username=_sip_username(f"{agent.team}/{name}"))
+    return agent if generation == 1 else newcomer(f"{agent.name} {generation}", team=agent.team)

@@ -1,0 +1,172 @@
+"""Post webhooks as Telnyx does: signed, concurrently, without promise of order, again when not answered well."""
+
+from __future__ import annotations
+
+import base64
+import heapq
+import http.client
+import itertools
+import json
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from nacl.signing import SigningKey
+
+from conferences.sandbox.state import Event
+
+TIMEOUT_S = 2.0
+RETRY_AFTER_S = (1.0, 3.0, 9.0, 27.0)
+"""Not published for voice; "a few within about a minute"."""
+BACKLOG = 300_000
+LOG_KEPT = 5_000
+_AGAIN = {408, 429}
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    n: int
+    event: Event
+    attempts: int = 0
+    last_status: int | None = None
+    """None while nobody answered."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "n": self.n,
+            "event_id": self.event.id,
+            "event_type": self.event.type,
+            "occurred_at": self.event.occurred_at,
+            "url": self.event.url,
+            "call_control_id": self.event.payload.get("call_control_id"),
+            "conference_id": self.event.payload.get("conference_id"),
+            "attempts": self.attempts,
+            "last_status": self.last_status,
+        }
+
+
+def body_of(event: Event, *, attempt: int) -> bytes:
+    envelope = {
+        "data": {
+            "event_type": event.type,
+            "id": event.id,
+            "occurred_at": event.occurred_at,
+            "payload": event.payload,
+            "record_type": "event",
+        },
+        "meta": {"attempt": attempt, "delivered_to": event.url},
+    }
+    return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def signed_headers(body: bytes, *, key: SigningKey, timestamp: int) -> dict[str, str]:
+    """Return the headers of one delivery: Ed25519 over timestamp, a bar, and the raw body."""
+    signature = key.sign(f"{timestamp}|".encode() + body).signature
+    return {
+        "content-type": "application/json",
+        "user-agent": "telnyx-webhooks",
+        "telnyx-signature-ed25519": base64.b64encode(signature).decode(),
+        "telnyx-timestamp": str(timestamp),
+    }
+
+
+class Deliveries:
+    """A heap of what is due, emptied by a few threads, each with connections of its own that stay open."""
+
+    def __init__(self, *, key: SigningKey, workers: int = 4) -> None:
+        self._key = key
+        self._workers = workers
+        self._due: list[tuple[float, int, Delivery]] = []
+        self._changed = threading.Condition()
+        self._numbers = itertools.count(1)
+        self._ties = itertools.count()
+        self.log: deque[Delivery] = deque(maxlen=LOG_KEPT)
+        self.delivered = 0
+        self.given_up = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._due)
+
+    def start(self) -> None:
+        for number in range(self._workers):
+            threading.Thread(target=self._work, name=f"delivery-{number}", daemon=True).start()
+
+    def post(self, events: deque[Event]) -> None:
+        """Take over everything in the outbox."""
+        if not events:
+            return
+        now = time.monotonic()
+        with self._changed:
+            while events:
+                delivery = Delivery(n=next(self._numbers), event=events.popleft())
+                if len(self._due) >= BACKLOG:
+                    self.given_up += 1
+                    continue
+                self.log.append(delivery)
+                heapq.heappush(self._due, (now, next(self._ties), delivery))
+            self._changed.notify_all()
+
+    def since(self, number: int) -> list[dict[str, Any]]:
+        with self._changed:
+            return [delivery.as_json() for delivery in self.log if delivery.n > number]
+
+    def _work(self) -> None:
+        connections: dict[str, http.client.HTTPConnection] = {}
+        while True:
+            delivery = self._next()
+            delivery.attempts += 1
+            body = body_of(delivery.event, attempt=delivery.attempts)
+            delivery.last_status = self._send(connections, delivery.event.url, body)
+            self._settle(delivery)
+
+    def _next(self) -> Delivery:
+        with self._changed:
+            while not self._due or self._due[0][0] > time.monotonic():
+                self._changed.wait(self._due[0][0] - time.monotonic() if self._due else None)
+            return heapq.heappop(self._due)[2]
+
+    def _settle(self, delivery: Delivery) -> None:
+        status = delivery.last_status
+        again = status is None or status >= 500 or status in _AGAIN
+        if not again or delivery.attempts > len(RETRY_AFTER_S):
+            with self._changed:
+                self.delivered += status == 200
+                self.given_up += again
+            return
+        with self._changed:
+            due = time.monotonic() + RETRY_AFTER_S[delivery.attempts - 1]
+            heapq.heappush(self._due, (due, next(self._ties), delivery))
+            self._changed.notify()
+
+    def _send(self, connections: dict[str, http.client.HTTPConnection], url: str, body: bytes) -> int | None:
+        """Return the status, or None without an answer. No redirects, no proxies.
+
+        A kept connection may have been closed by the other side meanwhile, so the first failure on a used one
+        is tried once more on a fresh one.
+        """
+        parts = urlsplit(url)
+        headers = signed_headers(body, key=self._key, timestamp=int(time.time()))
+        for _ in range(2):
+            connection = connections.get(parts.netloc)
+            fresh = connection is None
+            if connection is None:
+                connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
+                connections[parts.netloc] = connection
+            try:
+                connection.request("POST", parts.path or "/", body=body, headers=headers)
+                response = connection.getresponse()
+                response.read()
+            except TimeoutError:
+                connections.pop(parts.netloc).close()
+                return None
+            except (OSError, http.client.HTTPException):
+                connections.pop(parts.netloc).close()
+                if fresh:
+                    return None
+            else:
+                return response.status
+        return None

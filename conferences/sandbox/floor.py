@@ -1,0 +1,241 @@
+"""The story: customers call in and are called, wait, talk, are held and transferred, and hang up."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Generator
+
+from conferences.sandbox import calls, directory, membership
+from conferences.sandbox.directory import Agent, Team
+from conferences.sandbox.scene import Scene
+from conferences.sandbox.state import Leg
+from conferences.sandbox.world import World
+
+MEDIAN_TALK_S = 270.0
+TALK_SPREAD = 0.7
+"""Sigma of the log-normal: most calls take minutes, a few the better part of an hour."""
+BETWEEN_CALLS_S = 12.0
+IDLE_SHARE = 0.07
+"""Share of a line's time without a conference: between calls, ringing, in the queue."""
+SPEECH_BEFORE_START_S = 20.0
+"""Who spoke when is told for so long before the start; earlier history would be thousands of webhooks of no use."""
+
+Story = Generator[float, None, None]
+Act = Callable[[Scene, list[Agent]], Story]
+
+
+class Floor:
+    """So many lines, each of which plays one call after another for ever."""
+
+    def __init__(self, world: World, *, calls_wanted: int, rate: float) -> None:
+        self.world = world
+        self.rate = rate
+        self.lines = round(calls_wanted * (1 + IDLE_SHARE)) if calls_wanted > 4 else calls_wanted
+        self.calls_wanted = calls_wanted
+        self.random = random.Random(f"{world.seed}/story")
+        self.free: dict[str, list[Agent]] = {team.name: [] for team in directory.TEAMS}
+        self.waiting: dict[str, deque[Scene]] = {team.name: deque() for team in directory.TEAMS}
+        for agent in directory.agents(math.ceil(self.lines * 1.35) + 8 if self.lines else 0):
+            self.free[agent.team].append(agent)
+        start = self.random.randrange(1000, 4000)
+        self._numbers = {team.name: itertools.count(start + 700 * n) for n, team in enumerate(directory.TEAMS)}
+        self._speech_from = -math.inf
+
+    def start(self) -> None:
+        """Begin with the wanted calls in progress: they are played from their own pasts up to now."""
+        now = self.world.now
+        self._speech_from = now - SPEECH_BEFORE_START_S / self.rate
+        for line in range(self.lines):
+            if line >= self.calls_wanted:
+                self._pause(now, self.random.expovariate(1 / BETWEEN_CALLS_S))
+                continue
+            # Calls met in progress are longer than calls on average: the log-normal weighted by its own length.
+            length = self._talk_s(biased=True)
+            began = now - length * self.random.uniform(0.03, 0.93) / self.rate
+            self.world.schedule(began, self._begin, length)
+
+    def _begin(self, length: float) -> None:
+        team = self.random.choice(directory.TEAMS)
+        scene = Scene(world=self.world, name=f"{team.name}-{next(self._numbers[team.name])}", team=team)
+        inbound = self.random.random() < 0.82
+        self._step(self._inbound(scene, length) if inbound else self._outbound(scene, length), scene)
+
+    def _step(self, story: Story, scene: Scene) -> None:
+        if scene.over:
+            story.close()
+        else:
+            delay = next(story, None)
+            if delay is not None:
+                self.world.after(delay / self.rate, self._step, story, scene)
+                return
+        self._pause(self.world.now, self.random.expovariate(1 / BETWEEN_CALLS_S))
+
+    def _pause(self, now: float, idle_s: float) -> None:
+        self.world.schedule(now + idle_s / self.rate, self._begin, self._talk_s())
+
+    # The two ways a call begins
+
+    def _inbound(self, scene: Scene, length: float) -> Story:
+        customer = scene.arrive(self._customer_number())
+        yield self.random.uniform(0.4, 0.8)
+        scene.greet(customer)
+        queue = self.waiting[scene.team.name]
+        queue.append(scene)
+        taken: list[Agent] = []
+        try:
+            yield self.random.uniform(1, 3) + self.random.expovariate(1 / 9)
+            while queue[0] is not scene or not self.free[scene.team.name]:
+                yield 0.5
+            agent = self._take(scene.team, taken)
+            queue.popleft()
+            leg = scene.ring(agent)
+            yield self.random.uniform(1.2, 4.0)
+            scene.connect(leg)
+            yield from self._conversation(scene, length, taken)
+        finally:
+            if scene in queue:
+                queue.remove(scene)
+            self._wind_up(scene, taken)
+
+    def _outbound(self, scene: Scene, length: float) -> Story:
+        taken: list[Agent] = []
+        number = self._customer_number()
+        try:
+            while not self.free[scene.team.name]:
+                yield 1.0
+            agent = self._take(scene.team, taken)
+            leg = scene.call_out(agent, number)
+            yield self.random.uniform(0.2, 0.5)
+            customer = scene.reach(number, leg, agent)
+            yield self.random.uniform(4, 14)
+            scene.reached(customer)
+            yield from self._conversation(scene, length, taken)
+        finally:
+            self._wind_up(scene, taken)
+
+    # What happens inside
+
+    def _conversation(self, scene: Scene, length: float, taken: list[Agent]) -> Story:
+        ends_at = self.world.now + length / self.rate
+        events = sorted(((self.random.uniform(0.15, 0.85), act) for act in self._plot()), key=lambda event: event[0])
+        upcoming = deque((self.world.now + share * length / self.rate, act) for share, act in events)
+        while self.world.now < ends_at:
+            if upcoming and self.world.now >= upcoming[0][0]:
+                yield from upcoming.popleft()[1](scene, taken)
+            yield from self._talk(scene, until=min(ends_at, upcoming[0][0] if upcoming else ends_at))
+
+    def _plot(self) -> list[Act]:
+        chances: tuple[tuple[float, Act], ...]
+        chances = ((0.30, self._hold), (0.12, self._phone_hold), (0.14, self._transfer), (0.10, self._second_agent))
+        return [act for chance, act in chances if self.random.random() < chance]
+
+    def _talk(self, scene: Scene, *, until: float) -> Story:
+        """Somebody speaks for a while, then somebody else; never past `until`."""
+        pause = self.random.lognormvariate(1.9, 0.6)
+        left = (until - self.world.now) * self.rate
+        if self.world.now < self._speech_from:
+            yield max(0.01, min(left, (self._speech_from - self.world.now) * self.rate + pause))
+            return
+        speakers = [leg for leg in (scene.customer, *scene.agents) if leg and _can_speak(leg)]
+        if speakers:
+            membership.take_floor(self.world, self.random.choice(speakers))
+        yield max(0.01, min(left, pause))
+
+    def _hold(self, scene: Scene, taken: list[Agent]) -> Story:
+        """The agent's desktop holds the customer by the API; no webhook tells of it."""
+        stay = scene.customer and scene.customer.participant
+        if stay:
+            membership.set_hold(self.world, [stay], on_hold=True)
+            yield self.random.uniform(8, 70)
+            membership.set_hold(self.world, [stay], on_hold=False)
+
+    def _phone_hold(self, scene: Scene, taken: list[Agent]) -> Story:
+        leg = scene.agents[0]
+        calls.set_sip_hold(self.world, leg, held=True)
+        yield self.random.uniform(5, 40)
+        calls.set_sip_hold(self.world, leg, held=False)
+
+    def _second_agent(self, scene: Scene, taken: list[Agent]) -> Story:
+        leg = yield from self._bring(scene, taken)
+        if leg:
+            until = self.world.now + self.random.uniform(30, 150) / self.rate
+            while self.world.now < until:
+                yield from self._talk(scene, until=until)
+            self._let_go(scene, leg, taken)
+
+    def _transfer(self, scene: Scene, taken: list[Agent]) -> Story:
+        first = scene.agents[0]
+        leg = yield from self._bring(scene, taken)
+        if leg:
+            yield self.random.uniform(3, 25)
+            self._let_go(scene, first, taken)
+
+    def _bring(self, scene: Scene, taken: list[Agent]) -> Generator[float, None, Leg | None]:
+        """Ring one more agent and let them in; None where nobody is free."""
+        if not self.free[scene.team.name]:
+            return None
+        leg = scene.ring(self._take(scene.team, taken))
+        yield self.random.uniform(1.2, 4.0)
+        if not leg.alive:
+            return None
+        scene.connect(leg)
+        return leg
+
+    # Agents and endings
+
+    def _take(self, team: Team, taken: list[Agent]) -> Agent:
+        free = self.free[team.name]
+        index = self.random.randrange(len(free))
+        free[index], free[-1] = free[-1], free[index]
+        taken.append(free.pop())
+        return taken[-1]
+
+    def _let_go(self, scene: Scene, leg: Leg, taken: list[Agent]) -> None:
+        scene.release(leg)
+        agent = next(agent for agent in taken if agent.name == leg.label)
+        taken.remove(agent)
+        self.free[agent.team].append(agent)
+
+    def _wind_up(self, scene: Scene, taken: list[Agent]) -> None:
+        scene.finish()
+        for agent in taken:
+            self.free[agent.team].append(agent)
+        if scene.customer and scene.customer.answered_at and self.random.random() < 0.5:
+            self.world.after(4.0, calls.bill, self.world, scene.customer)
+
+    def _talk_s(self, *, biased: bool = False) -> float:
+        mean = math.log(MEDIAN_TALK_S) + (TALK_SPREAD**2 if biased else 0.0)
+        return min(5400.0, max(35.0, self.random.lognormvariate(mean, TALK_SPREAD)))
+
+    def _customer_number(self) -> str:
+        """Return a number of a range kept for fiction, or one that no network assigns."""
+        digits = self.random.randrange(1000)
+        pattern = self.random.choice(_NUMBER_PATTERNS)
+        return pattern.format(d3=f"{digits:03d}", d2=f"{digits % 100:02d}")
+
+
+_NUMBER_PATTERNS = (
+    "+131255501{d2}",
+    "+120255501{d2}",
+    "+141555501{d2}",
+    "+164755501{d2}",
+    "+442079460{d3}",
+    "+441632960{d3}",
+    "+447700900{d3}",
+    "+493023125{d3}",
+    "+498999998{d3}",
+    "+4917139200{d2}",
+    "+33199001{d3}",
+    "+33639981{d3}",
+    "+61255501{d3}",
+    "+353209100{d3}",
+    "+468465004{d2}",
+)
+
+
+def _can_speak(leg: Leg) -> bool:
+    stay = leg.participant
+    return stay is not None and not stay.on_hold and not stay.muted and not leg.sip_held
