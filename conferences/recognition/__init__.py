@@ -9,12 +9,15 @@ from .again import recognise_again
 from .directory import Directory, directory_for, note_connections
 from .marks import LegMarks, SipAddress, marks_of
 from .rules import Recognition, recognise
+from .suggestion import AgentMark, agent_mark
 
 __all__ = [
+    "AgentMark",
     "Directory",
     "LegMarks",
     "Recognition",
     "SipAddress",
+    "agent_mark",
     "directory_for",
     "marks_of",
     "note_connections",

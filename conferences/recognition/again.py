@@ -37,8 +37,9 @@ def recognise_again(*, account: Account, leg_ids: Iterable[UUID] | None = None, 
 
 @transaction.atomic
 def _recognise_batch(account: Account, ids: list[UUID], *, now: datetime) -> int:
-    # Locked, because the projection recognises the same rows whenever one of their events arrives.
-    legs = list(Leg.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    # The version's lock first: the projection, which recognises the same rows, takes it first as well.
+    version = advance(now=now)
+    legs = list(Leg.objects.filter(pk__in=ids).order_by("pk"))
     marks = [marks_of(leg.call_control_id, leg.facts) for leg in legs]
     directory = directory_for(account, marks)
     changed = []
@@ -50,7 +51,7 @@ def _recognise_batch(account: Account, ids: list[UUID], *, now: datetime) -> int
     if changed:
         Leg.objects.bulk_update(changed, ["party", "agent", "evidence"])
         shown = Conference.objects.filter(participants__leg__in=changed).order_by().values("pk")
-        Conference.objects.filter(pk__in=shown).update(version=advance(now=now))
+        Conference.objects.filter(pk__in=shown).update(version=version)
     return len(changed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.db.models import Q
 
 from conferences.models import Account, Agent, Connection, Ear
@@ -58,7 +59,8 @@ def directory_for(account: Account, marks: Iterable[LegMarks], *, connection_ids
     return Directory(
         agent_path=account.agent_path,
         agent_header=account.agent_header,
-        ear_connection_id=account.credentials().ear_connection_id,
+        # Not account.credentials(): admin pages load accounts without their key.
+        ear_connection_id=account.ear_connection_id or settings.TELNYX_CONNECTION_ID,
         by_sip={agent.sip_username: agent.pk for agent in agents if agent.sip_username},
         by_number={agent.number: agent.pk for agent in agents if agent.number},
         by_reference={agent.reference: agent.pk for agent in agents if agent.reference},

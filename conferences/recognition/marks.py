@@ -15,6 +15,7 @@ VALUE_LIMIT = 200
 # Telnyx's SIP proxies: https://sip.telnyx.com lists sip.telnyx.com and its regional twins.
 TELNYX_DOMAINS = ("telnyx.com", "telnyx.eu", "telnyx.ca", "telnyx.com.au")
 SIP_ADDRESS = re.compile(r"(?:sips?:)?(?P<user>[^@:;?\s]+)(?::[^@\s]*)?@(?P<host>\[[0-9a-f:.]+\]|[a-z0-9.-]+)", re.I)
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class SipAddress:
     def at_telnyx(self) -> bool:
         """Say whether the host is Telnyx's own, where a user part is a credential."""
         return self.host.endswith(tuple(f".{domain}" for domain in TELNYX_DOMAINS)) or self.host in TELNYX_DOMAINS
+
+    @property
+    def is_number(self) -> bool:
+        """Say whether the user part is a telephone number in a SIP address."""
+        return E164.fullmatch(self.user) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,7 @@ def marks_of(call_control_id: str, facts: Mapping[str, Sequence[object]]) -> Leg
         return register[1] if isinstance(register, list | tuple) and len(register) == 2 else None
 
     dialled = plain(value("to"))
+    to_sip = sip_address(dialled) or sip_address(value("to_sip_uri"))
     return LegMarks(
         call_control_id=plain(call_control_id),
         direction=plain(value("direction")),
@@ -71,8 +78,8 @@ def marks_of(call_control_id: str, facts: Mapping[str, Sequence[object]]) -> Leg
         calling_party_type=plain(value("calling_party_type")),
         from_sip=sip_address(value("from_sip_uri")),
         caller_sip=sip_address(value("from")),
-        to_sip=sip_address(dialled) or sip_address(value("to_sip_uri")),
-        dialled_number="" if "@" in dialled else dialled,
+        to_sip=to_sip,
+        dialled_number=to_sip.user if to_sip and to_sip.at_telnyx and to_sip.is_number else dialled,
         client_state=plain(value("client_state"), limit=CLIENT_STATE_LIMIT),
         headers=_headers(value("headers")),
     )

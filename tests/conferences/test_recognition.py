@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from conferences import changes
 from conferences.models import Account, Agent, Conference, Connection, Ear, Leg, Line, Participant, Team
 from conferences.recognition import (
+    AgentMark,
     Directory,
     Recognition,
+    agent_mark,
     directory_for,
     marks_of,
     note_connections,
@@ -54,8 +56,8 @@ def facts(**values: object) -> dict[str, list[object]]:
 
 
 def whose(*, leg: str = "v3:leg", directory: Directory = DIRECTORY, **values: object) -> Recognition:
-    values.setdefault("connection_id", CALLS)
-    return recognise(marks_of(leg, facts(**values)), directory)
+    named = {key.rstrip("_"): value for key, value in ({"connection_id": CALLS} | values).items()}
+    return recognise(marks_of(leg, facts(**named)), directory)
 
 
 def test_a_leg_dialled_to_an_agents_sip_credential_is_theirs() -> None:
@@ -86,7 +88,7 @@ def test_a_phone_registered_elsewhere_is_matched_by_its_whole_address() -> None:
 
 def test_an_inbound_pstn_leg_with_an_agents_caller_id_is_a_customer() -> None:
     found = whose(
-        **{"from": "+15550100001"},
+        from_="+15550100001",
         direction="incoming",
         calling_party_type="pstn",
         from_sip_uri="gencredAna@sip.telnyx.com",
@@ -116,8 +118,9 @@ def test_client_state_goes_before_the_dialled_number() -> None:
     assert whose(direction="outgoing", to="+15550100001", client_state=state({"agent": {"id": 2}})).agent_id == MAX
 
 
-def test_an_outgoing_leg_to_an_agents_number_is_theirs() -> None:
-    assert whose(direction="outgoing", to="+15550100001") == Recognition(Leg.Party.AGENT, ANA, "dialled number")
+@pytest.mark.parametrize("to", ["+15550100001", "sip:+15550100001@sip.telnyx.com"])
+def test_an_outgoing_leg_to_an_agents_number_is_theirs(to: str) -> None:
+    assert whose(direction="outgoing", to=to) == Recognition(Leg.Party.AGENT, ANA, "dialled number")
 
 
 def test_the_dialled_number_goes_before_the_header() -> None:
@@ -147,9 +150,7 @@ def test_a_call_from_an_agents_phone_is_not_the_leg_of_whom_it_dials() -> None:
 
 
 def test_on_the_agents_connection_the_callers_own_word_identifies_them() -> None:
-    found = whose(
-        **{"from": "sip:gencredAna@10.0.0.7"}, connection_id=PHONES, direction="outgoing", calling_party_type="sip"
-    )
+    found = whose(from_="sip:gencredAna@10.0.0.7", connection_id=PHONES, direction="outgoing", calling_party_type="sip")
     assert found == Recognition(Leg.Party.AGENT, ANA, "connection Phones")
 
 
@@ -228,6 +229,32 @@ def test_any_client_state_is_read_without_an_error(client_state: str) -> None:
 @given(st.dictionaries(KEYS, anything | st.tuples(st.text(), anything).map(list), max_size=9))
 def test_any_facts_are_read_without_an_error(hostile: dict[str, list[object]]) -> None:
     recognise(marks_of("v3:leg", hostile), DIRECTORY)
+
+
+@pytest.mark.parametrize(
+    ("values", "mark"),
+    [
+        ({"to": "sip:gencredJo@sip.telnyx.com"}, AgentMark("sip_username", "gencredJo")),
+        ({"to": "sip:jo@pbx.example.com"}, AgentMark("sip_username", "jo@pbx.example.com")),
+        (
+            {"to": "+15550100077", "to_sip_uri": "+15550100077@us.icp.telnyx.com:5060"},
+            AgentMark("number", "+15550100077"),
+        ),
+        ({"to": "anonymous", "headers": [{"name": "X-Agent", "value": "jo"}]}, AgentMark("reference", "jo")),
+        ({"client_state": state({"agent": {"id": "jo"}})}, AgentMark("reference", "jo")),
+        ({"headers": [{"name": "X-Agent", "value": "jo"}]}, AgentMark("reference", "jo")),
+        ({}, None),
+    ],
+)
+def test_an_unmatched_leg_says_what_would_make_it_an_agents(values: dict[str, object], mark: AgentMark | None) -> None:
+    named = {"connection_id": CALLS, "direction": "outgoing"} | values
+    assert agent_mark(marks_of("v3:leg", facts(**named)), DIRECTORY) == mark
+
+
+def test_nothing_is_offered_that_the_rules_would_not_accept() -> None:
+    caller = {"direction": "incoming", "calling_party_type": "pstn", "connection_id": STRANGE}
+    addresses = {"from": "+15550100077", "from_sip_uri": "jo@sip.telnyx.com", "to": "+18005550101"}
+    assert agent_mark(marks_of("v3:leg", facts(**caller, **addresses)), DIRECTORY) is None
 
 
 def test_the_directory_holds_what_the_legs_need(account: Account, ana: Agent, max_falk: Agent) -> None:
