@@ -34,8 +34,18 @@ def words(name: str) -> list[str]:
     return [word.strip() for word in env.str(name, "").split(",") if word.strip()]
 
 
+def bracketed(host: str) -> str:
+    """Return a host as URLs and the Host header write it."""
+    return f"[{host}]" if ":" in host else host
+
+
+def host_of(url: str) -> str:
+    """Return a URL's host as the Host header writes it, without the port."""
+    return bracketed(urlsplit(url).hostname or "")
+
+
 def is_loopback(url: str) -> bool:
-    """Say whether a URL's host is this machine."""
+    """Say whether a URL's host is this machine, by a name that only this machine uses."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True
@@ -43,19 +53,6 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def local_host(host: str) -> str:
-    """Return how this machine names the address it listens on, ready for a URL."""
-    if host in {"0.0.0.0", "::"}:  # noqa: S104  # recognised here, never bound by default
-        return "localhost"
-    return f"[{host}]" if ":" in host else host
-
-
-def host_in_header(url: str) -> str:
-    """Return a URL's host as a browser writes it into the Host header, without the port."""
-    host = urlsplit(url).hostname or ""
-    return f"[{host}]" if ":" in host else host
 
 
 # --- Telnyx -----------------------------------------------------------------------------------------------------------
@@ -84,14 +81,17 @@ HOST: str = env.str("HOST", "").strip("[]") or "localhost"
 PORT: int = read(env.int, "PORT", 8000, mend="Give a number such as 8000.")
 if not 1 <= PORT <= 65535:
     raise ImproperlyConfigured(f"PORT must be a number from 1 to 65535, not {PORT}. Give one such as 8000.")
-# Where this machine itself reaches the dashboard.
-LOCAL_URL = f"http://{local_host(HOST)}:{PORT}"
-PUBLIC_URL: str = env.str("PUBLIC_URL", "").rstrip("/") or LOCAL_URL
+_ADDRESS = f"http://{bracketed(HOST)}:{PORT}"
+EVERY_ADDRESS = HOST in {"0.0.0.0", "::"}  # noqa: S104  # recognised here, never bound by default
+# Whatever HOST is, this machine itself reaches the dashboard by loopback: the sandbox and the launcher do.
+ADDRESSES = [HOST] if EVERY_ADDRESS or is_loopback(_ADDRESS) else [HOST, "127.0.0.1"]
+LOCAL_URL = _ADDRESS if is_loopback(_ADDRESS) else f"http://127.0.0.1:{PORT}"
+PUBLIC_URL: str = env.str("PUBLIC_URL", "").rstrip("/") or (f"http://localhost:{PORT}" if EVERY_ADDRESS else _ADDRESS)
 if urlsplit(PUBLIC_URL).scheme not in {"http", "https"} or not urlsplit(PUBLIC_URL).hostname:
     raise ImproperlyConfigured(f"PUBLIC_URL must be an address such as https://floor.example.com, not {PUBLIC_URL!r}.")
 SECURE = PUBLIC_URL.startswith("https://")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS") or [
-    host_in_header(PUBLIC_URL),
+    host_of(PUBLIC_URL),
     "localhost",
     "127.0.0.1",
     "[::1]",

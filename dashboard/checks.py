@@ -1,0 +1,151 @@
+"""Numbered checks of what serving needs; `serve` runs them before anything starts, `check --deploy` whenever asked."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as Caution
+from django.core.exceptions import ImproperlyConfigured
+from django.http.request import split_domain_port, validate_host
+
+from conferences.models import Account
+from conferences.models.account import Credentials
+from dashboard.settings import host_of, is_loopback
+
+TAG = "floorline"
+
+
+@register(TAG, deploy=True)
+def settings_fit(**_: Any) -> list[CheckMessage]:
+    """Hold what only the environment can say."""
+    return [*_secret_key(), *_hosts(), *_public_url(), *_field_keys(), *_debug()]
+
+
+@register(TAG, deploy=True)
+def accounts_are_complete(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Hold every Telnyx account: the rows of the database, completed from the environment, or the environment alone.
+
+    Silent unless the database may be asked: what the environment lacks, a row may say.
+    """
+    if not databases:
+        return []
+    try:
+        accounts = list(Account.objects.order_by("pk")) or [Account()]
+        return [problem for account in accounts for problem in _account(account.credentials())]
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="floorline.E006")]
+
+
+def _secret_key() -> Iterator[CheckMessage]:
+    mend = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+    if not settings.SECRET_KEY_GIVEN:
+        yield Error("SECRET_KEY is missing.", hint=mend, id="floorline.E001")
+    elif len(settings.SECRET_KEY) < 32 or len(set(settings.SECRET_KEY)) < 5:
+        yield Error("SECRET_KEY is too short or too simple to protect sessions.", hint=mend, id="floorline.E001")
+
+
+def _account(credentials: Credentials) -> Iterator[CheckMessage]:
+    portal = "Copy it from the Telnyx portal: docs/telnyx-setup.md says where."
+    if not credentials.api_key:
+        yield Error("TELNYX_API_KEY is missing.", hint=portal, id="floorline.E002")
+    elif not re.fullmatch(r"[!-~]+", credentials.api_key):
+        yield Error("TELNYX_API_KEY holds a blank or a sign that no key has.", hint=portal, id="floorline.E002")
+    if not credentials.public_keys:
+        yield Error("TELNYX_PUBLIC_KEY is missing: no webhook could be verified.", hint=portal, id="floorline.E003")
+    if not all(_is_public_key(key) for key in credentials.public_keys):
+        yield Error(
+            "TELNYX_PUBLIC_KEY is not a public key: 32 bytes in Base64, 44 signs, several parted by commas.",
+            hint=portal,
+            id="floorline.E003",
+        )
+    if not credentials.ear_connection_id:
+        yield Error("TELNYX_CONNECTION_ID is missing: the id of the ear application.", hint=portal, id="floorline.E004")
+    elif not re.fullmatch(r"[0-9A-Za-z-]{1,64}", credentials.ear_connection_id):
+        yield Error("TELNYX_CONNECTION_ID is not the id of an application.", hint=portal, id="floorline.E004")
+    number = "Give a number of your account with its country code, for example +15551230000."
+    if not credentials.from_number:
+        yield Error("TELNYX_FROM_NUMBER is missing: supervisors' phones show it.", hint=number, id="floorline.E005")
+    elif not re.fullmatch(r"\+[1-9][0-9]{6,14}", credentials.from_number):
+        yield Error("TELNYX_FROM_NUMBER is not a phone number.", hint=number, id="floorline.E005")
+
+
+def _is_public_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 32
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _field_keys() -> Iterator[CheckMessage]:
+    try:
+        for key in settings.FIELD_KEYS:
+            Fernet(key)
+    except ValueError:
+        yield Error(
+            "FIELD_KEYS holds something that is not a key: 32 bytes in URL-safe Base64, parted by commas.",
+            hint="Make one with: python manage.py new_field_key",
+            id="floorline.E006",
+        )
+
+
+def _hosts() -> Iterator[CheckMessage]:
+    for host in settings.ALLOWED_HOSTS:
+        if "/" in host or (host != "*" and split_domain_port(host.removeprefix("."))[1]):
+            yield Error(
+                f"ALLOWED_HOSTS holds {host!r}, which no browser sends as a host.",
+                hint="Write host names alone, without https:// and without a port: floor.example.com",
+                id="floorline.E007",
+            )
+    public = host_of(settings.PUBLIC_URL)
+    if not validate_host(public, settings.ALLOWED_HOSTS):
+        yield Error(
+            f"ALLOWED_HOSTS does not allow {public}, the host of PUBLIC_URL: every page there would answer 400.",
+            hint=f"Add {public} to ALLOWED_HOSTS, or unset it: the host of PUBLIC_URL is allowed by itself.",
+            id="floorline.E007",
+        )
+    if "*" in settings.ALLOWED_HOSTS and not settings.SANDBOX:
+        yield Caution(
+            "ALLOWED_HOSTS allows every host name.",
+            hint="Name the host of PUBLIC_URL instead.",
+            id="floorline.W001",
+        )
+
+
+def _public_url() -> Iterator[CheckMessage]:
+    if urlsplit(settings.PUBLIC_URL).path:
+        yield Error(
+            "PUBLIC_URL names a folder, but Floorline wants a host of its own.",
+            hint="Give it a name such as https://floor.example.com",
+            id="floorline.E008",
+        )
+    if settings.SANDBOX:
+        return
+    if is_loopback(settings.PUBLIC_URL):
+        yield Caution(
+            f"Telnyx cannot reach {settings.PUBLIC_URL}, so no webhook will arrive.",
+            hint="Set PUBLIC_URL to the address under which the internet reaches this machine.",
+            id="floorline.W002",
+        )
+    elif not settings.SECURE:
+        yield Caution(
+            "PUBLIC_URL is not https: passwords and customers' numbers travel in the clear.",
+            hint="Put a proxy with a certificate in front, and write https:// into PUBLIC_URL.",
+            id="floorline.W003",
+        )
+
+
+def _debug() -> Iterator[CheckMessage]:
+    if settings.DEBUG and not settings.SANDBOX:
+        yield Error(
+            "DEBUG shows settings and code to everybody who provokes an error.",
+            hint="Unset DEBUG when serving a real account.",
+            id="floorline.E009",
+        )

@@ -1,0 +1,143 @@
+"""`manage.py serve`: everything that Floorline is, in one command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core import checks
+from django.core.management import BaseCommand, call_command
+from django.db import connections
+
+import dashboard.checks
+from dashboard import ports, preparation, sandbox_environment
+from dashboard.launch import Launcher, Part
+from dashboard.preparation import Refused
+
+MANAGE = str(settings.BASE_DIR / "manage.py")
+WEBHOOKS = "/webhooks/telnyx/"
+STORY = ("calls", "rate", "seed", "semantics", "monitor_muted")
+"""The options that are the sandbox's own."""
+
+
+class Command(BaseCommand):
+    help = "Serves the dashboard and its worker; with --sandbox also a local Telnyx to play with."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--prepare", action="store_true", help="Migrate, check, collect static files, then end.")
+        parser.add_argument("--parent", type=int, metavar="PID", help="End when this process is gone.")
+        parser.add_argument("--sandbox", action="store_true", help="Play with a local Telnyx, not with an account.")
+        story = parser.add_argument_group("with --sandbox")
+        story.add_argument("--calls", type=int, help="How many calls to keep on the floor (40).")
+        story.add_argument("--rate", type=float, help="How fast the story goes (1).")
+        story.add_argument("--seed", type=int, help="The same seed tells the same story.")
+        story.add_argument("--semantics", choices=["allow-list", "deny-list"], help="What whispering means.")
+        story.add_argument("--monitor-muted", choices=["yes", "no"], help="Whether monitors read back as muted.")
+
+    def handle(self, **options: Any) -> None:
+        try:
+            sys.exit(self._serve(**options))
+        except Refused as refusal:
+            sys.exit(f"floorline: {refusal}")
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    def _serve(self, *, prepare: bool, parent: int | None, sandbox: bool, **options: Any) -> int:
+        os.chdir(settings.BASE_DIR)  # from here the processes find their packages, and DATABASE_URL its relative file
+        if not prepare:
+            _refuse_taken_address()
+        if sandbox and "SANDBOX_API_KEY" not in os.environ:
+            _start_again_in_the_sandbox()
+        held = preparation.hold_database()
+        self._prepare()
+        if prepare:
+            return 0
+        if sandbox:
+            call_command("demo", verbosity=0)
+        greeting = _sandbox_greeting() if sandbox else _greeting()
+        connections.close_all()
+        launcher = Launcher(
+            [*_dashboard(), *(_sandbox(options) if sandbox else ())],
+            say=self._say,
+            greeting=greeting,
+            ready_url=f"{settings.LOCAL_URL}/healthz",
+            parent=parent,
+        )
+        status = launcher.run()
+        if held:
+            held.close()
+        return status
+
+    def _prepare(self) -> None:
+        preparation.migrate(say=self._say)
+        found = checks.run_checks(tags=[dashboard.checks.TAG], include_deployment_checks=True, databases=["default"])
+        for problem in found:
+            number = str(problem.id).removeprefix("floorline.")
+            self._say(" ".join(filter(None, [problem.msg, problem.hint, f"({number})"])))
+        if any(problem.is_serious() for problem in found):
+            raise Refused("Nothing was started. Mend what is said above and try again.")
+        preparation.stamp()
+        preparation.collect_static_files(say=self._say)
+
+    def _say(self, sentence: str) -> None:
+        self.stderr.write(f"floorline: {sentence}", lambda text: text)
+
+
+def _refuse_taken_address() -> None:
+    for address in settings.ADDRESSES:
+        if problem := ports.problem_with(address, settings.PORT):
+            raise Refused(problem)
+
+
+def _start_again_in_the_sandbox() -> None:
+    """Run this command anew in the sandbox's environment, as settings are read once."""
+    if sandbox_environment.names_a_real_account(os.environ):
+        raise Refused(
+            "TELNYX_API_KEY holds what looks like a real key, and the sandbox does not run beside one. "
+            "Unset it (env -u TELNYX_API_KEY make run), or use make serve for the real account."
+        )
+    port = ports.next_free(sandbox_environment.SANDBOX_HOST, settings.PORT + 1)
+    if port is None:
+        raise Refused(f"No port after {settings.PORT} is free for the sandbox. Choose another PORT.")
+    environment = sandbox_environment.complete(os.environ, var=settings.VAR_DIR, sandbox_port=port)
+    os.execve(sys.executable, [sys.executable, MANAGE, *sys.argv[1:]], environment)  # noqa: S606  # ourselves
+
+
+def _dashboard() -> tuple[Part, Part]:
+    environment = sandbox_environment.of_the_dashboard(os.environ)
+    gunicorn = [sys.executable, "-m", "gunicorn", "-c", str(settings.BASE_DIR / "dashboard" / "gunicorn.conf.py")]
+    worker = [sys.executable, MANAGE, "worker"]
+    return (
+        Part(name="dashboard", command=gunicorn, environment=environment, vital=True),
+        Part(name="worker", command=worker, environment=environment),
+    )
+
+
+def _sandbox(options: Mapping[str, Any]) -> tuple[Part]:
+    address = settings.SANDBOX_PAGE_URL.removeprefix("http://").strip("/").rpartition(":")
+    story = [f"--{name.replace('_', '-')}={options[name]}" for name in STORY if options[name] is not None]
+    command = [
+        *(sys.executable, "-m", "conferences.sandbox"),
+        *("--host", address[0], "--port", address[2]),
+        *("--webhook-url", settings.LOCAL_URL + WEBHOOKS, "--wait-for", f"{settings.LOCAL_URL}/healthz"),
+        *story,
+    ]
+    environment = sandbox_environment.of_the_sandbox(os.environ)
+    return (Part(name="sandbox", command=command, environment=environment),)
+
+
+def _greeting() -> str:
+    text = f"Floorline serves {settings.PUBLIC_URL}/ and takes webhooks at {settings.PUBLIC_URL}{WEBHOOKS}"
+    if not get_user_model().objects.exists():
+        text += "\nfloorline: Nobody can sign in yet. Make the first one with: python manage.py createsuperuser"
+    return text
+
+
+def _sandbox_greeting() -> str:
+    return f"Floorline is open: {settings.PUBLIC_URL}/"
