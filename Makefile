@@ -1,0 +1,100 @@
+# `make help` lists what there is. Everything runs in a virtual environment: the active one, else .venv, made when needed.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+PYTHON ?=
+ARGS ?=
+VENV := $(or $(VIRTUAL_ENV),.venv)
+PY := $(VENV)/bin/python
+RUNTIME := $(VENV)/.floorline-runtime
+DEV := $(VENV)/.floorline-dev
+
+##@ To use it
+
+run: $(RUNTIME) ## Open the demo floor with its sandbox (PORT=8000 HOST=localhost ARGS="--calls 500")
+	@exec $(PY) manage.py serve --sandbox --parent $$PPID $(ARGS)
+
+serve: $(RUNTIME) ## Serve a real Telnyx account, configured by the environment (docs/operations.md)
+	@exec $(PY) manage.py serve --parent $$PPID $(ARGS)
+
+setup: $(RUNTIME) ## Install the locked packages, nothing more
+
+##@ To work on it
+
+test: $(DEV) lint types unit browser postgres ## Everything: lint, types, contracts, unit, browser and (TEST_POSTGRES_URL) PostgreSQL tests
+
+quick: $(DEV) lint types ## The part of the tests that runs in under a minute
+	$(PY) -m pytest -n 2 -q --ignore tests/tooling/test_serving.py
+
+lint: $(DEV) ## Ruff, import contracts, templates, migrations, Django's own checks
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache
+	find templates -name '*.html' -exec $(VENV)/bin/djade --check --target-version 5.2 {} +
+	$(VENV)/bin/djlint templates --lint --quiet
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py check
+
+types: $(DEV) ## mypy, strict
+	$(PY) -m mypy
+
+unit: $(DEV) ## Unit and integration tests on SQLite
+	rm -f .coverage .coverage.*
+	$(PY) -m pytest -n 2 --cov --cov-report=
+
+browser: $(DEV) ## The browser tests, in a process of their own
+	CHROMIUM="$$(.ci/chromium)" && export CHROMIUM && $(PY) -m pytest -m browser --cov --cov-append --cov-report=term
+
+# The database-using tests once more; the launcher's and the sandbox's own tests have no database of ours in them.
+postgres: $(DEV) ## The same tests on PostgreSQL, where TEST_POSTGRES_URL names one
+	@if [ -z "$$TEST_POSTGRES_URL" ]; then echo "PostgreSQL tests left out: TEST_POSTGRES_URL is not set."; else \
+	  DATABASE_URL="$$TEST_POSTGRES_URL" $(PY) -m pytest -n 2 -m "not browser" --ignore tests/tooling --ignore tests/sandbox; fi
+
+format: $(DEV) ## Format Python and templates
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	find templates -name '*.html' -exec $(VENV)/bin/djade --target-version 5.2 {} +
+
+# What is locked is what pyproject.toml asks for; no index, no local setting finds its way into the files.
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+lock: $(DEV) ## Refresh requirements.lock and requirements-dev.lock from pyproject.toml (UPGRADE=--upgrade)
+	$(PY) -m pip install --quiet uv
+	$(VENV)/bin/$(LOCK) $(UPGRADE) pyproject.toml --output-file requirements.lock
+	$(VENV)/bin/$(LOCK) $(UPGRADE) pyproject.toml --extra test --extra lint --constraint requirements.lock --output-file requirements-dev.lock
+
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+# --- Setting up: once, and again when a lock file has changed ---------------------------------------------------------
+
+$(PY):
+	@python=; for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Floorline needs Python 3.11 or newer. Install it (Debian, Ubuntu: apt-get install python3 python3-venv), or name it: make run PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "$$python cannot make a virtual environment. Install what it lacks (Debian, Ubuntu: apt-get install python3-venv), or name another: make run PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	echo "Making a virtual environment in $(VENV) …"; \
+	$$python -m venv --clear $(VENV)
+
+define install
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The Python of $(VENV) is older than 3.11. Leave that environment (deactivate), or remove $(VENV), and try again." >&2; exit 1; }
+	@echo "Installing the packages of $< …"
+	@$(PY) -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $< || { echo "The packages could not be installed; pip says why above. Mend that and try again." >&2; exit 1; }
+	@touch $@
+endef
+
+$(RUNTIME): requirements.lock | $(PY)
+	$(install)
+
+$(DEV): requirements-dev.lock | $(PY)
+	$(install)
+	@touch $(RUNTIME)
+
+.PHONY: run serve setup test quick lint types unit browser postgres format lock help
