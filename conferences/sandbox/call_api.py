@@ -99,6 +99,7 @@ def gather(world: World, phones: Phones, call_control_id: str, body: Body, *, sp
             options[name] = value
     speech_s = 0.0
     if spoken:
+        options["maximum_tries"] = params.number(body, "maximum_tries", low=1, high=128, default=3)
         speech_s = len(params.text(body, "payload")) / calls.SPOKEN_CHARACTERS_PER_S
         params.text(body, "voice")
     calls.gather(world, leg, options, speech_s=speech_s)

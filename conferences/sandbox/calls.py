@@ -186,7 +186,10 @@ def _finish_speech(world: World, leg: Leg) -> None:
 
 
 def gather(world: World, leg: Leg, options: Mapping[str, Any], *, speech_s: float = 0.0) -> None:
-    """Collect digits until complete or timed out; the defaults are those of the `gather` command."""
+    """Collect digits until complete or timed out; the defaults are those of the `gather` command.
+
+    A spoken gather asks up to `maximum_tries` times, `speech_s` long each.
+    """
     finish_gather(world, leg, status="cancelled")
     leg.gather = Gather(
         serial=world.serial(),
@@ -195,9 +198,11 @@ def gather(world: World, leg: Leg, options: Mapping[str, Any], *, speech_s: floa
         terminating_digit=options.get("terminating_digit", "#"),
         valid_digits=options.get("valid_digits", "0123456789#*"),
         inter_digit_s=options.get("inter_digit_timeout_millis", 5000) / 1000,
+        tries_left=options.get("maximum_tries", 1),
     )
     timeout_s = options.get("initial_timeout_millis", options.get("timeout_millis", 60000)) / 1000
-    world.after(speech_s + timeout_s, _gather_timeout, world, leg, leg.gather.serial, "")
+    silence_s = (speech_s + timeout_s) * leg.gather.tries_left
+    world.after(silence_s, _gather_timeout, world, leg, leg.gather.serial, "")
 
 
 def press(world: World, leg: Leg, *, digit: str) -> None:
@@ -211,7 +216,11 @@ def press(world: World, leg: Leg, *, digit: str) -> None:
         return
     running.digits += digit
     if digit not in running.valid_digits:
-        finish_gather(world, leg, status="invalid")
+        running.tries_left -= 1
+        if running.tries_left:
+            running.digits = ""  # asked again
+        else:
+            finish_gather(world, leg, status="invalid")
     elif len(running.digits) >= running.maximum_digits:
         finish_gather(world, leg, status="valid")
     else:

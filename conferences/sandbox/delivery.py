@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import heapq
 import http.client
 import itertools
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from nacl.signing import SigningKey
 
+from conferences.sandbox.signing import signed_headers
 from conferences.sandbox.state import Event
 
 TIMEOUT_S = 2.0
@@ -60,17 +60,6 @@ def body_of(event: Event, *, attempt: int) -> bytes:
         "meta": {"attempt": attempt, "delivered_to": event.url},
     }
     return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def signed_headers(body: bytes, *, key: SigningKey, timestamp: int) -> dict[str, str]:
-    """Return the headers of one delivery: Ed25519 over timestamp, a bar, and the raw body."""
-    signature = key.sign(f"{timestamp}|".encode() + body).signature
-    return {
-        "content-type": "application/json",
-        "user-agent": "telnyx-webhooks",
-        "telnyx-signature-ed25519": base64.b64encode(signature).decode(),
-        "telnyx-timestamp": str(timestamp),
-    }
 
 
 class Deliveries:

@@ -7,6 +7,7 @@ The sandbox plays calls with it; the dashboard seeds its demo from it. Every num
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 
 SIP_DOMAIN = "sip.telnyx.com"
@@ -33,6 +34,12 @@ class Agent:
     name: str
     team: str
     sip_username: str
+
+    @property
+    def reference(self) -> str:
+        """What the center's call flow writes into the `agent` of its client_state."""
+        plain = unicodedata.normalize("NFKD", self.name).encode("ascii", "ignore").decode().lower()
+        return plain.replace(" ", "-")
 
     @property
     def address(self) -> str:

@@ -37,7 +37,6 @@ class Floor:
         self.calls_wanted = calls_wanted
         self.random = random.Random(f"{world.seed}/story")
         self.free: dict[str, list[Agent]] = {team.name: [] for team in directory.TEAMS}
-        self.waiting: dict[str, deque[Scene]] = {team.name: deque() for team in directory.TEAMS}
         for agent in directory.agents(math.ceil(self.lines * 1.35) + 8 if self.lines else 0):
             self.free[agent.team].append(agent)
         start = self.random.randrange(1000, 4000)
@@ -82,22 +81,16 @@ class Floor:
         customer = scene.arrive(self._customer_number())
         yield self.random.uniform(0.4, 0.8)
         scene.greet(customer)
-        queue = self.waiting[scene.team.name]
-        queue.append(scene)
         taken: list[Agent] = []
         try:
             yield self.random.uniform(1, 3) + self.random.expovariate(1 / 9)
-            while queue[0] is not scene or not self.free[scene.team.name]:
+            while not self.free[scene.team.name]:
                 yield 0.5
-            agent = self._take(scene.team, taken)
-            queue.popleft()
-            leg = scene.ring(agent)
+            leg = scene.ring(self._take(scene.team, taken))
             yield self.random.uniform(1.2, 4.0)
             scene.connect(leg)
             yield from self._conversation(scene, length, taken)
         finally:
-            if scene in queue:
-                queue.remove(scene)
             self._wind_up(scene, taken)
 
     def _outbound(self, scene: Scene, length: float) -> Story:

@@ -62,7 +62,7 @@ class Scene:
             to=agent.address,
             kind="agent",
             label=agent.name,
-            client_state=client_state(role="agent", agent=agent.name, conf=self.name),
+            client_state=client_state(role="agent", agent=agent.reference, conf=self.name),
             custom_headers=headers,
             linked_to=self.customer,
         )
@@ -99,7 +99,7 @@ class Scene:
 
     def reach(self, number: str, agent_leg: Leg, agent: Agent) -> Leg:
         """The center's flow takes the parked leg, opens the conference with it and dials the customer."""
-        state = client_state(role="agent", agent=agent.name, conf=self.name)
+        state = client_state(role="agent", agent=agent.reference, conf=self.name)
         calls.answer(self.world, agent_leg, client_state=state)
         self._open(owner=agent_leg)
         self.customer = calls.dial(

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gunicorn.app.base import BaseApplication
-from nacl.signing import SigningKey
 
 from conferences.sandbox.api import Api, RateLimit
 from conferences.sandbox.app import Sandbox
@@ -23,6 +22,7 @@ from conferences.sandbox.delivery import Deliveries
 from conferences.sandbox.faults import Faults
 from conferences.sandbox.floor import Floor
 from conferences.sandbox.phones import Phones
+from conferences.sandbox.signing import key_of
 from conferences.sandbox.state import Semantics
 from conferences.sandbox.world import World
 
@@ -68,18 +68,16 @@ def refuse_danger(options: argparse.Namespace, environ: Mapping[str, str]) -> No
     if not environ.get("SANDBOX_API_KEY"):
         raise Refusal("SANDBOX_API_KEY is not set: it is the key that the sandbox's REST API accepts.")
     try:
-        seed = bytes.fromhex(environ.get("SANDBOX_SIGNING_SEED", ""))
-    except ValueError:
-        seed = b""
-    if len(seed) != 32:
-        raise Refusal("SANDBOX_SIGNING_SEED must be 64 hexadecimal digits: webhooks are signed with it.")
+        key_of(environ.get("SANDBOX_SIGNING_SEED", ""))
+    except ValueError as error:
+        raise Refusal("SANDBOX_SIGNING_SEED must be 64 hexadecimal digits: webhooks are signed with it.") from error
 
 
 def build(options: argparse.Namespace, environ: Mapping[str, str], *, now: float) -> Sandbox:
     semantics = Semantics(whisper=options.semantics, monitor_reads_muted=options.monitor_muted == "yes")
     world = World(seed=options.seed, now=now, webhook_url=options.webhook_url, semantics=semantics)
     phones, faults = Phones(), Faults()
-    deliveries = Deliveries(key=SigningKey(bytes.fromhex(environ["SANDBOX_SIGNING_SEED"])))
+    deliveries = Deliveries(key=key_of(environ["SANDBOX_SIGNING_SEED"]))
     api = Api(world=world, phones=phones, api_key=environ["SANDBOX_API_KEY"], rate=RateLimit(limit=options.rate_limit))
     control = Control(world=world, phones=phones, faults=faults, api=api, deliveries=deliveries)
     floor = Floor(world, calls_wanted=options.calls, rate=options.rate)

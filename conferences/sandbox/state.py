@@ -37,6 +37,7 @@ class Gather:
     terminating_digit: str
     valid_digits: str
     inter_digit_s: float
+    tries_left: int
     digits: str = ""
 
 
