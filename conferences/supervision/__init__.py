@@ -1,0 +1,19 @@
+"""The service layer: a click → permission → stored command → Telnyx → verified outcome."""
+
+from __future__ import annotations
+
+from .progress import open_ears, step_ear
+from .service import choose_role, disconnect, leave, live_ear, open_session, quieter
+from .words import Refused
+
+__all__ = [
+    "Refused",
+    "choose_role",
+    "disconnect",
+    "leave",
+    "live_ear",
+    "open_ears",
+    "open_session",
+    "quieter",
+    "step_ear",
+]

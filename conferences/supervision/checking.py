@@ -1,0 +1,260 @@
+"""Reading back: what was accepted is not believed until Telnyx shows it, and doubt moves towards silence."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from conferences import changes
+from conferences.clients import client_for
+from conferences.listings import note_participants
+from conferences.models import Command, Ear, Leg, Participant, SupervisorSession
+from conferences.models.supervision import Role
+from conferences.projection import touch
+from conferences.telnyx.client import Rejected, Unanswered
+
+from .commands import (
+    LOUD,
+    clock,
+    send_hangup,
+    send_join,
+    send_leave,
+    send_role,
+    settle,
+    target_call_control_ids,
+    transmit,
+)
+from .leaving import after_leave, finish, hang_up, leave_session
+from .readback import Verdict, judge
+from .service import send_role_command
+
+Kind = Command.Kind
+State = Command.State
+
+READ_AFTER = tuple(timedelta(seconds=seconds) for seconds in (0.3, 1, 2, 5))
+ASK_AGAIN_AFTER = timedelta(seconds=0.7)
+SAME_ID_FOR = timedelta(seconds=45)
+ESCALATE_AFTER = timedelta(seconds=4)
+LOUD_UNKNOWN_FOR = timedelta(seconds=5)
+SEND_AGAIN = {Kind.JOIN: send_join, Kind.UPDATE: send_role, Kind.LEAVE: send_leave, Kind.HANGUP: send_hangup}
+
+
+def check_commands(ear: Ear, *, now: datetime) -> None:
+    """Follow every command of an ear that is not settled yet."""
+    commands = Command.objects.filter(ear=ear, state__in=[State.ACCEPTED, State.UNKNOWN]).order_by("asked_at")
+    for command in commands.select_related(
+        "account", "ear__account", "ear__user", "session__ear__account", "conference"
+    ):
+        if command.kind in {Kind.DIAL, Kind.GATHER}:
+            if command.state == State.ACCEPTED:
+                settle(command, State.VERIFIED, now=now)
+            elif ear.ended_at is not None or _since_answer(command, now) > SAME_ID_FOR:
+                settle(command, State.EXPIRED, now=now)
+        elif command.state == State.UNKNOWN:
+            _resolve(command, now=now)
+        elif command.kind == Kind.HANGUP:
+            settle(command, State.VERIFIED, now=now)
+        else:
+            _read_back(command, now=now)
+
+
+def _resolve(command: Command, *, now: datetime) -> None:
+    """Find out about a request without an answer: quieter ones are asked again, louder ones are only looked for."""
+    session = command.session
+    first_sent = command.sent_at or command.asked_at
+    if command.role in LOUD and session is not None:
+        _resolve_loud(command, session, now=now)
+    elif now - first_sent > SAME_ID_FOR:
+        settle(command, State.EXPIRED, outcome=_("Telnyx never answered this."), now=now)
+    elif _since_answer(command, now) > ASK_AGAIN_AFTER:
+        transmit(command, SEND_AGAIN[Kind(command.kind)])
+        if command.kind == Kind.LEAVE and session is not None and session.ended_at is None:
+            after_leave(session, command, now=clock())
+        if command.state == State.UNKNOWN and now - first_sent > ESCALATE_AFTER:
+            _escalate(command, now=now)
+
+
+def _escalate(command: Command, *, now: datetime) -> None:
+    """Silence must not wait for Telnyx: monitor → leave → hang up the supervisor's own leg."""
+    session, ear = command.session, command.ear
+    if session is None or session.ended_at is not None or ear is None:
+        return
+    if command.kind == Kind.LEAVE:
+        hang_up(
+            ear, reason=_("Telnyx did not answer, so your line was hung up to be sure that nobody hears you."), now=now
+        )
+    elif command.kind == Kind.UPDATE:
+        leave_session(session, reason=_("Telnyx did not answer, so your line was taken out."), now=now)
+
+
+def _resolve_loud(command: Command, session: SupervisorSession, *, now: datetime) -> None:
+    if session.ended_at is not None:
+        settle(command, State.EXPIRED, now=now)
+        return
+    if _since_answer(command, now) < READ_AFTER[min(command.reads, len(READ_AFTER) - 1)]:
+        return
+    verdict = _read(command, session)
+    if verdict is Verdict.CONFIRMED:
+        SupervisorSession.objects.filter(pk=session.pk).update(role=command.role, targets=command.targets)
+        _verified(command, session, now=now)
+    elif now - (command.sent_at or command.asked_at) > LOUD_UNKNOWN_FOR:
+        settle(command, State.EXPIRED, outcome=_("Telnyx did not answer in time; you are back on monitor."), now=now)
+        # The lost request may still be executed late; an explicit monitor comes after it.
+        _monitor(session, now=now)
+
+
+def _read_back(command: Command, *, now: datetime) -> None:
+    session = command.session
+    if session is None or command.ear is None:
+        settle(command, State.UNCONFIRMED, now=now)
+        return
+    if _since_answer(command, now) < READ_AFTER[min(command.reads, len(READ_AFTER) - 1)]:
+        return
+    if _replaced(command):
+        settle(command, State.UNCONFIRMED, outcome=_("Replaced before it could be checked."), now=now)
+        return
+    if session.conference.ended_at is not None or (command.ear.ended_at is not None):
+        state = State.VERIFIED if command.kind == Kind.LEAVE else State.UNCONFIRMED
+        settle(command, state, now=now)
+        return
+    verdict = _read(command, session)
+    last = command.reads >= len(READ_AFTER)
+    if verdict is Verdict.CONFIRMED:
+        _verified(command, session, now=now)
+    elif last and verdict is Verdict.CONTRADICTED:
+        _contradicted(command, session, now=now)
+    elif last or (verdict is Verdict.CANNOT_TELL and command.reads >= 2):
+        settle(command, State.UNCONFIRMED, now=now)
+
+
+def _read(command: Command, session: SupervisorSession) -> Verdict | None:
+    """Read the participants and hold the supervisor's own one against the command; None where reading failed."""
+    command.reads += 1
+    Command.objects.filter(pk=command.pk).update(reads=command.reads)
+    at = clock()
+    try:
+        reads = client_for(command.account).participants(session.conference.telnyx_id)
+    except (Rejected, Unanswered):
+        return None
+    note_participants(conference=session.conference, reads=reads, at=at)
+    mine = next((read for read in reads if read.call_control_id == session.ear.call_control_id), None)
+    if command.kind == Kind.LEAVE:
+        return Verdict.CONFIRMED if mine is None else Verdict.CONTRADICTED
+    if mine is None:
+        return Verdict.CONTRADICTED
+    if mine.muted and command.role == Role.MONITOR and not session.monitor_reads_muted:
+        session.monitor_reads_muted = True
+        SupervisorSession.objects.filter(pk=session.pk).update(monitor_reads_muted=True)
+    return judge(
+        role=command.role,
+        listeners=target_call_control_ids(command.targets),
+        muted=mine.muted,
+        whispering_to=mine.whisper_call_control_ids,
+        monitor_reads_muted=session.monitor_reads_muted,
+    )
+
+
+def _verified(command: Command, session: SupervisorSession, *, now: datetime) -> None:
+    if command.kind != Kind.LEAVE:
+        SupervisorSession.objects.filter(pk=session.pk).update(verified_at=now)
+    settle(command, State.VERIFIED, now=now)
+
+
+def _contradicted(command: Command, session: SupervisorSession, *, now: datetime) -> None:
+    """Telnyx shows something else than it accepted: say so, and move towards silence."""
+    settle(command, State.CONTRADICTED, outcome=_("Telnyx accepted this but does not show it."), now=now)
+    if command.kind == Kind.LEAVE:
+        hang_up(session.ear, reason=_("Telnyx kept your line inside, so it was hung up."), now=now)
+    elif session.ended_at is not None:
+        return
+    elif command.kind == Kind.JOIN:
+        leave_session(session, reason=_("Telnyx did not bring your line in as a silent monitor."), now=now)
+    elif command.role == Role.MONITOR:
+        leave_session(session, reason=_("Telnyx kept your line audible, so it was taken out."), now=now)
+    else:
+        _monitor(session, now=now)
+        _notice(session, _("Telnyx did not do what it accepted, so you are back on monitor."), now=now)
+
+
+def check_inside(session: SupervisorSession, *, now: datetime) -> None:
+    """Keep the verified time fresh from the regular readings, notice a drop, and watch who joins a whisper."""
+    mine = Participant.objects.filter(
+        conference=session.conference_id, leg__call_control_id=session.ear.call_control_id
+    ).first()
+    if mine is None or session.inside_at is None:
+        return
+    if not mine.present:
+        gone = mine.left_at or mine.gone_at
+        if gone is not None and gone > session.inside_at:
+            finish(session, reason=_("Telnyx says that your line is no longer in the conference."), now=now)
+        return
+    if Command.objects.filter(session=session, state__in=[State.ASKED, State.ACCEPTED, State.UNKNOWN]).exists():
+        return
+    if session.role == Role.WHISPER and _audience_changed(session, now=now):
+        return
+    newer = mine.read_at is not None and (session.verified_at is None or mine.read_at > session.verified_at)
+    if not newer or (settled := _settled_at(session)) is None or mine.read_at is None or mine.read_at < settled:
+        return
+    verdict = judge(
+        role=session.role,
+        listeners=target_call_control_ids(session.targets),
+        muted=mine.muted,
+        whispering_to=mine.whisper_call_control_ids,
+        monitor_reads_muted=session.monitor_reads_muted,
+    )
+    if verdict is Verdict.CONFIRMED:
+        with transaction.atomic():
+            version = changes.advance(now=now)
+            SupervisorSession.objects.filter(pk=session.pk).update(verified_at=mine.read_at)
+            touch(conferences=[session.conference_id], version=version)
+    elif verdict is Verdict.CONTRADICTED:
+        _monitor(session, now=now)
+        _notice(session, _("Telnyx showed something else than your role, so you are back on monitor."), now=now)
+
+
+def _audience_changed(session: SupervisorSession, *, now: datetime) -> bool:
+    """Keep a whisper safe when somebody joins or leaves; say whether something was done."""
+    stays = Participant.objects.filter(conference=session.conference_id, present=True).select_related("leg__agent")
+    present = {str(stay.leg_id): stay.leg for stay in stays}
+    audience = {pk for pk, leg in present.items() if leg.party != Leg.Party.SUPERVISOR}
+    if audience == set(session.audience_seen):
+        return False
+    targets = [pk for pk in session.targets if pk in present]
+    joined = [present[pk] for pk in audience - set(session.audience_seen)]
+    if not targets:
+        _monitor(session, now=now)
+        _notice(session, _("Nobody you whispered to is left, so you are back on monitor."), now=now)
+    elif any(leg.party != Leg.Party.AGENT for leg in joined):
+        # Whether a later joiner hears a running whisper is not documented; the customer must not.
+        _monitor(session, now=now)
+        _notice(session, _("Someone who is no known agent joined, so your whisper was stopped."), now=now)
+    else:
+        send_role_command(session, role=Role.WHISPER, listeners=targets, audience=sorted(audience), now=now)
+    return True
+
+
+def _monitor(session: SupervisorSession, *, now: datetime) -> None:
+    send_role_command(session, role=Role.MONITOR, listeners=[], audience=session.audience_seen, now=now)
+
+
+def _notice(session: SupervisorSession, notice: str, *, now: datetime) -> None:
+    with transaction.atomic():
+        version = changes.advance(now=now)
+        SupervisorSession.objects.filter(pk=session.pk).update(notice=notice)
+        touch(conferences=[session.conference_id], version=version)
+
+
+def _settled_at(session: SupervisorSession) -> datetime | None:
+    newest = Command.objects.filter(session=session, kind__in=[Kind.JOIN, Kind.UPDATE]).order_by("-asked_at").first()
+    return (newest.settled_at or newest.answered_at) if newest is not None else None
+
+
+def _replaced(command: Command) -> bool:
+    later = Command.objects.filter(session=command.session, asked_at__gt=command.asked_at)
+    return later.filter(kind__in=[Kind.UPDATE, Kind.LEAVE]).exists()
+
+
+def _since_answer(command: Command, now: datetime) -> timedelta:
+    return now - (command.answered_at or command.asked_at)

@@ -1,0 +1,186 @@
+"""A command's life: stored, sent outside any transaction, and its outcome stored again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from conferences import audit, changes
+from conferences.clients import client_for
+from conferences.models import Command, Conference, Ear, Leg, SupervisorSession
+from conferences.models.supervision import Role
+from conferences.projection import touch
+from conferences.telnyx.client import (
+    Barge,
+    Client,
+    Monitor,
+    MyLeg,
+    Rejected,
+    Stay,
+    SupervisorRole,
+    Unanswered,
+    Whisper,
+)
+
+from .words import explain
+
+Send = Callable[[Client, Command], Any]
+LOUD = frozenset({Role.WHISPER, Role.BARGE, Role.NONE})
+# A role that somebody would hear is never sent later than this after its click.
+LOUD_FOR = timedelta(seconds=5)
+
+
+def clock() -> datetime:
+    """Return the time now; commands measure their own latency with it."""
+    return datetime.now(UTC)
+
+
+def store(
+    *,
+    kind: Command.Kind,
+    ear: Ear,
+    session: SupervisorSession | None = None,
+    role: str = "",
+    targets: Iterable[UUID | str] = (),
+    now: datetime,
+) -> Command:
+    """Store an intention, in the caller's transaction; its id is what Telnyx will know it by."""
+    command = Command.objects.create(
+        account=ear.account,
+        kind=kind,
+        actor=ear.user,
+        ear=ear,
+        session=session,
+        conference=session.conference if session else None,
+        role=role,
+        targets=[str(target) for target in targets],
+        asked_at=now,
+    )
+    _record(command, "asked", at=now)
+    return command
+
+
+def transmit(command: Command, send: Send) -> Any:
+    """Send a stored command and store what came of it; return Telnyx' answer, None where there is none.
+
+    Raises nothing: the outcome is in the command. May be called again for the same command: Telnyx ignores a
+    command_id it has seen in the last minute.
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError("a command must be committed before it is sent")
+    now = clock()
+    if command.role in LOUD and now - command.asked_at > LOUD_FOR:
+        settle(command, Command.State.EXPIRED, outcome=_("Too late to be sent; press again."), now=now)
+        return None
+    command.sent_at = command.sent_at or now
+    command.attempts += 1
+    try:
+        answer = send(client_for(command.account), command)
+    except Rejected as error:
+        _settle(command, Command.State.REJECTED, error=error)
+        return None
+    except Unanswered as error:
+        _settle(command, Command.State.UNKNOWN, error=error)
+        return None
+    _settle(command, Command.State.ACCEPTED)
+    return answer
+
+
+def settle(command: Command, state: Command.State, *, outcome: str = "", now: datetime) -> None:
+    """Store a command's last state, as a reading (or giving up) decided it."""
+    command.state, command.settled_at = state, now
+    command.outcome = outcome or command.outcome
+    with transaction.atomic():
+        version = changes.advance(now=now)
+        command.save(update_fields=["state", "settled_at", "outcome"])
+        _record(command, state, at=now)
+        if command.conference_id:
+            touch(conferences=[command.conference_id], version=version)
+
+
+def _settle(command: Command, state: Command.State, *, error: Rejected | Unanswered | None = None) -> None:
+    now = clock()
+    command.state, command.answered_at = state, now
+    command.outcome = explain(error) if error else ""
+    if isinstance(error, Rejected):
+        command.http_status, command.telnyx_code, command.settled_at = error.status, error.code, now
+    elif error is None:
+        command.http_status = 200
+    with transaction.atomic():
+        version = changes.advance(now=now)
+        command.save()
+        _record(command, state, at=now)
+        if command.conference_id:
+            touch(conferences=[command.conference_id], version=version)
+
+
+def _record(command: Command, action: str, *, at: datetime) -> None:
+    audit.record(
+        f"{command.kind} {action}",
+        at=at,
+        actor=command.actor,
+        conference=command.conference,
+        session=command.session,
+        command=command,
+        role=command.role,
+        targets=command.targets,
+        detail=command.outcome,
+    )
+
+
+# --- what each kind sends ---------------------------------------------------------------------------------------------
+
+
+def my_leg(ear: Ear) -> MyLeg:
+    """Return the supervisor's own leg: the only one that commands can name."""
+    return MyLeg(ear.call_control_id)
+
+
+def send_join(client: Client, command: Command) -> None:
+    ear, conference = _pinned(command)
+    client.join(command_id=command.pk, conference_id=conference.telnyx_id, my_leg=my_leg(ear))
+
+
+def send_role(client: Client, command: Command) -> None:
+    ear, conference = _pinned(command)
+    client.set_role(
+        command_id=command.pk,
+        conference_id=conference.telnyx_id,
+        my_leg=my_leg(ear),
+        role=_role(command),
+    )
+
+
+def send_leave(client: Client, command: Command) -> None:
+    ear, conference = _pinned(command)
+    client.leave(command_id=command.pk, conference_id=conference.telnyx_id, my_leg=my_leg(ear))
+
+
+def send_hangup(client: Client, command: Command) -> None:
+    if command.ear is not None:
+        client.hangup(command_id=command.pk, my_leg=my_leg(command.ear))
+
+
+def _pinned(command: Command) -> tuple[Ear, Conference]:
+    if command.ear is None or command.conference is None:
+        raise RuntimeError("a conference command belongs to an ear and a conference")
+    return command.ear, command.conference
+
+
+def _role(command: Command) -> SupervisorRole:
+    if command.role == Role.WHISPER:
+        ids = target_call_control_ids(command.targets)
+        return Whisper(ids[0], tuple(ids[1:]))
+    roles: dict[str, SupervisorRole] = {Role.MONITOR: Monitor(), Role.BARGE: Barge(), Role.NONE: Stay()}
+    return roles[command.role]
+
+
+def target_call_control_ids(targets: Iterable[str]) -> list[str]:
+    """Return Telnyx's ids for our own leg ids, in order."""
+    known = {str(leg.pk): leg.call_control_id for leg in Leg.objects.filter(pk__in=list(targets))}
+    return [known[str(target)] for target in targets if str(target) in known]

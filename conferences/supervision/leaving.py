@@ -1,0 +1,81 @@
+"""Getting a supervisor's line out: leave, and where that fails, hang up our own leg."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from conferences import audit, changes
+from conferences.models import Command, Ear, SupervisorSession
+from conferences.projection import touch
+
+from .commands import send_hangup, send_leave, store, transmit
+from .words import CONFERENCE_GONE, LEG_GONE
+
+Stage = SupervisorSession.Stage
+
+
+def leave_session(session: SupervisorSession, *, reason: str, now: datetime) -> Command | None:
+    """Leave a conference: never `none`, which would stay audible. Where no line is inside yet, nothing is sent."""
+    with transaction.atomic():
+        version = changes.advance(now=now)
+        current = SupervisorSession.objects.select_for_update().get(pk=session.pk)
+        if current.ended_at is not None or current.stage == Stage.LEAVING:
+            return None
+        touch(conferences=[session.conference_id], version=version)
+        if current.stage == Stage.CONNECTING:
+            finish(session, reason=reason, now=now)
+            return None
+        SupervisorSession.objects.filter(pk=session.pk).update(stage=Stage.LEAVING, end_reason=reason)
+        command = store(kind=Command.Kind.LEAVE, ear=session.ear, session=session, now=now)
+    session.stage, session.end_reason = Stage.LEAVING, reason
+    transmit(command, send_leave)
+    after_leave(session, command, now=now)
+    return command
+
+
+def after_leave(session: SupervisorSession, command: Command, *, now: datetime) -> None:
+    """End the session once Telnyx has accepted the leave, or says that there is nothing left to leave."""
+    gone = command.telnyx_code in CONFERENCE_GONE | LEG_GONE or command.http_status == 404
+    if command.state in {Command.State.ACCEPTED, Command.State.VERIFIED} or gone:
+        finish(session, reason=session.end_reason, now=now)
+
+
+def finish(session: SupervisorSession, *, reason: str, now: datetime) -> None:
+    """Close a session; its ear stays, idle, unless it has ended."""
+    with transaction.atomic():
+        version = changes.advance(now=now)
+        closed = SupervisorSession.objects.filter(pk=session.pk, ended_at=None).update(
+            stage=Stage.ENDED, ended_at=now, end_reason=reason[:200]
+        )
+        if not closed:
+            return
+        Ear.objects.filter(pk=session.ear_id, ended_at=None).update(idle_since=now)
+        audit.record("ended", at=now, actor=session.user, conference=session.conference, session=session, detail=reason)
+        touch(conferences=[session.conference_id], version=version)
+    session.stage, session.ended_at, session.end_reason = Stage.ENDED, now, reason
+
+
+def hang_up(ear: Ear, *, reason: str, now: datetime) -> None:
+    """Hang up the supervisor's own leg and close what it was in."""
+    with transaction.atomic():
+        changes.advance(now=now)
+        command = store(kind=Command.Kind.HANGUP, ear=ear, session=None, now=now) if ear.call_control_id else None
+    if command is not None:
+        transmit(command, send_hangup)
+        if command.state == Command.State.UNKNOWN:
+            transmit(command, send_hangup)
+    end_ear(ear, reason=reason, now=now)
+
+
+def end_ear(ear: Ear, *, reason: str, now: datetime) -> None:
+    """Close an ear whose leg is gone, and the session it carried."""
+    with transaction.atomic():
+        changes.advance(now=now)
+        Ear.objects.filter(pk=ear.pk, ended_at=None).update(
+            state=Ear.State.ENDED, ended_at=now, end_reason=reason[:200]
+        )
+        session = SupervisorSession.objects.filter(ear=ear, ended_at=None).first()
+        if session is not None:
+            finish(session, reason=reason, now=now)

@@ -1,0 +1,265 @@
+"""What happens by itself after a click: lines answer, conferences are joined, answers that never came are resolved.
+
+The worker calls step_ear() for every open ear a few times a second; each call looks at the rows, does at most a few
+things that are due, and leaves the rest to the next call.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from conferences import changes
+from conferences.models import Command, Ear, Leg, Participant, Presence, SupervisorSession
+from conferences.models.supervision import Role
+from conferences.permissions import rights_book, teams_of
+from conferences.projection import touch
+from conferences.registers import moment, value
+
+from .checking import check_commands, check_inside
+from .commands import store, transmit
+from .entering import ear_mark, join, pin, send_dial, send_gather
+from .leaving import end_ear, finish, hang_up, leave_session
+from .service import send_role_command
+from .words import ALREADY_INSIDE, NOT_ANSWERED_YET, explain_hangup
+
+Stage = SupervisorSession.Stage
+State = Command.State
+
+RING_FOR = timedelta(seconds=45)
+CONFIRM_WITHIN = timedelta(seconds=30)
+DIAL_AGAIN_AFTER = timedelta(seconds=2)
+JOIN_AGAIN_AFTER = timedelta(milliseconds=500)
+JOIN_TRIES = 8
+WHISPER_WITHIN = timedelta(seconds=45)
+PAGE_ALIVE_FOR = timedelta(seconds=15)
+IDLE_FOR = timedelta(minutes=30)
+SETTLED_IN = timedelta(seconds=3)
+
+
+def open_ears() -> list[UUID]:
+    """Return the ears that have something to follow: live ones, and those with a command still open."""
+    waiting = Command.objects.filter(state__in=[State.ASKED, State.ACCEPTED, State.UNKNOWN]).exclude(ear=None)
+    return list(Ear.objects.filter(Q(ended_at=None) | Q(pk__in=waiting.values("ear"))).values_list("pk", flat=True))
+
+
+def step_ear(*, ear_id: UUID, now: datetime) -> None:
+    """Do what is due for one ear."""
+    ear = Ear.objects.select_related("account", "line", "user").get(pk=ear_id)
+    if ear.ended_at is None:
+        _step_line(ear, now=now)
+    session = (
+        SupervisorSession.objects.select_related("ear__account", "ear__user", "conference__account", "user")
+        .filter(ear=ear, ended_at=None)
+        .first()
+    )
+    if session is not None:
+        _step_session(session, now=now)
+    check_commands(ear, now=now)
+
+
+# --- the line ---------------------------------------------------------------------------------------------------------
+
+
+def _step_line(ear: Ear, *, now: datetime) -> None:
+    if not ear.call_control_id:
+        _find_lost_dial(ear, now=now)
+        return
+    leg = Leg.objects.filter(account=ear.account, call_control_id=ear.call_control_id).first()
+    if leg is not None and leg.hung_up_at is not None:
+        # Nobody would learn of it otherwise: a phone that rings out, or a line that drops in the middle of a call.
+        reason = explain_hangup(leg.hangup_cause, answered=leg.answered_at is not None)
+        end_ear(ear, reason=reason, now=now)
+    elif ear.state == Ear.State.DIALLING:
+        _step_dialling(ear, leg, now=now)
+    elif ear.state == Ear.State.CONFIRMING:
+        _step_confirming(ear, leg, now=now)
+    elif not ear.user.is_active:
+        hang_up(ear, reason=_("The account was deactivated."), now=now)
+    elif ear.idle_since is not None and now - ear.idle_since > IDLE_FOR:
+        hang_up(ear, reason=_("Your line was idle and has been released."), now=now)
+
+
+def _find_lost_dial(ear: Ear, *, now: datetime) -> None:
+    """Find the leg of a dial whose answer never came, by the mark it carries; ask once more, then give up."""
+    mark = ear_mark(ear)
+    for leg in Leg.objects.filter(account=ear.account, started_at__gte=ear.created_at - RING_FOR, party="supervisor"):
+        if value(leg.facts, "client_state") == mark:
+            pin(ear, leg.call_control_id, now=now)
+            return
+    dial = Command.objects.filter(ear=ear, kind=Command.Kind.DIAL).select_related("account", "ear__line").first()
+    if dial is not None and dial.state == State.UNKNOWN and dial.attempts < 2 and _age(dial, now) > DIAL_AGAIN_AFTER:
+        answer = transmit(dial, send_dial)
+        if answer is not None:
+            pin(ear, answer, now=now)
+    elif now - ear.created_at > RING_FOR:
+        end_ear(ear, reason=_("Telnyx did not answer, so your line was not dialled. Try again."), now=now)
+
+
+def _step_dialling(ear: Ear, leg: Leg | None, *, now: datetime) -> None:
+    if leg is not None and leg.answered_at is not None:
+        if ear.kind == "phone":
+            # A mailbox answers too; only a person presses 1.
+            with transaction.atomic():
+                changes.advance(now=now)
+                asking = Ear.objects.filter(pk=ear.pk, state=Ear.State.DIALLING)
+                if not asking.update(state=Ear.State.CONFIRMING, confirming_since=now):
+                    return
+                command = store(kind=Command.Kind.GATHER, ear=ear, now=now)
+                _touch_session(ear)
+            transmit(command, send_gather)
+        else:
+            _connected(ear, now=now)
+    elif now - ear.created_at > RING_FOR:
+        hang_up(ear, reason=_("Your line was not answered."), now=now)
+
+
+def _step_confirming(ear: Ear, leg: Leg | None, *, now: datetime) -> None:
+    since = ear.confirming_since or now
+    facts = leg.facts if leg is not None else {}
+    pressed_at, gathered = moment(facts, "digit"), value(facts, "gathered")
+    answer = gathered.get("digits") if isinstance(gathered, dict) else None
+    pressed = value(facts, "digit") == "1" and pressed_at is not None and pressed_at >= since - timedelta(seconds=2)
+    if pressed or answer == "1":
+        _connected(ear, now=now)
+    elif answer is not None or now - since > CONFIRM_WITHIN:
+        hang_up(ear, reason=_("Nobody pressed 1 on your phone, so the line was released."), now=now)
+
+
+def _connected(ear: Ear, *, now: datetime) -> None:
+    with transaction.atomic():
+        changes.advance(now=now)
+        Ear.objects.filter(pk=ear.pk, ended_at=None).update(state=Ear.State.CONNECTED, connected_at=now, idle_since=now)
+        _touch_session(ear)
+    ear.state = Ear.State.CONNECTED
+
+
+def _touch_session(ear: Ear) -> None:
+    conferences = SupervisorSession.objects.filter(ear=ear, ended_at=None).values_list("conference", flat=True)
+    touch(conferences=list(conferences), version=changes.current().version)
+
+
+# --- the session ------------------------------------------------------------------------------------------------------
+
+
+def _step_session(session: SupervisorSession, *, now: datetime) -> None:
+    if session.conference.ended_at is not None:
+        finish(session, reason=_("The conference ended."), now=now)
+    elif session.stage in {Stage.CONNECTING, Stage.INSIDE} and not _may_still_listen(session):
+        leave_session(session, reason=_("You may no longer listen here."), now=now)
+    elif session.stage == Stage.CONNECTING:
+        if session.ear.state == Ear.State.CONNECTED:
+            join(session, now=now)
+    elif session.stage == Stage.JOINING:
+        _step_joining(session, now=now)
+    elif session.stage == Stage.INSIDE:
+        _step_inside(session, now=now)
+
+
+def _may_still_listen(session: SupervisorSession) -> bool:
+    rights = rights_book(session.user).in_teams(teams_of(session.conference))
+    return session.user.is_active and rights.allow(Role.MONITOR) and rights.allow(session.role)
+
+
+def _step_joining(session: SupervisorSession, *, now: datetime) -> None:
+    command = _newest(session, Command.Kind.JOIN)
+    if command is None:
+        return
+    if command.state in {State.ACCEPTED, State.VERIFIED, State.UNCONFIRMED} or command.telnyx_code == ALREADY_INSIDE:
+        _inside(session, now=now)
+    elif command.state == State.REJECTED:
+        tries = Command.objects.filter(session=session, kind=Command.Kind.JOIN).count()
+        if command.telnyx_code == NOT_ANSWERED_YET and tries < JOIN_TRIES:
+            if _age(command, now) > JOIN_AGAIN_AFTER:
+                SupervisorSession.objects.filter(pk=session.pk, stage=Stage.JOINING).update(stage=Stage.CONNECTING)
+                session.stage = Stage.CONNECTING
+                join(session, now=now)
+        else:
+            finish(session, reason=command.outcome, now=now)
+
+
+def _inside(session: SupervisorSession, *, now: datetime) -> None:
+    with transaction.atomic():
+        version = changes.advance(now=now)
+        moved = SupervisorSession.objects.filter(pk=session.pk, stage=Stage.JOINING).update(
+            stage=Stage.INSIDE, inside_at=now, role=Role.MONITOR, targets=[]
+        )
+        touch(conferences=[session.conference_id], version=version)
+    if moved:
+        session.stage, session.inside_at, session.role = Stage.INSIDE, now, Role.MONITOR
+
+
+def _step_inside(session: SupervisorSession, *, now: datetime) -> None:
+    if session.wanted_role != Role.MONITOR and _newest(session, Command.Kind.UPDATE) is None:
+        # The first role after joining waits until the joining itself has been read back.
+        joined = _newest(session, Command.Kind.JOIN)
+        if joined is not None and joined.state in {State.VERIFIED, State.UNCONFIRMED, State.REJECTED}:
+            _follow_wish(session, now=now)
+        return
+    if _only_supervisors_left(session, now=now):
+        leave_session(session, reason=_("Everyone else has left."), now=now)
+        return
+    check_inside(session, now=now)
+
+
+def _follow_wish(session: SupervisorSession, *, now: datetime) -> None:
+    """Do what the click wanted once inside: whisper follows by itself under three conditions, louder asks again."""
+    if session.wanted_role == Role.WHISPER and (obstacle := _whisper_obstacle(session, now=now)) is None:
+        send_role_command(
+            session,
+            role=Role.WHISPER,
+            listeners=session.wanted_targets,
+            audience=session.audience_seen,
+            now=now,
+        )
+        return
+    if session.wanted_role == Role.WHISPER:
+        notice = _("You are in, silently. The whisper was not started: %(why)s Press Whisper again.") % {
+            "why": obstacle
+        }
+    else:
+        notice = _("You are in, silently. Press again to be heard.")
+    with transaction.atomic():
+        version = changes.advance(now=now)
+        SupervisorSession.objects.filter(pk=session.pk).update(
+            wanted_role=Role.MONITOR, wanted_targets=[], notice=notice
+        )
+        touch(conferences=[session.conference_id], version=version)
+
+
+def _whisper_obstacle(session: SupervisorSession, *, now: datetime) -> str | None:
+    if now - session.wanted_at > WHISPER_WITHIN:
+        return _("it took too long to bring your line in.")
+    seen = Presence.objects.filter(user=session.user, seen_at__gte=now - PAGE_ALIVE_FOR)
+    if not seen.exists():
+        return _("your page was closed.")
+    if not rights_book(session.user).in_teams(teams_of(session.conference)).allow(Role.WHISPER):
+        return _("you may no longer whisper here.")
+    if audience_of(session) != set(session.audience_seen):
+        return _("somebody joined or left in the meantime.")
+    return None
+
+
+def audience_of(session: SupervisorSession) -> set[str]:
+    """Return the ids of the legs in the conference, supervisors apart."""
+    stays = Participant.objects.filter(conference=session.conference_id, present=True)
+    return {str(pk) for pk in stays.exclude(leg__party=Leg.Party.SUPERVISOR).values_list("leg_id", flat=True)}
+
+
+def _only_supervisors_left(session: SupervisorSession, *, now: datetime) -> bool:
+    if session.inside_at is None or now - session.inside_at < SETTLED_IN:
+        return False
+    others = Participant.objects.filter(conference=session.conference_id).exclude(leg__party=Leg.Party.SUPERVISOR)
+    return others.exists() and not others.filter(present=True).exists()
+
+
+def _newest(session: SupervisorSession, kind: Command.Kind) -> Command | None:
+    return Command.objects.filter(session=session, kind=kind).order_by("-asked_at").first()
+
+
+def _age(command: Command, now: datetime) -> timedelta:
+    return now - (command.answered_at or command.asked_at)

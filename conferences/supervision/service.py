@@ -1,0 +1,239 @@
+"""What a supervisor can ask for. Every function authorises, stores, sends, and says plainly when it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from conferences import audit, changes
+from conferences.models import Command, Conference, Ear, Leg, SupervisorSession
+from conferences.models.supervision import Role
+from conferences.permissions import rights_book, teams_of
+from conferences.projection import touch
+
+from .commands import LOUD, send_role, store, transmit
+from .entering import dial, join, new_ear
+from .leaving import hang_up, leave_session
+from .words import Refused
+
+Stage = SupervisorSession.Stage
+SAME_CLICK = timedelta(seconds=5)
+PENDING = (Command.State.ASKED, Command.State.ACCEPTED, Command.State.UNKNOWN)
+
+
+def live_ear(user: User) -> Ear | None:
+    """Return the supervisor's live leg, if there is one."""
+    return Ear.objects.select_related("account", "line", "user").filter(user=user, ended_at=None).first()
+
+
+def open_session(user: User) -> SupervisorSession | None:
+    """Return the conference the supervisor is in, or on the way into."""
+    return (
+        SupervisorSession.objects.select_related("ear__account", "ear__user", "conference__account", "user")
+        .filter(user=user, ended_at=None)
+        .first()
+    )
+
+
+def choose_role(
+    *,
+    user: User,
+    conference: Conference,
+    role: Role,
+    targets: Sequence[UUID] = (),
+    audience: Sequence[UUID] = (),
+    now: datetime,
+) -> SupervisorSession:
+    """Bring the supervisor's line into a conference and give it a role.
+
+    `targets` and `audience` are ids of legs: whom a whisper should reach, and who was shown as present. A line that is
+    not inside yet comes in as monitor; a whisper then follows by itself, a barge has to be asked for again.
+    Raises Refused, and then nothing has changed.
+    """
+    listeners = _authorise(user=user, conference=conference, role=role, targets=targets, now=now)
+    session = open_session(user)
+    if session is not None and session.conference_id != conference.pk:
+        _leave_for_another(session, now=now)
+        session = None
+    if session is not None:
+        return _change(session, role=role, listeners=listeners, audience=audience, now=now)
+    return _enter(user=user, conference=conference, role=role, listeners=listeners, audience=audience, now=now)
+
+
+def quieter(*, user: User, now: datetime) -> None:
+    """Fall back to monitor; where the line is still on its way in, forget that it wanted to speak."""
+    session = open_session(user)
+    if session is None:
+        return
+    if session.stage == Stage.INSIDE:
+        send_role_command(session, role=Role.MONITOR, listeners=[], audience=session.audience_seen, now=now)
+    else:
+        SupervisorSession.objects.filter(pk=session.pk).update(wanted_role=Role.MONITOR, wanted_targets=[])
+
+
+def leave(*, user: User, now: datetime, reason: str = "") -> None:
+    """Leave the conference; the line stays connected, parked, ready for the next one."""
+    session = open_session(user)
+    if session is not None:
+        leave_session(session, reason=reason or _("You left."), now=now)
+
+
+def disconnect(*, user: User, now: datetime) -> None:
+    """Hang up the supervisor's own line, wherever it is."""
+    ear = live_ear(user)
+    if ear is not None:
+        hang_up(ear, reason=_("You disconnected your line."), now=now)
+
+
+# --- authorising ------------------------------------------------------------------------------------------------------
+
+
+def _authorise(*, user: User, conference: Conference, role: Role, targets: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Return whom a whisper reaches; raise Refused, with an audit entry, for what this person may not do."""
+    try:
+        if conference.ended_at is not None:
+            raise Refused(_("This conference has ended."))
+        book = rights_book(user)
+        teams = teams_of(conference)
+        if not book.may_see(teams) or not book.in_teams(teams).allow(role):
+            raise Refused(_("You may not do this in this team's conferences. Ask an administrator for the right."))
+        return _listeners(conference, targets) if role == Role.WHISPER else []
+    except Refused as refused:
+        audit.record(
+            "refused", at=now, actor=user, conference=conference, role=role, targets=targets, detail=refused.sentence
+        )
+        raise
+
+
+def _listeners(conference: Conference, targets: Iterable[UUID]) -> list[UUID]:
+    wanted = list(dict.fromkeys(targets))
+    if not wanted:
+        raise Refused(_("Choose who should hear you."))
+    legs = Leg.objects.filter(participations__conference=conference, participations__present=True, pk__in=wanted)
+    known = {leg.pk: leg for leg in legs}
+    for target in wanted:
+        leg = known.get(target)
+        if leg is None:
+            raise Refused(_("Someone you chose is no longer in this conference. Look again and choose anew."))
+        if leg.party != Leg.Party.AGENT:
+            raise Refused(_("Only agents can be whispered to; a customer or an unknown leg never hears a whisper."))
+    return wanted
+
+
+# --- entering ---------------------------------------------------------------------------------------------------------
+
+
+def _enter(
+    *,
+    user: User,
+    conference: Conference,
+    role: Role,
+    listeners: list[UUID],
+    audience: Sequence[UUID],
+    now: datetime,
+) -> SupervisorSession:
+    with transaction.atomic():
+        version = changes.advance(now=now)
+        # Under the version's lock: of two clicks at once, the second finds what the first has begun.
+        session = open_session(user)
+        if session is not None:
+            return session
+        ear = live_ear(user)
+        dialling = None
+        if ear is None:
+            ear = new_ear(user, conference, now=now)
+            dialling = store(kind=Command.Kind.DIAL, ear=ear, now=now)
+        session = SupervisorSession.objects.create(
+            user=user,
+            ear=ear,
+            conference=conference,
+            wanted_role=role,
+            wanted_targets=[str(pk) for pk in listeners],
+            wanted_at=now,
+            audience_seen=[str(pk) for pk in audience],
+            started_at=now,
+        )
+        if dialling is not None:
+            dialling.session, dialling.conference = session, conference
+            dialling.save(update_fields=["session", "conference"])
+        audit.record("entering", at=now, actor=user, conference=conference, session=session, role=role)
+        touch(conferences=[conference.pk], version=version)
+    if dialling is not None:
+        dial(dialling, session, now=now)
+    elif ear.state == Ear.State.CONNECTED:
+        join(session, now=now)
+    return session
+
+
+# --- changing ---------------------------------------------------------------------------------------------------------
+
+
+def _change(
+    session: SupervisorSession, *, role: Role, listeners: list[UUID], audience: Sequence[UUID], now: datetime
+) -> SupervisorSession:
+    if session.stage == Stage.LEAVING:
+        raise Refused(_("Your line is just leaving. Try again in a moment."))
+    if session.stage != Stage.INSIDE:
+        SupervisorSession.objects.filter(pk=session.pk).update(
+            wanted_role=role,
+            wanted_targets=[str(pk) for pk in listeners],
+            wanted_at=now,
+            audience_seen=[str(pk) for pk in audience],
+        )
+        return session
+    command = send_role_command(session, role=role, listeners=listeners, audience=[str(pk) for pk in audience], now=now)
+    if command is not None and command.state == Command.State.REJECTED:
+        raise Refused(command.outcome)
+    return session
+
+
+def send_role_command(
+    session: SupervisorSession,
+    *,
+    role: Role,
+    listeners: Sequence[UUID | str],
+    audience: Sequence[str],
+    now: datetime,
+) -> Command | None:
+    """Store and send one change of role; None where the same change is already on its way."""
+    targets = [str(pk) for pk in listeners]
+    with transaction.atomic():
+        version = changes.advance(now=now)
+        current = SupervisorSession.objects.get(pk=session.pk)
+        if current.stage != Stage.INSIDE:
+            return None
+        newest = Command.objects.filter(session=session, kind=Command.Kind.UPDATE).order_by("-asked_at").first()
+        if (
+            newest is not None
+            and (newest.role, newest.targets) == (role, targets)
+            and newest.state in PENDING
+            and now - newest.asked_at < SAME_CLICK
+        ):
+            return None
+        command = store(kind=Command.Kind.UPDATE, ear=session.ear, session=session, role=role, targets=targets, now=now)
+        SupervisorSession.objects.filter(pk=session.pk).update(
+            wanted_role=role, wanted_targets=targets, wanted_at=now, audience_seen=list(audience), notice=""
+        )
+        touch(conferences=[session.conference_id], version=version)
+    transmit(command, send_role)
+    if command.state == Command.State.ACCEPTED:
+        SupervisorSession.objects.filter(pk=session.pk).update(role=role, targets=targets, verified_at=None)
+    elif command.state == Command.State.UNKNOWN and role in LOUD:
+        # It may be in force: until a reading says otherwise, the screen says that somebody may hear.
+        SupervisorSession.objects.filter(pk=session.pk).update(verified_at=None)
+    return command
+
+
+def _leave_for_another(session: SupervisorSession, *, now: datetime) -> None:
+    leave_session(session, reason=_("You went to another conference."), now=now)
+    session.refresh_from_db()
+    if session.ended_at is None:
+        raise Refused(
+            _("Your line could not leave %(name)s, so it stays there. Try again in a moment.")
+            % {"name": session.conference}
+        )

@@ -1,0 +1,118 @@
+"""The background loops: follow every ear, compare the board with Telnyx, notice bridged calls.
+
+One thread looks for ears and hands each to a small pool, so that one slow answer from Telnyx holds up nobody else;
+a second thread reconciles each account. A loop that fails says so in the log and goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db import connection
+
+from .clients import client_for
+from .models import Account
+from .reconcile import Reconciler, note_bridged_calls
+from .supervision import open_ears, step_ear
+
+EAR_SECONDS = 0.15
+RECONCILE_SECONDS = 0.5
+BRIDGED_SECONDS = 30.0
+EARS_AT_ONCE = 8
+
+logger = logging.getLogger(__name__)
+
+
+def clock() -> datetime:
+    """Return the time now."""
+    return datetime.now(UTC)
+
+
+class EarLoop:
+    """Steps every open ear a few times a second, never the same one twice at once."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=EARS_AT_ONCE, thread_name_prefix="ear")
+        self._busy: set[UUID] = set()
+        self._lock = threading.Lock()
+
+    def step(self) -> None:
+        """Hand every ear that is not being stepped to the pool."""
+        for ear_id in open_ears():
+            with self._lock:
+                if ear_id in self._busy:
+                    continue
+                self._busy.add(ear_id)
+            self._pool.submit(self._step_one, ear_id)
+
+    def close(self) -> None:
+        """Wait for the steps under way; none begins any more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _step_one(self, ear_id: UUID) -> None:
+        try:
+            step_ear(ear_id=ear_id, now=clock())
+        except Exception:
+            # An ear that cannot be stepped now is stepped again in a moment; the others go on meanwhile.
+            logger.exception("an ear could not be followed")
+            connection.close()
+        finally:
+            with self._lock:
+                self._busy.discard(ear_id)
+
+
+class ReconcileLoop:
+    """Steps one Reconciler per account; a change of credentials gets a new one."""
+
+    def __init__(self) -> None:
+        self._reconcilers: dict[tuple[int, int], Reconciler] = {}
+        self._bridged_at = float("-inf")
+
+    def step(self) -> None:
+        """Do what is due for every account that has an API key."""
+        for account in Account.objects.all():
+            client = client_for(account)
+            if not account.credentials().api_key:
+                continue
+            key = (account.pk, id(client))
+            if key not in self._reconcilers:
+                self._reconcilers[key] = Reconciler(account=account, client=client, clock=clock)
+            self._reconcilers[key].step(reads_per_second=account.reads_per_second)
+
+    def note_bridged(self) -> None:
+        """Look for bridged calls without a conference."""
+        for account in Account.objects.all():
+            note_bridged_calls(account=account, now=clock())
+
+
+def run(stop: threading.Event) -> None:
+    """Run every loop until `stop` is set."""
+    ears, reconciling = EarLoop(), ReconcileLoop()
+    loops: list[tuple[Callable[[], None], float]] = [
+        (ears.step, EAR_SECONDS),
+        (reconciling.step, RECONCILE_SECONDS),
+        (reconciling.note_bridged, BRIDGED_SECONDS),
+    ]
+    threads = [threading.Thread(target=_repeat, args=(step, pause, stop), daemon=True) for step, pause in loops]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for thread in threads:
+        thread.join(timeout=5)
+    ears.close()
+
+
+def _repeat(step: Callable[[], None], pause: float, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            step()
+        except Exception:
+            # A database that is away or a Telnyx that breaks off must not end the loop that would notice its return.
+            logger.exception("a background step failed; it is tried again")
+            connection.close()
+        stop.wait(pause)
