@@ -86,7 +86,7 @@ $(PY):
 define install
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The Python of $(VENV) is older than 3.11. Leave that environment (deactivate), or remove $(VENV), and try again." >&2; exit 1; }
 	@echo "Installing the packages of $< …"
-	@$(PY) -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $< || { echo "The packages could not be installed; pip says why above. Mend that and try again." >&2; exit 1; }
+	@$(PY) -m pip --disable-pip-version-check install --quiet --quiet --require-hashes --requirement $< || { echo "The packages could not be installed; pip says why above. Mend that and try again." >&2; exit 1; }
 	@touch $@
 endef
 

@@ -1,0 +1,112 @@
+"""Real processes for the tests of this folder: started with a mark, found by it, ended by it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MARK = "FLOORLINE_TEST_MARK"
+
+
+def free_port() -> int:
+    """Return a port above 20000 that nobody listens on, with the next one free too."""
+    for port in range(20000 + os.getpid() % 9000, 60000, 7):
+        with socket.socket() as first, socket.socket() as second, suppress(OSError):
+            first.bind(("127.0.0.1", port))
+            second.bind(("127.0.0.1", port + 1))
+            return port
+    raise RuntimeError("no port is free")
+
+
+def eventually(holds: Callable[[], bool], *, within: float) -> bool:
+    """Say whether something came true in time (seconds)."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return holds()
+
+
+def status_of(url: str) -> int:
+    """Return the status of a GET, 0 where nobody answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=2) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+@dataclass
+class Marked:
+    """A process and everything it started, recognised by a value in the environment."""
+
+    command: list[str]
+    environment: dict[str, str]
+    mark: str
+    output: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env={**self.environment, MARK: self.mark},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def others(self) -> dict[int, str]:
+        """Return pid → command line of every living process that this one started, directly or not."""
+        return {pid: line for pid, line in living(self.mark) if pid != self.process.pid}
+
+    def all(self, words: str) -> list[int]:
+        """Return the pids of the descendants whose command line holds these words."""
+        return sorted(pid for pid, line in self.others().items() if words in line)
+
+    def one(self, words: str) -> int:
+        return self.all(words)[0]
+
+    def press_ctrl_c(self) -> None:
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def clear_away(self) -> None:
+        for pid, _ in living(self.mark):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def living(mark: str) -> Iterator[tuple[int, str]]:
+    """Yield pid and command line of the marked processes that are not zombies."""
+    wanted = f"{MARK}={mark}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+                if line and state != "Z":
+                    yield int(folder.name), line
+
+
+def python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
