@@ -1,0 +1,167 @@
+"""The Telnyx account and its connections."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db.models import Case, QuerySet, Value, When
+from django.http import HttpRequest
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from conferences.models import Account, Connection
+from conferences.models.people import e164
+from conferences.secrets import EncryptedTextField
+
+from .generic import AccountModelForm
+from .who_is_who import WhoIsWhoAdmin
+
+
+class AccountForm(AccountModelForm):
+    """An account whose key can be set and cleared, and is never shown."""
+
+    new_api_key = forms.CharField(
+        label=_("API key"),
+        required=False,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "vTextField"}),
+    )
+    clear_api_key = forms.BooleanField(label=_("Forget the API key that is stored here"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = getattr(self.instance, "key_is_set", False)
+        self.fields["new_api_key"].help_text = _key_in_words(stored=stored)
+        if not stored:
+            del self.fields["clear_api_key"]
+        for name, variable, given in (
+            ("public_keys", "TELNYX_PUBLIC_KEY", ", ".join(settings.TELNYX_PUBLIC_KEYS)),
+            ("ear_connection_id", "TELNYX_CONNECTION_ID", settings.TELNYX_CONNECTION_ID),
+            ("from_number", "TELNYX_FROM_NUMBER", settings.TELNYX_FROM_NUMBER),
+        ):
+            field = self.fields.get(name)  # absent where somebody may only look
+            if field is not None:
+                field.help_text = format_lazy("{} {}", field.help_text, _environment_in_words(variable, given))
+
+    def clean_new_api_key(self) -> str:
+        key: str = self.cleaned_data["new_api_key"]
+        try:
+            EncryptedTextField().get_prep_value(key)
+        except ImproperlyConfigured as error:
+            raise ValidationError(str(error)) from error
+        return key
+
+    def clean_public_keys(self) -> str:
+        text: str = self.cleaned_data["public_keys"]
+        for key in text.replace(",", "\n").split():
+            if not _is_public_key(key):
+                raise ValidationError(
+                    _("“%(key)s” is no public key: Telnyx shows 44 characters of Base64. Copy it again."),
+                    params={"key": key[:60]},
+                )
+        return text
+
+    def clean_from_number(self) -> str:
+        number: str = self.cleaned_data["from_number"]
+        if number:
+            e164(number)
+        return number
+
+    def save(self, commit: bool = True) -> Account:  # noqa: FBT001, FBT002 - Django's signature
+        # Where nothing was given the key stays deferred, and Django leaves a deferred column alone.
+        if self.cleaned_data.get("new_api_key"):
+            self.instance.api_key = self.cleaned_data["new_api_key"]
+        elif self.cleaned_data.get("clear_api_key"):
+            self.instance.api_key = ""
+        return super().save(commit)
+
+
+@admin.register(Account)
+class AccountAdmin(WhoIsWhoAdmin):
+    form = AccountForm
+    list_display = ["name", "key", "ear_connection_id", "region", "checked_at", "check_problem"]
+    readonly_fields = ["api_base", "checked_at", "check_problem", "bridged_call_seen_at"]
+    fieldsets = [
+        (None, {"fields": ["name", "api_base", "new_api_key", "clear_api_key", "public_keys", "region"]}),
+        (_("Supervisors' lines"), {"fields": ["ear_connection_id", "from_number"]}),
+        (_("How agents are recognised"), {"fields": ["agent_path", "agent_header"]}),
+        (
+            _("Comparison with Telnyx"),
+            {"fields": ["reads_per_second", "checked_at", "check_problem", "bridged_call_seen_at"]},
+        ),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        # The key is never read here, so it cannot be shown, and the page opens though FIELD_KEYS be lost.
+        key_is_set = Case(When(api_key="", then=Value(False)), default=Value(True))
+        accounts: QuerySet[Account] = super().get_queryset(request).defer("api_key").annotate(key_is_set=key_is_set)
+        return accounts
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if not getattr(obj, "key_is_set", False):
+            name, options = fieldsets[0]
+            shown = [field for field in options["fields"] if field != "clear_api_key"]
+            return [(name, {"fields": shown}), *fieldsets[1:]]
+        return fieldsets
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # with the account all its conferences, webhook events and commands would go
+
+    @admin.display(description=_("API key"))
+    def key(self, account: Account) -> Any:
+        if getattr(account, "key_is_set", False):
+            return _("set")
+        return _("from the environment") if settings.TELNYX_API_KEY else _("not set")
+
+    @admin.display(description=_("Telnyx address"))
+    def api_base(self, account: Account) -> str:
+        return str(settings.TELNYX_API_BASE)
+
+
+@admin.register(Connection)
+class ConnectionAdmin(WhoIsWhoAdmin):
+    list_display = ["label", "connection_id", "role", "team", "account"]
+    list_editable = ["role"]
+    list_filter = ["role", ("team", admin.RelatedOnlyFieldListFilter), ("account", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = ["team", "account"]
+    search_fields = ["name", "connection_id"]
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
+        connections: QuerySet[Connection] = super().get_queryset(request).defer("account__api_key")
+        return connections
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["account", "connection_id"] if obj else []
+
+    @admin.display(description=_("name"), ordering="name")
+    def label(self, connection: Connection) -> Any:
+        return connection.name or _("(no name yet)")
+
+
+def _key_in_words(*, stored: bool) -> Any:
+    if stored:
+        return _("Set. Leave this empty to keep it. It is stored encrypted and never shown.")
+    if settings.TELNYX_API_KEY:
+        return _("Not set here; the one in TELNYX_API_KEY is used.")
+    return _("Not set, neither here nor in TELNYX_API_KEY: nothing can be asked of Telnyx.")
+
+
+def _environment_in_words(variable: str, given: str) -> Any:
+    if given:
+        return format_lazy(_("Empty: {given} is used, from {variable}."), given=given, variable=variable)
+    return format_lazy(_("Neither given by {variable}."), variable=variable)
+
+
+def _is_public_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 32
+    except (binascii.Error, ValueError):
+        return False

@@ -1,0 +1,225 @@
+"""Conferences, their participants, and legs: above all those that matched nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from conferences.models import Agent, Conference, Leg, Participant
+
+from .masking import masked
+from .reading import ReadOnlyAdmin, ReadOnlyInline
+from .unmatched import ExistingAgentForm, LegChangeList, field_in_words, mark_of
+from .who_is_who import recognise_everywhere
+
+
+class LiveFilter(admin.SimpleListFilter):
+    title = _("time")
+    parameter_name = "live"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("live")), ("no", _("ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in {"yes", "no"}:
+            return queryset
+        return queryset.filter(ended_at__isnull=self.value() == "yes")
+
+
+class WhoseFilter(admin.SimpleListFilter):
+    """Live legs that matched nobody, unless something else is asked for."""
+
+    title = _("whose")
+    parameter_name = "whose"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("agent", _("live: agents'")),
+            ("customer", _("live: customers'")),
+            ("supervisor", _("live: supervisors'")),
+            ("past", _("hung up, matched nobody")),
+            ("all", _("all")),
+        ]
+
+    def choices(self, changelist: Any) -> Any:
+        default, *others = super().choices(changelist)
+        yield {**default, "display": _("live: matched nobody")}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "all":
+            return queryset
+        if self.value() == "past":
+            return queryset.filter(party=Leg.Party.UNKNOWN).exclude(hung_up_at=None)
+        return queryset.filter(party=self.value() or Leg.Party.UNKNOWN, hung_up_at=None)
+
+
+class ParticipantInline(ReadOnlyInline):
+    model = Participant
+    fields = ["party", "agent", "number", "present", "joined_at", "left_at", "muted", "on_hold", "read_at"]
+    readonly_fields = ["party", "agent", "number"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Participant]:
+        participants: QuerySet[Participant] = super().get_queryset(request)
+        return participants.select_related("leg__agent").order_by("joined_at")
+
+    @admin.display(description=_("party"))
+    def party(self, participant: Participant) -> str:
+        return participant.leg.get_party_display()
+
+    @admin.display(description=_("agent"))
+    def agent(self, participant: Participant) -> Agent | None:
+        return participant.leg.agent
+
+    @admin.display(description=_("address"))
+    def number(self, participant: Participant) -> str:
+        return far_end(participant.leg)
+
+
+@admin.register(Conference)
+class ConferenceAdmin(ReadOnlyAdmin):
+    list_display = ["__str__", "team", "started_at", "ended_at", "end_reason"]
+    list_filter = [LiveFilter, "team"]
+    list_select_related = ["team"]
+    search_fields = ["name", "=id", "telnyx_id__exact"]
+    ordering = ["-started_at"]
+    exclude = ["facts", "speaker_call_control_id", "version"]
+    inlines = [ParticipantInline]
+
+
+@admin.register(Participant)
+class ParticipantAdmin(ReadOnlyAdmin):
+    list_display = ["conference", "leg", "party", "present", "joined_at", "left_at"]
+    list_filter = ["present", "leg__party"]
+    list_select_related = ["conference", "leg"]
+    search_fields = ["conference__name", "=conference__id", "leg__call_leg_id__exact"]
+    ordering = ["-pk"]
+    exclude = ["facts", "whisper_call_control_ids"]
+
+    @admin.display(description=_("party"), ordering="leg__party")
+    def party(self, participant: Participant) -> str:
+        return participant.leg.get_party_display()
+
+
+@admin.register(Leg)
+class LegAdmin(ReadOnlyAdmin):
+    list_display = ["address", "direction", "connection", "conference", "started_at", "whose", "make_agents"]
+    list_filter = [WhoseFilter]
+    list_select_related = ["agent"]
+    search_fields = ["agent__name", "call_leg_id__exact", "call_control_id__exact", "call_session_id__exact"]
+    ordering = ["-started_at"]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LegChangeList]:
+        return LegChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        nobody = not request.GET.get("whose") and not request.GET.get("q")
+        title = {"title": _("Live legs that matched nobody")} if nobody else {}
+        response: HttpResponse = super().changelist_view(request, title | (extra_context or {}))
+        return response
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        addresses = ["from_address", "to_address", "caller_name"]
+        if not request.user.is_superuser:
+            addresses = [f"masked_{name}" for name in addresses]
+        rows = ["party", "agent", "evidence", "direction", *addresses, "started_at", "answered_at", "hung_up_at"]
+        return [*rows, "hangup_cause", "queue", "connection_id", "call_leg_id", "call_session_id", "account"]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.existing_agent)
+        return [path("<uuid:leg_id>/agent/", view, name="conferences_leg_agent"), *super().get_urls()]
+
+    def existing_agent(self, request: HttpRequest, leg_id: UUID) -> HttpResponse:
+        """Write a leg's mark on an agent who has none of its kind yet."""
+        if not request.user.has_perms(["conferences.view_leg", "conferences.change_agent"]):
+            raise PermissionDenied
+        leg = get_object_or_404(Leg, pk=leg_id)
+        mark = mark_of(leg)
+        if mark is None:
+            self.message_user(request, _("Nothing on this leg can be an agent's mark."), messages.WARNING)
+            return redirect("admin:conferences_leg_changelist")
+        form = ExistingAgentForm(request.POST or None, mark=mark)
+        if form.is_valid():
+            self._give(request, form.cleaned_data["agent"], field=mark.field)
+            return redirect("admin:conferences_leg_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Whose leg is this?"),
+            "opts": self.opts,
+            "leg": leg,
+            "address": far_end(leg),
+            "field": field_in_words(mark.field),
+            "form": form,
+            "media": self.media + form.media,
+        }
+        return TemplateResponse(request, "admin/conferences/leg/existing_agent.html", context)
+
+    @transaction.atomic
+    def _give(self, request: HttpRequest, agent: Agent, *, field: str) -> None:
+        agent.save(update_fields=[field])
+        self.log_change(request, agent, [{"changed": {"fields": [field_in_words(field)]}}])
+        transaction.on_commit(recognise_everywhere)
+        self.message_user(request, _("The leg is %(name)s's from now on.") % {"name": agent.name}, messages.SUCCESS)
+
+    @admin.display(description=_("address"))
+    def address(self, leg: Leg) -> str:
+        return far_end(leg) or str(_("(not told)"))
+
+    @admin.display(description=_("connection"))
+    def connection(self, leg: Any) -> str:
+        return str(leg.around.connection)
+
+    @admin.display(description=_("conference"))
+    def conference(self, leg: Any) -> Conference | None:
+        found: Conference | None = leg.around.conference
+        return found
+
+    @admin.display(description=_("whose"))
+    def whose(self, leg: Leg) -> str:
+        return leg.agent.name if leg.agent else leg.get_party_display()
+
+    @admin.display(description=_("make it an agent's"))
+    def make_agents(self, leg: Any) -> Any:
+        if leg.party != Leg.Party.UNKNOWN:
+            return ""
+        if leg.around.mark:
+            return format_html(
+                '<a class="button" href="{}?leg={}">{}</a> <a href="{}">{}</a>',
+                reverse("admin:conferences_agent_add"),
+                leg.pk,
+                _("New agent"),
+                reverse("admin:conferences_leg_agent", args=[leg.pk]),
+                _("Existing agent"),
+            )
+        if leg.around.connection_unassigned:
+            link = reverse("admin:conferences_connection_changelist")
+            return format_html('<a href="{}?q={}">{}</a>', link, leg.connection_id, _("Give its connection a role"))
+        return _("nothing on it names an agent")
+
+    @admin.display(description=_("from"))
+    def masked_from_address(self, leg: Leg) -> str:
+        return masked(leg.from_address)
+
+    @admin.display(description=_("to"))
+    def masked_to_address(self, leg: Leg) -> str:
+        return masked(leg.to_address)
+
+    @admin.display(description=_("caller name"))
+    def masked_caller_name(self, leg: Leg) -> str:
+        return masked(leg.caller_name)
+
+
+def far_end(leg: Leg) -> str:
+    """Return the masked address of whoever is on this leg."""
+    return masked(leg.to_address if leg.direction == "outgoing" else leg.from_address)

@@ -1,0 +1,80 @@
+"""Webhook events and the audit: evidence, to be searched and never changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from conferences.models import AuditEntry, WebhookEvent
+from conferences.observations import CONFERENCE_NEWS, LEG_NEWS
+
+from .masking import readable_body, visible
+from .reading import ReadOnlyAdmin
+
+KNOWN_TYPES = sorted({*CONFERENCE_NEWS, *LEG_NEWS})
+OTHER_TYPES = "other"
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """The types the board uses; asking the table for its distinct types would read all of it."""
+
+    title = _("event type")
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(OTHER_TYPES, _("other types")), *((name, name) for name in KNOWN_TYPES)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == OTHER_TYPES:
+            return queryset.exclude(event_type__in=KNOWN_TYPES)
+        return queryset.filter(event_type=self.value()) if self.value() else queryset
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(ReadOnlyAdmin):
+    list_display = ["received_at", "type", "state", "conference_telnyx_id", "event_id", "problem"]
+    list_display_links = ["received_at", "type"]
+    list_filter = ["state", "received_at", TypeFilter]
+    search_fields = ["event_id__exact", "conference_telnyx_id__exact", "call_control_id__exact"]
+    search_help_text = _("A whole event id, conference id or call_control_id.")
+    ordering = ["-received_at"]
+    readonly_fields = ["type"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
+        events: QuerySet[WebhookEvent] = super().get_queryset(request)
+        return events.defer("body")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        body = "whole_body" if request.user.is_superuser else "masked_body"
+        times = ["occurred_at", "received_at"]
+        return ["type", "event_id", *times, "conference_telnyx_id", "state", "problem", "account", body]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.get_fields(request, obj)
+
+    @admin.display(description=_("event type"), ordering="event_type")
+    def type(self, event: WebhookEvent) -> str:
+        return visible(event.event_type) or str(_("(unreadable)"))
+
+    @admin.display(description=_("body"))
+    def whole_body(self, event: WebhookEvent) -> Any:
+        return format_html('<pre class="webhook-body">{}</pre>', readable_body(bytes(event.body), full_numbers=True))
+
+    @admin.display(description=_("body, without telephone numbers"))
+    def masked_body(self, event: WebhookEvent) -> Any:
+        return format_html('<pre class="webhook-body">{}</pre>', readable_body(bytes(event.body), full_numbers=False))
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ["at", "actor", "action", "role", "conference_name", "detail"]
+    list_filter = ["action", "role", ("actor", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = ["actor"]
+    date_hierarchy = "at"
+    search_fields = ["conference_name", "=conference_id", "=session_id", "=command_id", "detail"]
+    ordering = ["-at"]

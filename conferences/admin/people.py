@@ -1,0 +1,93 @@
+"""Teams and agents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+
+from conferences.models import Agent, Team, TeamMembership
+
+from .generic import AnyTabularInline
+from .masking import masked
+from .unmatched import leg_in_question, mark_of
+from .who_is_who import WhoIsWhoAdmin
+
+RIGHTS = ["may_monitor", "may_whisper", "may_barge", "is_lead"]
+
+
+class AgentInline(AnyTabularInline):
+    model = Agent
+    extra = 0
+    fields = ["name", "sip_username", "number", "reference"]
+
+
+class SupervisorInline(AnyTabularInline):
+    model = TeamMembership
+    extra = 0
+    fields = ["user", *RIGHTS]
+    autocomplete_fields = ["user"]
+    verbose_name = _("supervisor")
+    verbose_name_plural = _("supervisors and their rights")
+
+
+@admin.register(Team)
+class TeamAdmin(WhoIsWhoAdmin):
+    list_display = ["name", "agents", "supervisors"]
+    search_fields = ["name"]
+    inlines = [AgentInline, SupervisorInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
+        teams: QuerySet[Team] = super().get_queryset(request)
+        return teams.annotate(
+            agent_count=Count("agents", distinct=True), supervisor_count=Count("memberships", distinct=True)
+        )
+
+    @admin.display(description=_("agents"), ordering="agent_count")
+    def agents(self, team: Any) -> int:
+        return int(team.agent_count)
+
+    @admin.display(description=_("supervisors"), ordering="supervisor_count")
+    def supervisors(self, team: Any) -> int:
+        return int(team.supervisor_count)
+
+
+@admin.register(Agent)
+class AgentAdmin(WhoIsWhoAdmin):
+    list_display = ["name", "team", "sip_username", "masked_number", "reference"]
+    list_filter = ["team"]
+    list_select_related = ["team"]
+    search_fields = ["name", "sip_username", "number", "reference"]
+    ordering = ["name"]
+    autocomplete_fields = ["team"]
+    fieldsets = [
+        (None, {"fields": ["name", "team"]}),
+        (
+            _("By what their legs are recognised"),
+            {
+                "fields": ["sip_username", "number", "reference"],
+                "description": _("One is enough. A caller's number is never evidence."),
+            },
+        ),
+    ]
+    show_full_result_count = False
+
+    @admin.display(description=_("number"))
+    def masked_number(self, agent: Agent) -> str:
+        return masked(agent.number)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Fill in what would make the leg in question this agent's; the page's address names the leg, no number."""
+        leg = leg_in_question(request)
+        mark = mark_of(leg) if leg else None
+        return {mark.field: mark.value} if mark else super().get_changeform_initial_data(request)
+
+    def response_add(self, request: HttpRequest, obj: Agent, post_url_continue: str | None = None) -> HttpResponse:
+        if leg_in_question(request) is None:
+            return super().response_add(request, obj, post_url_continue)
+        self.message_user(request, _("%(name)s is known from now on.") % {"name": obj.name}, messages.SUCCESS)
+        return redirect("admin:conferences_leg_changelist")

@@ -1,0 +1,57 @@
+"""Pages that only show: nothing of what happened can be changed in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from .generic import AnyModelAdmin, AnyPaginator, AnyTabularInline
+
+COUNTED_ROWS = 10_000
+
+
+class BoundedPaginator(AnyPaginator):
+    """Counts no further than anybody pages, because counting millions of events takes seconds."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        return rows.order_by()[:COUNTED_ROWS].count() if isinstance(rows, QuerySet) else len(rows)
+
+
+class ReadOnlyAdmin(AnyModelAdmin):
+    """A list and a page of each row, without a way to add, change or delete."""
+
+    actions = None
+    list_per_page = 50
+    show_full_result_count = False
+    paginator = BoundedPaginator
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(AnyTabularInline):
+    """Rows of another table, shown under the one they belong to."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

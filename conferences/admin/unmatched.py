@@ -1,0 +1,105 @@
+"""Legs that matched nobody, and the short way from one of them to an agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from conferences.models import Account, Agent, Conference, Connection, Leg, Participant
+from conferences.recognition import AgentMark, agent_mark, directory_for, marks_of
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the list says about a leg beyond its own row."""
+
+    connection: str
+    connection_unassigned: bool
+    conference: Conference | None
+    mark: AgentMark | None
+
+
+class LegChangeList(ChangeList):
+    """Reads the surroundings of all legs of a page in a constant number of queries."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        legs: list[Any] = list(self.result_list)
+        around = surroundings(legs)
+        for leg in legs:
+            leg.around = around[leg.pk]
+        self.result_list = legs
+
+
+def surroundings(legs: list[Leg]) -> dict[UUID, Surroundings]:
+    """Return where each leg is, and what would make it an agent's."""
+    stays = Participant.objects.filter(leg__in=legs).select_related("conference").order_by("present", "joined_at")
+    conferences = {stay.leg_id: stay.conference for stay in stays}
+    found: dict[UUID, Surroundings] = {}
+    for account in Account.objects.defer("api_key").filter(pk__in={leg.account_id for leg in legs}):
+        marks = {leg.pk: marks_of(leg.call_control_id, leg.facts) for leg in legs if leg.account_id == account.pk}
+        directory = directory_for(account, marks.values())
+        for pk, mark in marks.items():
+            role = directory.role_of(mark.connection_id)
+            found[pk] = Surroundings(
+                connection=directory.name_of(mark.connection_id),
+                connection_unassigned=bool(mark.connection_id) and role == Connection.Role.UNASSIGNED,
+                conference=conferences.get(pk),
+                mark=agent_mark(mark, directory),
+            )
+    return found
+
+
+def mark_of(leg: Leg) -> AgentMark | None:
+    """Return what to write on an agent so that this leg is theirs."""
+    return surroundings([leg])[leg.pk].mark
+
+
+def field_in_words(field: str) -> str:
+    """Return what the screen calls a field of Agent."""
+    return str(getattr(Agent, field).field.verbose_name)
+
+
+def leg_in_question(request: HttpRequest) -> Leg | None:
+    """Return the leg that ?leg= names, to those who may look at legs."""
+    try:
+        wanted = UUID(request.GET.get("leg", ""))
+    except ValueError:
+        return None
+    if not request.user.has_perm("conferences.view_leg"):
+        return None
+    return Leg.objects.filter(pk=wanted).first()
+
+
+class ExistingAgentForm(forms.Form):
+    """Which agent's leg it is."""
+
+    agent = forms.ModelChoiceField(
+        label=_("Agent"),
+        queryset=Agent.objects.select_related("team"),
+        widget=AutocompleteSelect(Leg._meta.get_field("agent"), admin.site),
+    )
+
+    def __init__(self, *args: Any, mark: AgentMark, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mark = mark
+
+    def clean_agent(self) -> Agent:
+        agent: Agent = self.cleaned_data["agent"]
+        if getattr(agent, self.mark.field):
+            raise ValidationError(
+                _("%(name)s already has another %(field)s. If it is no longer right, change it on the agent's page."),
+                params={"name": agent.name, "field": field_in_words(self.mark.field)},
+            )
+        setattr(agent, self.mark.field, self.mark.value)
+        agent.full_clean()
+        return agent
