@@ -97,15 +97,19 @@ def _field_keys() -> Iterator[CheckMessage]:
 
 
 def _hosts() -> Iterator[CheckMessage]:
-    for host in settings.ALLOWED_HOSTS:
-        if "/" in host or (host != "*" and split_domain_port(host.removeprefix("."))[1]):
-            yield Error(
-                f"ALLOWED_HOSTS holds {host!r}, which no browser sends as a host.",
-                hint="Write host names alone, without https:// and without a port: floor.example.com",
-                id="floorline.E007",
-            )
+    unusable = [
+        host
+        for host in settings.ALLOWED_HOSTS
+        if "/" in host or (host != "*" and split_domain_port(host.removeprefix("."))[1])
+    ]
     public = host_of(settings.PUBLIC_URL)
-    if not validate_host(public, settings.ALLOWED_HOSTS):
+    if unusable:
+        yield Error(
+            f"ALLOWED_HOSTS holds what no browser sends as a host: {', '.join(unusable)}.",
+            hint="Write host names alone, without https:// and without a port: floor.example.com",
+            id="floorline.E007",
+        )
+    elif not validate_host(public, settings.ALLOWED_HOSTS):
         yield Error(
             f"ALLOWED_HOSTS does not allow {public}, the host of PUBLIC_URL: every page there would answer 400.",
             hint=f"Add {public} to ALLOWED_HOSTS, or unset it: the host of PUBLIC_URL is allowed by itself.",
