@@ -1,0 +1,221 @@
+"""The whole way without waiting: our service layer, client, intake and worker steps against the sandbox's world.
+
+Everything is the real code; only the socket between the client and the sandbox's API is left out, and the clock is
+virtual, so that forty-five seconds pass in no time and always in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import requests
+import time_machine
+from django.contrib.auth.models import User
+from requests.adapters import BaseAdapter
+
+from conferences import ingest
+from conferences.clients import client_for
+from conferences.models import Account, Agent, Command, Conference, Leg, Presence, SupervisorSession
+from conferences.models.supervision import Role
+from conferences.reconcile import Reconciler
+from conferences.sandbox import directory, hearing
+from conferences.sandbox.api import Answer, Api, RateLimit, Request
+from conferences.sandbox.delivery import body_of
+from conferences.sandbox.faults import Faults
+from conferences.sandbox.phones import Phones
+from conferences.sandbox.scene import Scene
+from conferences.sandbox.world import World
+from conferences.supervision import choose_role, open_ears, step_ear
+
+START = datetime(2026, 8, 21, 14, 0, tzinfo=UTC)
+STEP = 0.1
+
+
+class InProcess(BaseAdapter):
+    """Hands a prepared request to the sandbox's API, faults included."""
+
+    def __init__(self, floor: Floor) -> None:
+        super().__init__()
+        self.floor = floor
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        parts = urlsplit(str(request.url))
+        raw = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        path = parts.path.removeprefix("/v2")
+        asked = Request(
+            str(request.method), path, dict(parse_qsl(parts.query)), str(request.headers["Authorization"]), raw
+        )
+        answer = self._answer(asked)
+        self.floor.api.record(asked, status=answer.status)
+        response = requests.Response()
+        response.status_code, response.url, response.request = answer.status, str(request.url), request
+        response._content = self.floor.json(answer.body)
+        response.headers.update(dict(answer.headers))
+        return response
+
+    def _answer(self, asked: Request) -> Answer:
+        fault = self.floor.faults.take(method=asked.method, path=asked.path)
+        if fault is None:
+            return self.floor.api.handle(asked)
+        if fault.replaces:
+            if fault.drop or fault.status is None:
+                raise requests.ConnectionError("dropped")
+            return Answer(fault.status, {"errors": [{"code": fault.code, "title": "a fault"}]}, ())
+        answer = self.floor.api.handle(asked)
+        if fault.drop:
+            raise requests.ReadTimeout("executed, but the answer is lost")
+        return answer
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Floor:
+    """The sandbox's world beside our database, moved through time together."""
+
+    world: World
+    api: Api
+    phones: Phones
+    account: Account
+    travel: Any
+    faults: Faults = field(default_factory=Faults)
+    webhooks_lost: bool = False
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.world.now, UTC)
+
+    @staticmethod
+    def json(body: object) -> bytes:
+        return json.dumps(body).encode()
+
+    def call(self, *, agents: tuple[str, ...] = ("Ana Ruiz",), customer: str = "+4930123456142") -> Call:
+        """A customer's call with these agents, on the board."""
+        team = directory.team_named("Billing")
+        scene = Scene(world=self.world, name="Billing-4312", team=team)
+        scene.greet(scene.arrive(customer))
+        for name in agents:
+            scene.connect(scene.ring(next(agent for agent in team.agents if agent.name == name)))
+        assert scene.conference is not None
+        self.wait(2)
+        return Call(floor=self, scene=scene)
+
+    def wait(self, seconds: float, *, until: Callable[[], bool] | None = None) -> None:
+        """Let time pass, a tenth of a second at a time; stop early when `until` is true."""
+        for _ in range(round(seconds / STEP)):
+            if until is not None and until():
+                return
+            self.world.advance(self.world.now + STEP)
+            self.travel.move_to(self.now)
+            self.deliver()
+            self.reconciler.step(reads_per_second=self.account.reads_per_second)
+            for ear in open_ears():
+                step_ear(ear_id=ear, now=self.now)
+            self.deliver()
+        assert until is None or until(), "it did not happen in time"
+
+    def deliver(self) -> None:
+        """Take the world's webhooks in, as the endpoint would after verifying them."""
+        events = list(self.world.outbox)
+        self.world.outbox.clear()
+        if events and not self.webhooks_lost:
+            ingest.store([ingest.Received(self.account.pk, body_of(event, attempt=1), self.now) for event in events])
+
+    @property
+    def reconciler(self) -> Reconciler:
+        if not hasattr(self, "_reconciler"):
+            self._reconciler = Reconciler(account=self.account, client=client_for(self.account), clock=lambda: self.now)
+        return self._reconciler
+
+    def fault(self, path: str, **order: Any) -> None:
+        """Order a fault for POSTs to a path such as */actions/update."""
+        self.faults.arm({"method": "POST", "path": path, **order})
+
+    def sent(self, ending: str) -> list[dict[str, Any]]:
+        """The bodies of the commands that reached Telnyx at paths with this ending."""
+        return [entry["body"] for entry in self.api.log if entry["method"] == "POST" and entry["path"].endswith(ending)]
+
+
+@dataclass
+class Call:
+    floor: Floor
+    scene: Scene
+
+    @property
+    def conference(self) -> Conference:
+        assert self.scene.conference is not None
+        return Conference.objects.get(telnyx_id=self.scene.conference.id)
+
+    def legs(self) -> dict[str, Leg]:
+        """Our legs by who they are: an agent's name, "customer", "supervisor"."""
+        return {
+            (leg.agent.name if leg.agent else str(leg.party)): leg
+            for leg in Leg.objects.filter(participations__conference=self.conference).select_related("agent")
+        }
+
+    def present(self) -> list[Any]:
+        stays = self.conference.participants.filter(present=True).exclude(leg__party=Leg.Party.SUPERVISOR)
+        return list(stays.values_list("leg_id", flat=True))
+
+    def choose(self, user: User, role: Role, *targets: str) -> SupervisorSession:
+        """Click a role, having seen who is present; the page stays open."""
+        legs = self.legs()
+        Presence.objects.update_or_create(user=user, defaults={"seen_at": self.floor.now})
+        session = choose_role(
+            user=user,
+            conference=self.conference,
+            role=role,
+            targets=[legs[name].pk for name in targets],
+            audience=self.present(),
+            now=self.floor.now,
+        )
+        self.floor.deliver()
+        return session
+
+    def bring_in(self, user: User) -> SupervisorSession:
+        """Choose Monitor and wait until Telnyx has confirmed it."""
+        session = self.choose(user, Role.MONITOR)
+        self.floor.wait(20, until=lambda: self.state(session).verified_at is not None)
+        return self.state(session)
+
+    def state(self, session: SupervisorSession) -> SupervisorSession:
+        return SupervisorSession.objects.get(pk=session.pk)
+
+    def newest(self, session: SupervisorSession) -> Command:
+        return Command.objects.filter(session=session).latest("asked_at")
+
+    def who_hears(self, session: SupervisorSession) -> set[str]:
+        """The labels of those who hear the supervisor, out of the sandbox's matrix."""
+        conference = self.scene.conference
+        assert conference is not None
+        mine = session.ear.call_control_id
+        matrix = hearing.matrix(conference, semantics=self.floor.world.semantics)
+        return {
+            conference.participants[listener].leg.label for listener, speakers in matrix.items() if mine in speakers
+        }
+
+
+@pytest.fixture
+def floor(transactional_db: None, settings: Any, billing: Any) -> Iterator[Floor]:
+    settings.TELNYX_API_BASE = "http://127.0.0.1/v2"
+    settings.TELNYX_API_KEY = "sandbox-test-key"
+    settings.TELNYX_CONNECTION_ID = directory.EAR_CONNECTION_ID
+    settings.TELNYX_FROM_NUMBER = directory.FROM_NUMBER
+    account = Account.objects.create(name="default")
+    for agent in directory.team_named("Billing").agents:
+        Agent.objects.create(name=agent.name, team=billing, sip_username=agent.sip_username)
+    account.connections.create(connection_id=directory.CALLS_CONNECTION_ID, name="calls", role="calls", team=billing)
+    with time_machine.travel(START, tick=False) as travel:
+        world, phones = World(seed=7, now=START.timestamp(), webhook_url="http://127.0.0.1/webhooks"), Phones()
+        api = Api(world=world, phones=phones, api_key="sandbox-test-key", rate=RateLimit(limit=1000))
+        floor = Floor(world=world, api=api, phones=phones, account=account, travel=travel)
+        client = client_for(account)
+        client._session.mount("http://", InProcess(floor))
+        yield floor
