@@ -34,7 +34,7 @@ from conferences.sandbox.world import World
 from conferences.supervision import choose_role, open_ears, step_ear
 
 START = datetime(2026, 8, 21, 14, 0, tzinfo=UTC)
-STEP = 0.1
+STEP = 0.25
 
 
 class InProcess(BaseAdapter):
@@ -51,7 +51,11 @@ class InProcess(BaseAdapter):
         asked = Request(
             str(request.method), path, dict(parse_qsl(parts.query)), str(request.headers["Authorization"]), raw
         )
-        answer = self._answer(asked)
+        try:
+            answer = self._answer(asked)
+        except requests.RequestException:
+            self.floor.api.record(asked, status=None)
+            raise
         self.floor.api.record(asked, status=answer.status)
         response = requests.Response()
         response.status_code, response.url, response.request = answer.status, str(request.url), request
@@ -108,7 +112,7 @@ class Floor:
         return Call(floor=self, scene=scene)
 
     def wait(self, seconds: float, *, until: Callable[[], bool] | None = None) -> None:
-        """Let time pass, a tenth of a second at a time; stop early when `until` is true."""
+        """Let time pass, a quarter of a second at a time; stop early when `until` is true."""
         for _ in range(round(seconds / STEP)):
             if until is not None and until():
                 return
@@ -127,6 +131,10 @@ class Floor:
         self.world.outbox.clear()
         if events and not self.webhooks_lost:
             ingest.store([ingest.Received(self.account.pk, body_of(event, attempt=1), self.now) for event in events])
+
+    def world_legs_to(self, address: str) -> list[Any]:
+        """The legs that were ever dialled to an address."""
+        return [leg for leg in self.world.legs.values() if leg.to == address]
 
     @property
     def reconciler(self) -> Reconciler:
