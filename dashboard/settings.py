@@ -154,6 +154,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.private_pages",
+    "dashboard.middleware.signed_out_htmx",
     "dashboard.middleware.viewer_time_zone",
 ]
 ROOT_URLCONF = "dashboard.urls"

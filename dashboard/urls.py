@@ -1,8 +1,29 @@
+"""Addresses of the screens; webhooks, the stream and the health check are raw routes in asgi.py."""
+
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, path
 
+from .views import floor, pages, supervise
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", floor.floor, name="floor"),
+    path("conferences/<uuid:conference_id>/", floor.conference, name="conference"),
+    path("conferences/<uuid:conference_id>/role/", supervise.role, name="role"),
+    path("leave/", supervise.leave, name="leave"),
+    path("quieter/", supervise.quieter, name="quieter"),
+    path("ear/disconnect/", supervise.disconnect, name="disconnect"),
+    path("setup/", pages.setup, name="setup"),
+    path(
+        "accounts/login/",
+        login_not_required(
+            LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True),
+        ),
+        name="login",
+    ),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
 ]

@@ -1,0 +1,1 @@
+"""The supervisor's pages and commands: each view finds, checks, calls once, answers."""

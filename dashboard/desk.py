@@ -1,0 +1,265 @@
+"""The desk: one conference as one viewer may see it, with who hears whom and what may be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+
+from conferences.models import Conference, Leg, Participant, SupervisorSession
+from conferences.models.supervision import Role
+from conferences.permissions import Rights, rights_book, visible_to
+
+from . import names
+from .audience import Audience, Listener, audience_of
+from .cards import ConferenceCard, Seen, cards_of, facts_about, held, leg_name, teams_in
+from .my_ear import MyEar, Standing, my_ear, standing
+from .progress import LOUD, Heard, others_hear
+from .timeline import Entry, timeline
+
+
+@dataclass(frozen=True, slots=True)
+class LegRow:
+    """One leg on the desk; only an agent's can be chosen for a whisper."""
+
+    id: UUID
+    name: str
+    party: str
+    party_label: str
+    evidence: str
+    since: datetime | None
+    speaking: bool
+    seen: tuple[Seen, ...]
+    choosable: bool
+    locked_because: str
+    chosen: bool
+    key: int
+    """1–9 for the first nine agents, otherwise 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleButton:
+    """A role as it may be chosen now; the decision is made here, the template only draws it."""
+
+    role: str
+    label: str
+    consequence: str
+    off_because: str
+    pressed: bool
+    asks_twice: str = ""
+    """What the first press says where a second one is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One conference, complete for one viewer."""
+
+    card: ConferenceCard
+    legs: tuple[LegRow, ...]
+    present: tuple[UUID, ...]
+    """The legs that the page shows as present; sent back with every role as its audience."""
+    audience: Audience
+    roles: tuple[RoleButton, ...]
+    stay: RoleButton
+    ear: MyEar
+    mine: bool
+    timeline: tuple[Entry, ...]
+
+
+def desk(user: User, *, conference_id: UUID) -> Desk | None:
+    """Read one conference for one viewer; None where it is not theirs to see."""
+    conference = visible_to(user).select_related("team", "account").defer("facts").filter(id=conference_id).first()
+    if conference is None:
+        return None
+    facts = facts_about([conference.id], everyone=True)
+    stays = facts.stays.get(conference.id, [])
+    book = rights_book(user)
+    rights = book.in_teams(frozenset(teams_in(conference, stays)))
+    stands = standing(user)
+    session = stands.session if stands.session and stands.session.conference_id == conference.id else None
+    own = stands.ear.call_control_id if stands.ear else ""
+    present = [stay for stay in stays if stay.present and stay.leg.call_control_id != own]
+    [card] = cards_of([conference], book=book, facts=facts)
+    legs = _legs(present if conference.ended_at is None else _each_leg(stays), conference, session, facts.sessions)
+    audience = _audience(present, session, stands)
+    return Desk(
+        card=card,
+        legs=tuple(legs),
+        present=tuple(stay.leg_id for stay in present),
+        audience=audience,
+        roles=_roles(rights, present, session, conference, has_line=stands.has_line),
+        stay=_stay(rights, present, session),
+        ear=my_ear(user, stands),
+        mine=session is not None,
+        timeline=timeline(conference, stays),
+    )
+
+
+def _each_leg(stays: list[Participant]) -> list[Participant]:
+    return [stay for stay in stays if stay.leg.party != Leg.Party.SUPERVISOR]
+
+
+def _legs(
+    stays: list[Participant],
+    conference: Conference,
+    session: SupervisorSession | None,
+    sessions: dict[UUID, list[SupervisorSession]],
+) -> list[LegRow]:
+    colleagues = {
+        colleague.ear.call_control_id: colleague
+        for colleague in sessions.get(conference.id, [])
+        if colleague.ear.call_control_id
+    }
+    agents = [stay for stay in stays if _is_target(stay)]
+    chosen = set(session.targets if session and session.role == Role.WHISPER else ())
+    keys = {stay.pk: number for number, stay in enumerate(agents[:9], start=1)}
+    return [
+        LegRow(
+            id=stay.leg_id,
+            name=_name(stay.leg, colleagues),
+            party=stay.leg.party,
+            party_label=str(stay.leg.get_party_display()),
+            evidence=names.plain(stay.leg.evidence),
+            since=stay.joined_at,
+            speaking=bool(conference.speaker_call_control_id)
+            and stay.leg.call_control_id == conference.speaker_call_control_id,
+            seen=tuple(seen for seen in (held(stay), _muted(stay)) if seen),
+            choosable=_is_target(stay) and conference.ended_at is None,
+            locked_because=_locked_because(stay.leg),
+            chosen=str(stay.leg_id) in chosen or (len(agents) == 1 and _is_target(stay)),
+            key=keys.get(stay.pk, 0),
+        )
+        for stay in sorted(stays, key=lambda stay: not _is_target(stay))
+    ]
+
+
+def _is_target(stay: Participant) -> bool:
+    return stay.leg.party == Leg.Party.AGENT and stay.leg.agent_id is not None
+
+
+def _name(leg: Leg, colleagues: dict[str, SupervisorSession]) -> str:
+    if leg.party == Leg.Party.SUPERVISOR:
+        colleague = colleagues.get(leg.call_control_id)
+        return names.person(colleague.user) if colleague else _("a supervisor's line")
+    return leg_name(leg)
+
+
+def _muted(stay: Participant) -> Seen | None:
+    return Seen(_("muted"), stay.read_at) if stay.muted and stay.leg.party != Leg.Party.SUPERVISOR else None
+
+
+def _locked_because(leg: Leg) -> str:
+    if leg.party == Leg.Party.CUSTOMER:
+        return _("never a whisper target")
+    if leg.party == Leg.Party.SUPERVISOR:
+        return _("supervises, never a whisper target")
+    if leg.party == Leg.Party.AGENT:
+        return ""
+    return _("nobody knows whose leg this is, so it is treated as a customer")
+
+
+def _audience(present: list[Participant], session: SupervisorSession | None, stands: Standing) -> Audience:
+    hears = others_hear(session, stands.command) if session else {"everyone": Heard.NO, "targets": Heard.NO}
+    targets = set(session.targets) if session else set()
+    if stands.command and session:
+        targets |= set(stands.command.targets)
+    listeners = []
+    for stay in present:
+        if stay.leg.party == Leg.Party.SUPERVISOR:
+            continue
+        heard = hears["everyone"]
+        if heard != Heard.YES and str(stay.leg_id) in targets and hears["targets"] != Heard.NO:
+            heard = hears["targets"]
+        listeners.append(
+            Listener(
+                name=leg_name(stay.leg),
+                customer=stay.leg.party != Leg.Party.AGENT,
+                unknown=stay.leg.party == Leg.Party.UNKNOWN,
+                hears=heard,
+                on_hold=bool(stay.on_hold),
+            )
+        )
+    inside = session is not None and session.stage in {SupervisorSession.Stage.INSIDE, SupervisorSession.Stage.LEAVING}
+    return audience_of(listeners, role=session.role if session else "", inside=inside, coming=session is not None)
+
+
+def _roles(
+    rights: Rights,
+    present: list[Participant],
+    session: SupervisorSession | None,
+    conference: Conference,
+    *,
+    has_line: bool,
+) -> tuple[RoleButton, ...]:
+    agents = [leg_name(stay.leg) for stay in present if _is_target(stay)]
+    pressed = session.role if session and session.stage == SupervisorSession.Stage.INSIDE else ""
+    general = ""
+    if conference.ended_at is not None:
+        general = _("This call has ended.")
+    elif not has_line:
+        general = _("You have no line yet.")
+    no_right = _("You have no right to do this here.")
+    whisper_off = general or ("" if rights.whisper else no_right)
+    if not whisper_off and not agents:
+        whisper_off = _("No agent is recognised in this call.")
+    return (
+        RoleButton(
+            role=Role.MONITOR,
+            label=_("Monitor"),
+            consequence=_("nobody hears you"),
+            off_because=general or ("" if rights.monitor else no_right),
+            pressed=pressed == Role.MONITOR,
+        ),
+        RoleButton(
+            role=Role.WHISPER,
+            label=_("Whisper"),
+            consequence=_("only %(agent)s hears you") % {"agent": agents[0].split(" ")[0]}
+            if len(agents) == 1
+            else _("only whom you choose"),
+            off_because=whisper_off,
+            pressed=pressed == Role.WHISPER,
+        ),
+        RoleButton(
+            role=Role.BARGE,
+            label=_("Barge"),
+            consequence=_("everyone hears you"),
+            off_because=general or ("" if rights.barge else no_right),
+            pressed=pressed == Role.BARGE,
+            asks_twice=_("%(audience)s will hear you — press again") % {"audience": _everyone(present)},
+        ),
+    )
+
+
+def _stay(rights: Rights, present: list[Participant], session: SupervisorSession | None) -> RoleButton:
+    inside = session is not None and session.stage == SupervisorSession.Stage.INSIDE
+    off = "" if inside and rights.barge else _("Only from inside the call, and with the right to barge.")
+    return RoleButton(
+        role=Role.NONE,
+        label=_("Stay as participant"),
+        consequence=_("everyone hears you, as in a barge, and you are no supervisor any more"),
+        off_because=off,
+        pressed=bool(inside and session and session.role == Role.NONE),
+        asks_twice=_("%(audience)s will hear you — press again") % {"audience": _everyone(present)},
+    )
+
+
+def _everyone(present: list[Participant]) -> str:
+    """Name everyone who would hear a barge: customers first, they are the reason for asking twice."""
+    customers = sum(stay.leg.party == Leg.Party.CUSTOMER for stay in present)
+    unknown = sum(stay.leg.party == Leg.Party.UNKNOWN for stay in present)
+    agents = [leg_name(stay.leg).split(" ")[0] for stay in present if stay.leg.party == Leg.Party.AGENT]
+    who = [_("Customer")] if customers == 1 else [_("%(count)d customers") % {"count": customers}] if customers else []
+    who += (
+        [_("an unknown caller")]
+        if unknown == 1
+        else [_("%(count)d unknown callers") % {"count": unknown}]
+        if unknown
+        else []
+    )
+    return names.listed(who + agents) or _("Everyone")
+
+
+__all__ = ["LOUD", "Desk", "LegRow", "RoleButton", "desk"]

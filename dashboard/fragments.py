@@ -1,0 +1,102 @@
+"""One fragment, one file, three uses: the page includes it, a command answers with it, the stream sends it.
+
+Pieces are htmx partials: each names its own target, so one message may touch any number of places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.template.loader import render_to_string
+
+from .board import Board, Counters, Paging, Tidings, Window
+from .cards import ConferenceCard
+from .desk import Desk
+from .my_ear import MyEar
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Who looks, at which window, with which conference open."""
+
+    viewer: User
+    window: Window
+    open_id: UUID | None = None
+    alone: bool = False
+    """The conference page: the desk without the floor."""
+
+    @property
+    def stream_url(self) -> str:
+        return self.window.stream_url(conference=self.open_id, alone=self.alone)
+
+    @property
+    def close_url(self) -> str:
+        return self.window.url()
+
+    def opening(self, conference: UUID | None) -> Page:
+        """Return the same page with another conference on its desk."""
+        return replace(self, open_id=conference)
+
+
+def piece(target: str, html: str = "", *, swap: str = "outerMorph") -> str:
+    """Wrap HTML for one place; stripped, or every morph would leave white space behind."""
+    return f'<hx-partial hx-target="#{target}" hx-swap="{swap}">{html.strip()}</hx-partial>'
+
+
+def row(card: ConferenceCard, *, page: Page, now: datetime) -> str:
+    """Render one row of the floor."""
+    return render_to_string("floor/_conference.html", {"card": card, "page": page, "now": now}).strip()
+
+
+def counters(counted: Counters, *, now: datetime) -> str:
+    """Render the line of figures."""
+    return piece("counters", render_to_string("floor/_counters.html", {"counters": counted, "now": now}))
+
+
+def window(paging: Paging, *, page: Page) -> str:
+    """Render where the window lies, or what an empty floor has to say."""
+    return piece("window", render_to_string("floor/_window.html", {"paging": paging, "page": page}))
+
+
+def tidings(told: Tidings) -> str:
+    """Render the banner about calls that pass by, and the time of the last event."""
+    return piece("tidings", render_to_string("floor/_tidings.html", {"tidings": told}))
+
+
+def ear(mine: MyEar, *, page: Page, now: datetime) -> str:
+    """Render the viewer's own ear in the top bar."""
+    return piece("my-ear", render_to_string("floor/_ear.html", {"ear": mine, "page": page, "now": now}))
+
+
+def desk(shown: Desk | None, *, page: Page, now: datetime, swap: str = "outerMorph", armed: str = "") -> str:
+    """Render the desk, or its invitation to pick a conference."""
+    context = {"desk": shown, "page": page, "now": now, "armed": armed}
+    return piece("desk", render_to_string("floor/_desk.html", context), swap=swap)
+
+
+def stream(page: Page) -> str:
+    """Render the element that carries the stream: replacing it ends the old stream and opens the new one."""
+    return piece("stream", render_to_string("floor/_stream.html", {"page": page}), swap="outerHTML")
+
+
+def refusal(sentence: str = "") -> str:
+    """Show why something was refused beside the buttons, or clear that place."""
+    return piece("refusal", render_to_string("floor/_refusal.html", {"sentence": sentence}), swap="innerHTML")
+
+
+def whole_floor(shown: Board, *, page: Page, now: datetime) -> Iterable[str]:
+    """Render all of the floor's places, as the first message of a stream does."""
+    rows = "".join(row(card, page=page, now=now) for card in shown.rows)
+    yield piece("conferences", rows, swap="innerMorph")
+    yield counters(shown.counters, now=now)
+    yield window(shown.paging, page=page)
+    yield tidings(shown.tidings)
+
+
+def signed_out() -> str:
+    """Clear the whole page: the session ended, and nothing may stay on the screen."""
+    return piece("page", render_to_string("floor/_signed_out.html"), swap="innerHTML")

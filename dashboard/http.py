@@ -1,0 +1,14 @@
+"""The request as a signed-in view meets it."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django_htmx.middleware import HtmxDetails
+
+
+class SignedInRequest(HttpRequest):
+    """A request that LoginRequiredMiddleware let through."""
+
+    user: User
+    htmx: HtmxDetails

@@ -1,0 +1,120 @@
+"""How far a wish has come, in words: asked, accepted, verified, doubted or refused. Only ever from the stored rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.utils.translation import gettext as _
+
+from conferences.models import Command, Ear, SupervisorSession
+from conferences.models.supervision import Role
+
+LOUD = frozenset({Role.BARGE, Role.NONE})
+UNSETTLED = frozenset({Command.State.ASKED, Command.State.ACCEPTED, Command.State.UNKNOWN})
+
+
+class Tone(StrEnum):
+    """The shape a progress takes beside its words; each has an icon of its own."""
+
+    WAIT = "wait"
+    SURE = "sure"
+    DOUBT = "doubt"
+    REFUSED = "refused"
+
+
+class Heard(StrEnum):
+    """Whether somebody hears me."""
+
+    NO = "no"
+    MAYBE = "maybe"
+    YES = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One sentence about the newest wish, and the time that belongs to it."""
+
+    tone: Tone
+    text: str
+    at: datetime | None = None
+
+
+def progress_of(session: SupervisorSession, ear: Ear, command: Command | None) -> Progress:
+    """Return what is happening to a supervisor's ear in a conference."""
+    if session.stage == SupervisorSession.Stage.CONNECTING:
+        return _connecting(ear)
+    if command is None:
+        return _standing(session)
+    role = str(command.get_role_display()) if command.role else str(command.get_kind_display())
+    states: dict[str, Progress] = {
+        Command.State.ASKED: Progress(Tone.WAIT, _("%(role)s: asking…") % {"role": role}, command.asked_at),
+        Command.State.ACCEPTED: Progress(
+            Tone.WAIT, _("%(role)s: accepted, checking…") % {"role": role}, command.answered_at
+        ),
+        Command.State.UNCONFIRMED: Progress(
+            Tone.DOUBT, _("accepted, cannot be confirmed on this account"), command.answered_at
+        ),
+        Command.State.UNKNOWN: Progress(
+            Tone.DOUBT, _("%(role)s: no answer from Telnyx yet, asking again") % {"role": role}, command.sent_at
+        ),
+        Command.State.CONTRADICTED: Progress(
+            Tone.DOUBT,
+            command.outcome or _("Telnyx accepted it, but reading back shows otherwise."),
+            command.settled_at,
+        ),
+        Command.State.REJECTED: Progress(Tone.REFUSED, _refusal(command), command.answered_at),
+        Command.State.EXPIRED: Progress(
+            Tone.REFUSED, command.outcome or _("Given up: it took too long. Press again."), command.settled_at
+        ),
+    }
+    return states.get(command.state) or _standing(session, command)
+
+
+def others_hear(session: SupervisorSession, command: Command | None) -> dict[str, Heard]:
+    """Return who hears the supervisor: "agents" (whisper targets) and "everyone", each no, maybe or yes.
+
+    Doubt is told as doubt: until a louder wish is settled, it may already have been carried out.
+    """
+    everyone = Heard.YES if session.role in LOUD else Heard.NO
+    targets = Heard.YES if session.role == Role.WHISPER else Heard.NO
+    if command and command.state == Command.State.CONTRADICTED:
+        return {
+            "everyone": max(everyone, Heard.MAYBE, key=_loudness),
+            "targets": max(targets, Heard.MAYBE, key=_loudness),
+        }
+    if command and command.state in UNSETTLED and command.kind in {Command.Kind.JOIN, Command.Kind.UPDATE}:
+        if command.role in LOUD:
+            everyone = max(everyone, Heard.MAYBE, key=_loudness)
+        if command.role == Role.WHISPER:
+            targets = max(targets, Heard.MAYBE, key=_loudness)
+    return {"everyone": everyone, "targets": targets}
+
+
+def _loudness(heard: Heard) -> int:
+    return list(Heard).index(heard)
+
+
+def _connecting(ear: Ear) -> Progress:
+    line = ear.line.label if ear.line else _("your line")
+    if ear.state == Ear.State.CONFIRMING:
+        return Progress(Tone.WAIT, _("Press 1 on %(line)s to listen.") % {"line": line}, ear.confirming_since)
+    if ear.state == Ear.State.CONNECTED:
+        return Progress(Tone.WAIT, _("Your line is connected, going in silently…"), ear.connected_at)
+    return Progress(Tone.WAIT, _("Ringing %(line)s…") % {"line": line}, ear.created_at)
+
+
+def _standing(session: SupervisorSession, command: Command | None = None) -> Progress:
+    if session.stage == SupervisorSession.Stage.JOINING:
+        return Progress(Tone.WAIT, _("Joining silently…"), session.started_at)
+    if session.stage == SupervisorSession.Stage.LEAVING:
+        return Progress(Tone.WAIT, _("Leaving…"), session.wanted_at)
+    verified_at = session.verified_at or (command.settled_at if command else None)
+    if verified_at:
+        return Progress(Tone.SURE, _("verified by Telnyx"), verified_at)
+    return Progress(Tone.WAIT, _("inside, checking…"), session.inside_at)
+
+
+def _refusal(command: Command) -> str:
+    return command.outcome or _("Telnyx refused it. Nothing changed.")

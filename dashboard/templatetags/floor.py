@@ -1,0 +1,64 @@
+"""Timers, clocks and icons for the supervisor's screens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from dashboard.board import Window
+
+register = template.Library()
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as mm:ss, or h:mm:ss from the first hour on."""
+    whole = max(0, int(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes:02}:{left:02}"
+
+
+@register.simple_tag
+def timer(since: datetime | None, now: datetime, until: datetime | None = None) -> SafeString | str:
+    """Show the time since a moment; the page's script lets it tick, unless it has stopped."""
+    if since is None:
+        return "–"
+    text = duration(((until or now) - since).total_seconds())
+    if until:
+        return format_html('<span class="timer">{}</span>', text)
+    return format_html('<span class="timer" data-since="{}">{}</span>', int(since.timestamp() * 1000), text)
+
+
+@register.filter
+def clock(moment: datetime | None) -> str:
+    """Show a moment as hh:mm:ss in the viewer's time zone."""
+    return timezone.localtime(moment).strftime("%H:%M:%S") if moment else ""
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Draw an icon of the sprite; the word beside it says what it means."""
+    return format_html(
+        '<svg class="icon icon-{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        name,
+        static("icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def role_icon(role: str) -> SafeString:
+    """Draw the icon of a supervisor's role."""
+    return icon({"monitor": "ear", "whisper": "chat", "barge": "megaphone", "none": "people"}.get(role, "ear"))
+
+
+@register.simple_tag
+def floor_url(window: Window, conference: UUID | None = None, page: int | None = None) -> str:
+    """Return the floor's address with a conference open, or another page of it."""
+    return window.url(conference=conference, page=page)

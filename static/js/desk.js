@@ -1,0 +1,82 @@
+// Two presses for what everyone hears, and a Whisper button that is off while nobody is chosen.
+
+const ARMED_FOR = 5_000;
+let armed = null; // {role, conference, audience, until}
+
+const desk = () => document.getElementById("desk");
+const audience = () => [...document.querySelectorAll("#desk input[name=audience]")].map((input) => input.value).join();
+
+function isArmed(role) {
+  return Boolean(armed && armed.role === role && armed.conference === desk()?.dataset.conference && armed.audience === audience() && Date.now() < armed.until);
+}
+
+function showArmed() {
+  for (const button of document.querySelectorAll("#desk button[data-arm]")) {
+    const place = button.parentElement;
+    const about = place.querySelector("[data-consequence]");
+    const on = isArmed(button.value);
+    if (on !== place.classList.contains("armed")) {
+      place.classList.toggle("armed", on);
+      about.textContent = on ? button.dataset.arm : about.dataset.consequence;
+    }
+    const hint = document.getElementById("armed-hint");
+    if (hint && button.value === "barge") hint.textContent = on ? button.dataset.arm : "";
+  }
+  if (armed && !isArmed(armed.role)) armed = null;
+}
+
+function arm(button) {
+  armed = { role: button.value, conference: desk().dataset.conference, audience: audience(), until: Date.now() + ARMED_FOR };
+  button.focus();
+  showArmed();
+  setTimeout(showArmed, ARMED_FOR + 50);
+}
+
+function guardWhisper() {
+  const button = document.querySelector("#desk .role-whisper .role-button");
+  const about = document.getElementById("about-whisper");
+  if (!button || !about) return;
+  const boxes = document.querySelectorAll("#desk input[name=targets]");
+  if (!boxes.length) return;
+  const nobody = ![...boxes].some((box) => box.checked);
+  const mayOtherwise = !button.disabled || button.dataset.nobody !== undefined;
+  if (!mayOtherwise) return;
+  button.disabled = nobody;
+  if (nobody) button.dataset.nobody = "";
+  else delete button.dataset.nobody;
+  about.textContent = nobody ? about.dataset.nobody : about.dataset.consequence;
+}
+
+function afterSwap() {
+  guardWhisper();
+  showArmed();
+  const heard = document.getElementById("my-ear")?.dataset.heard;
+  document.title = document.title.replace(/^\(!\) /, "");
+  if (heard && heard !== "no") document.title = `(!) ${document.title}`;
+}
+
+export function startDesk() {
+  // Before htmx hears of it: the first press only arms, and names who would hear it.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("#desk button[data-arm]");
+    if (!button || isArmed(button.value) || button.parentElement.querySelector("input[name=confirmed]")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    arm(button);
+  }, true);
+  document.addEventListener("htmx:config:request", (event) => {
+    const role = event.detail.ctx.sourceElement?.matches?.("button[data-arm]") && event.detail.ctx.sourceElement.value;
+    if (role && isArmed(role)) {
+      event.detail.ctx.request.body.set("confirmed", role);
+      armed = null;
+    }
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches?.("#desk input[name=targets]")) guardWhisper();
+  });
+  document.addEventListener("htmx:after:swap", afterSwap);
+  document.addEventListener("htmx:finally:request", showArmed);
+  afterSwap();
+}
+
+

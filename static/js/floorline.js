@@ -1,0 +1,12 @@
+// The page's behaviour, without any state that the server does not know better: each part reads the DOM anew.
+
+import { startClock } from "./clock.js";
+import { startDesk } from "./desk.js";
+import { startKeys } from "./keys.js";
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone) document.cookie = `floorline-tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+
+startClock();
+startDesk();
+startKeys();
