@@ -124,15 +124,15 @@ def active_calls(world: World, connection_id: str, query: Mapping[str, str]) -> 
     after = str(chosen[-1].serial) if more else None
     before = str(chosen[0].serial) if fewer else None
     path = f"/v2/connections/{connection_id}/active_calls"
-    return {
-        "data": [resources.active_call(leg, now=world.now) for leg in chosen],
-        "meta": {
-            "cursors": {"after": after, "before": before},
-            "next": f"{path}?page[after]={after}" if after else None,
-            "previous": f"{path}?page[before]={before}" if before else None,
-            "total_items": live.count if live else 0,
-        },
+    meta = {
+        "cursors": {"after": after, "before": before},
+        "next": f"{path}?page[after]={after}" if after else None,
+        "previous": f"{path}?page[before]={before}" if before else None,
+        "total_items": live.count if live else 0,
     }
+    if "page[number]" in query or "page[size]" in query:
+        meta |= resources.page((), total=live.count if live else 0, query=query)[1]  # else the SDK walks for ever
+    return {"data": [resources.active_call(leg, now=world.now) for leg in chosen], "meta": meta}
 
 
 def _entrance(world: World, config: Body) -> Callable[[Leg], None]:

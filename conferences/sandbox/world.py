@@ -17,7 +17,7 @@ CALL_KEPT_S = 600.0
 """An ended call can be read for ten minutes (docs of GET /calls/{call_control_id})."""
 CONFERENCE_KEPT_S = 3600.0
 CONFERENCE_LIFE_S = 4 * 3600.0
-_TIE_S = 0.001
+_TIE_US = 1_000
 
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -73,7 +73,7 @@ class World:
         self._ids = random.Random(f"{seed}/{now}")
         self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._serial = itertools.count(1)
-        self._stamped = 0.0
+        self._stamped = 0
 
     # Time
 
@@ -100,11 +100,11 @@ class World:
 
     def stamp(self) -> float:
         """Return the present moment, a microsecond later than the last one if both would be the same."""
-        at = self.now
-        if 0 <= self._stamped - at < _TIE_S:
-            at = self._stamped + 0.000_001
+        at = round(self.now * 1_000_000)
+        if 0 <= self._stamped - at < _TIE_US:
+            at = self._stamped + 1
         self._stamped = at
-        return at
+        return at / 1_000_000
 
     # Ids
 

@@ -1,0 +1,180 @@
+"""The story: the same by seed, going on already at the start, and as many calls as wanted."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from datetime import datetime
+
+import pytest
+
+from conferences.sandbox import directory
+from conferences.sandbox.floor import Floor
+from conferences.sandbox.state import Event
+from conferences.sandbox.world import World
+from tests.sandbox.conftest import START, Receiver, eventually, running
+
+
+def played(*, seed: int = 1, calls: int = 40, hours: float = 1.0, rate: float = 1.0, start: float = START) -> World:
+    world = World(seed=seed, now=start, webhook_url="http://127.0.0.1/webhooks")
+    Floor(world, calls_wanted=calls, rate=rate).start()
+    world.advance(start)
+    world.advance(start + hours * 3600)
+    return world
+
+
+@pytest.fixture(scope="module")
+def hour() -> World:
+    return played()
+
+
+def named(world: World, event_type: str) -> list[Event]:
+    return [event for event in world.outbox if event.type == event_type]
+
+
+def test_the_same_seed_plays_the_same_story() -> None:
+    assert list(played(hours=0.3).outbox) == list(played(hours=0.3).outbox)
+    assert list(played(hours=0.3).outbox) != list(played(hours=0.3, seed=2).outbox)
+
+
+def test_a_second_run_repeats_the_story_under_other_ids() -> None:
+    first, second = played(hours=0.1), played(hours=0.1, start=START + 10_000)
+    assert [event.type for event in first.outbox] == [event.type for event in second.outbox]
+    assert not {event.id for event in first.outbox} & {event.id for event in second.outbox}
+    assert not first.conferences.keys() & second.conferences.keys()
+
+
+def test_calls_are_already_in_progress_at_the_start() -> None:
+    world = played(hours=0)
+    ages = sorted(world.now - conference.created_at for conference in world.active.values())
+    assert 36 <= len(ages) <= 40
+    assert ages[0] < 120
+    assert ages[-1] > 600
+    assert len(world.outbox) < 40 * 20
+    assert all(event.occurred_at <= "2026-08-21T14:00:00.001" for event in world.outbox)
+
+
+def test_about_as_many_conferences_live_as_wanted() -> None:
+    world = played(hours=0)
+    alive = []
+    for minute in range(120):
+        world.advance(START + minute * 60)
+        alive.append(len(world.active))
+    assert min(alive) >= 30
+    assert max(alive) <= 45
+    assert sum(alive) / len(alive) == pytest.approx(40, abs=3)
+
+
+def test_rate_makes_the_story_faster() -> None:
+    slow, fast = (len(named(played(hours=0.2, rate=rate), "conference.ended")) for rate in (1, 5))
+    assert fast > slow * 3
+
+
+def test_it_plays_on_the_calls_application_and_the_credential_connection(hour: World) -> None:
+    began = Counter(
+        (event.payload["connection_id"], event.payload["direction"], event.payload["state"])
+        for event in named(hour, "call.initiated")
+    )
+    assert set(began) == {
+        (directory.CALLS_CONNECTION_ID, "incoming", "parked"),
+        (directory.CALLS_CONNECTION_ID, "outgoing", "bridging"),
+        (directory.CREDENTIAL_CONNECTION_ID, "outgoing", "parked"),
+    }
+
+
+def test_an_agents_leg_can_be_recognised_by_address_and_by_state(hour: World) -> None:
+    addresses = {agent.address: agent for agent in directory.agents(80)}
+    dialled = [event for event in named(hour, "call.initiated") if event.payload["to"].startswith("sip:")]
+    for event in dialled:
+        state = json.loads(base64.b64decode(event.payload["client_state"]))
+        assert addresses[event.payload["to"]].reference == state["agent"]
+        assert {"name": "X-CC-Leg", "value": "agent"} in event.payload["custom_headers"]
+
+
+def test_names_say_the_team_and_never_collide(hour: World) -> None:
+    names = [conference.name for conference in hour.conferences.values()]
+    assert len(set(names)) == len(names)
+    assert {name.split("-")[0] for name in names} == {team.name for team in directory.TEAMS}
+
+
+def test_nobody_is_in_two_conferences_and_no_agent_on_two_legs(hour: World) -> None:
+    inside = [stay.leg.label for conference in hour.active.values() for stay in conference.participants.values()]
+    agents = [label for label in inside if not label.startswith("+")]
+    assert agents
+    assert len(set(agents)) == len(agents)
+
+
+def test_calls_last_minutes_and_some_are_transferred(hour: World) -> None:
+    ended = list(hour.ended.values())
+    lengths = sorted((conference.ended_at or 0) - conference.created_at for conference in ended)
+    assert 150 < lengths[len(lengths) // 2] < 420
+    assert sum(len(conference.left) > 2 for conference in ended) > len(ended) * 0.1
+
+
+def test_everything_that_began_has_its_end(hour: World) -> None:
+    gone = {event.payload["call_control_id"] for event in named(hour, "call.hangup")}
+    left = {event.payload["call_control_id"] for event in named(hour, "conference.participant.left")}
+    joined = {event.payload["call_control_id"] for event in named(hour, "conference.participant.joined")}
+    living = {leg.call_control_id for leg in hour.legs.values() if leg.alive}
+    assert joined - left <= living
+    assert not gone & living
+
+
+def test_a_supervisor_keeps_the_conference_when_customer_and_agents_go() -> None:
+    from conferences.sandbox import calls, membership
+
+    world = played(calls=1, hours=0)
+    (conference,) = world.active.values()
+    leg = calls.dial(
+        world,
+        connection_id=directory.EAR_CONNECTION_ID,
+        from_=directory.FROM_NUMBER,
+        to=directory.KIM_SIP.address,
+        kind="supervisor",
+        label="Kim",
+    )
+    calls.answer(world, leg)
+    membership.join(world, conference, leg, role="monitor")
+    world.advance(world.now + 7200)
+    assert list(conference.participants) == [leg.call_control_id]
+    assert conference.alive
+
+
+def test_a_call_ended_by_command_makes_room_for_the_next() -> None:
+    from conferences.sandbox import membership
+
+    world = played(calls=1, hours=0)
+    (first,) = world.active.values()
+    membership.end(world, first)
+    world.advance(world.now + 600)
+    assert world.active
+    assert first.id not in world.active
+
+
+def test_numbers_are_of_ranges_kept_for_fiction(hour: World) -> None:
+    callers = {
+        event.payload["from"] for event in named(hour, "call.initiated") if event.payload["direction"] == "incoming"
+    }
+    assert len(callers) > 100
+    assert all(number.startswith("+") and number[1:].isdigit() and 11 <= len(number) <= 14 for number in callers)
+
+
+def test_more_agents_than_named_ones_are_made_up_the_same_each_time() -> None:
+    many = directory.agents(500)
+    assert len(many) == 500
+    assert many == directory.agents(500)
+    assert len({agent.sip_username for agent in many}) == len({agent.reference for agent in many}) == 500
+    assert many[:40] == directory.agents(0)
+
+
+def test_the_story_waits_for_the_dashboard_and_tells_the_past_first(receiver: Receiver) -> None:
+    health = receiver.url.replace("/webhooks/telnyx/", "/healthz")
+    receiver.received.clear()
+    with running("--calls", "5", "--webhook-url", receiver.url, "--wait-for", health, "--rate", "1") as sandbox:
+        assert eventually(lambda: sandbox.control("GET", "/state")["conferences"] >= 4)
+        assert eventually(lambda: sandbox.control("GET", "/state")["webhooks"]["waiting"] == 0)
+        created = [event for event in receiver.events() if event["data"]["event_type"] == "conference.created"]
+        clock = datetime.fromisoformat(sandbox.control("GET", "/state")["clock"])
+        ages = [(clock - datetime.fromisoformat(event["data"]["occurred_at"])).total_seconds() for event in created]
+    assert max(ages) > 60
