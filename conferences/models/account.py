@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -30,6 +31,14 @@ class Region(models.TextChoices):
     EUROPE = "Europe", _("Europe")
     AUSTRALIA = "Australia", _("Australia")
     MIDDLE_EAST = "Middle East", _("Middle East")
+
+
+class WhisperReach(models.TextChoices):
+    """Whether somebody who joins later hears a whisper that is already running; Telnyx does not document it."""
+
+    UNPROVEN = "unproven", _("unproven")
+    LISTED_ONLY = "listed", _("only the chosen legs, whoever joins later")
+    LATER_JOINERS_TOO = "later", _("also legs that join later")
 
 
 class Account(models.Model):
@@ -71,6 +80,28 @@ class Account(models.Model):
     reads_per_second = models.PositiveSmallIntegerField(
         _("reads per second"), default=5, help_text=_("Telnyx' rate limit is shared with your call flow.")
     )
+    max_ears = models.PositiveSmallIntegerField(
+        _("lines at once"),
+        default=5,
+        help_text=_("How many supervisors' lines may be up at once; your call flow shares Telnyx' limit of calls."),
+    )
+    ear_idle_minutes = models.PositiveSmallIntegerField(
+        _("release an idle line after (minutes)"), default=30, validators=[MinValueValidator(1)]
+    )
+    whisper_alone_seconds = models.PositiveSmallIntegerField(
+        _("whisper without an open page ends after (seconds)"), default=60, validators=[MinValueValidator(15)]
+    )
+    barge_alone_seconds = models.PositiveSmallIntegerField(
+        _("barge without an open page ends after (seconds)"), default=120, validators=[MinValueValidator(15)]
+    )
+    # The capability profile: what this account really does, unproven until `manage.py probe_telnyx` has run.
+    whisper_reaches = models.CharField(
+        _("a running whisper reaches"), max_length=16, choices=WhisperReach.choices, default=WhisperReach.UNPROVEN
+    )
+    monitor_reads_muted = models.BooleanField(_("a monitor reads back as muted"), null=True, blank=True)
+    monitor_harms_call = models.BooleanField(_("a monitor cuts the audio of the call"), null=True, blank=True)
+    update_works = models.BooleanField(_("changing a role takes effect"), null=True, blank=True)
+    probed_at = models.DateTimeField(_("probed"), null=True, blank=True, editable=False)
     bridged_call_seen_at = models.DateTimeField(_("bridged call seen"), null=True, blank=True, editable=False)
     checked_at = models.DateTimeField(_("last full comparison with Telnyx"), null=True, blank=True, editable=False)
     check_problem = models.CharField(_("why the last comparison failed"), max_length=300, blank=True, default="")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .account import Account
 from .calls import Conference
-from .people import Line
+from .people import Agent, Line
 
 
 class Role(models.TextChoices):
@@ -45,6 +45,11 @@ class Ear(models.Model):
     confirming_since = models.DateTimeField(null=True)
     connected_at = models.DateTimeField(_("connected"), null=True)
     idle_since = models.DateTimeField(null=True)
+    key_heard_at = models.DateTimeField(null=True, help_text="The last key on the phone that was acted upon.")
+    follows = models.ForeignKey(
+        Agent, on_delete=models.SET_NULL, null=True, related_name="followed_by", verbose_name=_("follows")
+    )
+    follows_once = models.BooleanField(default=False, help_text="Only into the agent's next call.")
     ended_at = models.DateTimeField(_("ended"), null=True)
     end_reason = models.CharField(_("why it ended"), max_length=200, blank=True, default="")
 
