@@ -36,6 +36,11 @@ def _queue(*, inside: bool) -> News:
     return lambda payload: {"queue": {"name": clean_text(payload.get("queue"), limit=100), "inside": inside}}
 
 
+def _digit(digit: str) -> dict[str, object]:
+    # The star has a register of its own, so that “*0” can be told from “0” whatever order the two keys arrive in.
+    return {"star": True} if digit == "*" else {"digit": digit}
+
+
 LEG_NEWS: dict[str, News] = {
     "call.initiated": lambda payload: {"initiated": True},
     "call.answered": lambda payload: {"answered": True},
@@ -47,7 +52,7 @@ LEG_NEWS: dict[str, News] = {
     "call.hold": lambda payload: {"phone_held": True},
     "call.held": lambda payload: {"phone_held": True},
     "call.unhold": lambda payload: {"phone_held": False},
-    "call.dtmf.received": lambda payload: {"digit": clean_text(payload.get("digit"), limit=1)},
+    "call.dtmf.received": lambda payload: _digit(clean_text(payload.get("digit"), limit=1)),
     "call.gather.ended": lambda payload: {
         "gathered": {
             "digits": clean_text(payload.get("digits"), limit=128),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from .progress import open_ears, step_ear
-from .service import choose_role, disconnect, leave, live_ear, open_session, quieter
+from .service import choose_role, connect, disconnect, follow, leave, live_ear, open_session, quieter
 from .words import Refused
 
 __all__ = [
     "Refused",
     "choose_role",
+    "connect",
     "disconnect",
+    "follow",
     "leave",
     "live_ear",
     "open_ears",

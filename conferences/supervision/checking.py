@@ -11,6 +11,7 @@ from conferences import changes
 from conferences.clients import client_for
 from conferences.listings import note_participants
 from conferences.models import Command, Ear, Leg, Participant, SupervisorSession
+from conferences.models.account import WhisperReach
 from conferences.models.supervision import Role
 from conferences.projection import touch
 from conferences.telnyx.client import Rejected, Unanswered
@@ -152,7 +153,7 @@ def _read(command: Command, session: SupervisorSession) -> Verdict | None:
         listeners=target_call_control_ids(command.targets),
         muted=mine.muted,
         whispering_to=mine.whisper_call_control_ids,
-        monitor_reads_muted=session.monitor_reads_muted,
+        monitor_reads_muted=_reads_muted(session),
     )
 
 
@@ -202,7 +203,7 @@ def check_inside(session: SupervisorSession, *, now: datetime) -> None:
         listeners=target_call_control_ids(session.targets),
         muted=mine.muted,
         whispering_to=mine.whisper_call_control_ids,
-        monitor_reads_muted=session.monitor_reads_muted,
+        monitor_reads_muted=_reads_muted(session),
     )
     if verdict is Verdict.CONFIRMED:
         with transaction.atomic():
@@ -223,10 +224,11 @@ def _audience_changed(session: SupervisorSession, *, now: datetime) -> bool:
         return False
     targets = [pk for pk in session.targets if pk in present]
     joined = [present[pk] for pk in audience - set(session.audience_seen)]
+    stays_private = session.ear.account.whisper_reaches == WhisperReach.LISTED_ONLY
     if not targets:
         _monitor(session, now=now)
         _notice(session, _("Nobody you whispered to is left, so you are back on monitor."), now=now)
-    elif any(leg.party != Leg.Party.AGENT for leg in joined):
+    elif any(leg.party != Leg.Party.AGENT for leg in joined) and not stays_private:
         # Whether a later joiner hears a running whisper is not documented; the customer must not.
         _monitor(session, now=now)
         _notice(session, _("Someone who is no known agent joined, so your whisper was stopped."), now=now)
@@ -244,6 +246,12 @@ def _notice(session: SupervisorSession, notice: str, *, now: datetime) -> None:
         version = changes.advance(now=now)
         SupervisorSession.objects.filter(pk=session.pk).update(notice=notice)
         touch(conferences=[session.conference_id], version=version)
+
+
+def _reads_muted(session: SupervisorSession) -> bool:
+    """Say whether unmuted means audible: proved for the account, else seen on this very leg."""
+    proved = session.ear.account.monitor_reads_muted
+    return session.monitor_reads_muted if proved is None else proved
 
 
 def _settled_at(session: SupervisorSession) -> datetime | None:

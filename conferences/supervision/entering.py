@@ -12,34 +12,41 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from conferences import changes
-from conferences.models import Command, Conference, Ear, Leg, Line, SupervisorSession
+from conferences.models import Account, Command, Ear, Leg, Line, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.projection import touch
 from conferences.telnyx.client import Client, MyLeg
 
 from .commands import my_leg, send_join, store, transmit
-from .leaving import end_ear
+from .leaving import end_ear, finish
 from .words import Refused
 
 Stage = SupervisorSession.Stage
 
 
-def new_ear(user: User, conference: Conference, *, now: datetime) -> Ear:
-    line = Line.objects.filter(user=user).order_by("-is_default", "label").first()
+def new_ear(user: User, account: Account, *, line: Line | None = None, now: datetime) -> Ear:
+    """Begin an ear on a supervisor's line, in the caller's transaction. Raises Refused, saying what is missing."""
+    line = line or Line.objects.filter(user=user).order_by("-is_default", "label").first()
     if line is None:
         raise Refused(_("You have no line yet. Ask an administrator to add your phone under your name in the admin."))
-    credentials = conference.account.credentials()
+    credentials = account.credentials()
     if not (credentials.ear_connection_id and credentials.from_number):
         raise Refused(_("The ear application or the number to dial from is missing. Ask an administrator."))
-    return Ear.objects.create(account=conference.account, user=user, line=line, kind=line.kind, created_at=now)
+    if Ear.objects.filter(account=account, ended_at=None).count() >= account.max_ears:
+        raise Refused(
+            _("All %(number)s supervisors' lines are in use. Try again when somebody has disconnected.")
+            % {"number": account.max_ears}
+        )
+    return Ear.objects.create(account=account, user=user, line=line, kind=line.kind, created_at=now)
 
 
-def dial(command: Command, session: SupervisorSession, *, now: datetime) -> None:
+def dial(command: Command, ear: Ear, *, now: datetime) -> None:
+    """Ring the line of a new ear. Raises Refused where Telnyx does not."""
     leg = transmit(command, send_dial)
     if leg is not None:
-        pin(session.ear, leg, now=now)
+        pin(ear, leg, now=now)
     elif command.state == Command.State.REJECTED:
-        end_ear(session.ear, reason=command.outcome, now=now)
+        end_ear(ear, reason=command.outcome, now=now)
         raise Refused(command.outcome)
 
 
@@ -81,7 +88,13 @@ def pin(ear: Ear, leg: str, *, now: datetime) -> None:
 
 
 def join(session: SupervisorSession, *, now: datetime) -> None:
-    """Bring a connected line into its conference as monitor; only one of several callers does it."""
+    """Bring a connected line into its conference as monitor; only one of several callers does it.
+
+    A line of another account cannot come in; the session then ends and says so.
+    """
+    if session.ear.account_id != session.conference.account_id:
+        finish(session, reason=_("Your line is on another Telnyx account. Disconnect it first."), now=now)
+        return
     with transaction.atomic():
         version = changes.advance(now=now)
         moved = SupervisorSession.objects.filter(pk=session.pk, stage=Stage.CONNECTING).update(stage=Stage.JOINING)

@@ -23,8 +23,9 @@ from conferences.registers import moment, value
 from .checking import check_commands, check_inside
 from .commands import store, transmit
 from .entering import ear_mark, join, pin, send_dial, send_gather
+from .keeping import keep_safe
 from .leaving import end_ear, finish, hang_up, leave_session
-from .service import send_role_command
+from .service import audience_of, send_role_command
 from .words import ALREADY_INSIDE, NOT_ANSWERED_YET, explain_hangup
 
 Stage = SupervisorSession.Stage
@@ -37,7 +38,6 @@ JOIN_AGAIN_AFTER = timedelta(milliseconds=500)
 JOIN_TRIES = 8
 WHISPER_WITHIN = timedelta(seconds=45)
 PAGE_ALIVE_FOR = timedelta(seconds=15)
-IDLE_FOR = timedelta(minutes=30)
 SETTLED_IN = timedelta(seconds=3)
 
 
@@ -80,8 +80,8 @@ def _step_line(ear: Ear, *, now: datetime) -> None:
         _step_confirming(ear, leg, now=now)
     elif not ear.user.is_active:
         hang_up(ear, reason=_("The account was deactivated."), now=now)
-    elif ear.idle_since is not None and now - ear.idle_since > IDLE_FOR:
-        hang_up(ear, reason=_("Your line was idle and has been released."), now=now)
+    else:
+        keep_safe(ear, leg, now=now)
 
 
 def _find_lost_dial(ear: Ear, *, now: datetime) -> None:
@@ -239,15 +239,9 @@ def _whisper_obstacle(session: SupervisorSession, *, now: datetime) -> str | Non
         return _("your page was closed.")
     if not rights_book(session.user).in_teams(teams_of(session.conference)).allow(Role.WHISPER):
         return _("you may no longer whisper here.")
-    if audience_of(session) != set(session.audience_seen):
+    if audience_of(session.conference) != set(session.audience_seen):
         return _("somebody joined or left in the meantime.")
     return None
-
-
-def audience_of(session: SupervisorSession) -> set[str]:
-    """Return the ids of the legs in the conference, supervisors apart."""
-    stays = Participant.objects.filter(conference=session.conference_id, present=True)
-    return {str(pk) for pk in stays.exclude(leg__party=Leg.Party.SUPERVISOR).values_list("leg_id", flat=True)}
 
 
 def _only_supervisors_left(session: SupervisorSession, *, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from conferences import audit, changes
-from conferences.models import Command, Conference, Ear, Leg, SupervisorSession
+from conferences.models import Account, Agent, Command, Conference, Ear, Leg, Line, Participant, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book, teams_of
 from conferences.projection import touch
@@ -83,6 +83,40 @@ def leave(*, user: User, now: datetime, reason: str = "") -> None:
         leave_session(session, reason=reason or _("You left."), now=now)
 
 
+def connect(*, user: User, line: Line | None = None, now: datetime) -> Ear:
+    """Ring the supervisor's line and park it, so that the next conference is one key away. Raises Refused."""
+    account = Account.objects.order_by("id").first()
+    if account is None:
+        raise Refused(_("No Telnyx account is set up yet. Ask an administrator."))
+    with transaction.atomic():
+        changes.advance(now=now)
+        ear = live_ear(user)
+        if ear is not None:
+            return ear
+        ear = new_ear(user, account, line=line, now=now)
+        dialling = store(kind=Command.Kind.DIAL, ear=ear, now=now)
+    dial(dialling, ear, now=now)
+    return ear
+
+
+def follow(*, user: User, agent: Agent | None, once: bool = False, now: datetime) -> None:
+    """Hop silently into an agent's next call whenever one begins, or only the next one; None follows nobody.
+
+    Raises Refused where there is no line yet, or no right to monitor the agent's team.
+    """
+    ear = live_ear(user)
+    if agent is not None:
+        if ear is None:
+            raise Refused(_("Connect your line first; then it can follow an agent."))
+        if not rights_book(user).in_teams(frozenset({agent.team_id})).monitor:
+            raise Refused(_("You may not listen to this agent. Ask an administrator for the right."))
+    if ear is not None:
+        with transaction.atomic():
+            changes.advance(now=now)
+            Ear.objects.filter(pk=ear.pk).update(follows=agent, follows_once=once and agent is not None)
+            audit.record("follow", at=now, actor=user, detail=str(agent) if agent else "nobody")
+
+
 def disconnect(*, user: User, now: datetime) -> None:
     """Hang up the supervisor's own line, wherever it is."""
     ear = live_ear(user)
@@ -98,6 +132,10 @@ def _authorise(*, user: User, conference: Conference, role: Role, targets: Seque
     try:
         if conference.ended_at is not None:
             raise Refused(_("This conference has ended."))
+        if conference.account.monitor_harms_call:
+            raise Refused(
+                _("On this account a silent line cuts the audio between customer and agent, so Floorline stays out.")
+            )
         book = rights_book(user)
         teams = teams_of(conference)
         if not book.may_see(teams) or not book.in_teams(teams).allow(role):
@@ -146,7 +184,7 @@ def _enter(
         ear = live_ear(user)
         dialling = None
         if ear is None:
-            ear = new_ear(user, conference, now=now)
+            ear = new_ear(user, conference.account, now=now)
             dialling = store(kind=Command.Kind.DIAL, ear=ear, now=now)
         session = SupervisorSession.objects.create(
             user=user,
@@ -164,10 +202,16 @@ def _enter(
         audit.record("entering", at=now, actor=user, conference=conference, session=session, role=role)
         touch(conferences=[conference.pk], version=version)
     if dialling is not None:
-        dial(dialling, session, now=now)
+        dial(dialling, ear, now=now)
     elif ear.state == Ear.State.CONNECTED:
         join(session, now=now)
     return session
+
+
+def audience_of(conference: Conference) -> set[str]:
+    """Return the ids of the legs in a conference, supervisors apart."""
+    stays = Participant.objects.filter(conference=conference, present=True)
+    return {str(pk) for pk in stays.exclude(leg__party=Leg.Party.SUPERVISOR).values_list("leg_id", flat=True)}
 
 
 # --- changing ---------------------------------------------------------------------------------------------------------
@@ -178,6 +222,8 @@ def _change(
 ) -> SupervisorSession:
     if session.stage == Stage.LEAVING:
         raise Refused(_("Your line is just leaving. Try again in a moment."))
+    if role in LOUD and audience and {str(pk) for pk in audience} != audience_of(session.conference):
+        raise Refused(_("Somebody joined or left since your page showed who hears you. Look again, then press again."))
     if session.stage != Stage.INSIDE:
         SupervisorSession.objects.filter(pk=session.pk).update(
             wanted_role=role,
