@@ -86,11 +86,23 @@ class AccountForm(AccountModelForm):
 class AccountAdmin(WhoIsWhoAdmin):
     form = AccountForm
     list_display = ["name", "key", "ear_connection_id", "region", "checked_at", "check_problem"]
-    readonly_fields = ["api_base", "checked_at", "check_problem", "bridged_call_seen_at"]
+    readonly_fields = ["api_base", "probed_at", "checked_at", "check_problem", "bridged_call_seen_at"]
     fieldsets = [
         (None, {"fields": ["name", "api_base", "new_api_key", "clear_api_key", "public_keys", "region"]}),
-        (_("Supervisors' lines"), {"fields": ["ear_connection_id", "from_number"]}),
+        (
+            _("Supervisors' lines"),
+            {
+                "fields": [
+                    *("ear_connection_id", "from_number", "max_ears"),
+                    *("ear_idle_minutes", "whisper_alone_seconds", "barge_alone_seconds"),
+                ]
+            },
+        ),
         (_("How agents are recognised"), {"fields": ["agent_path", "agent_header"]}),
+        (
+            _("What this account does, as probed"),
+            {"fields": ["whisper_reaches", "monitor_reads_muted", "monitor_harms_call", "update_works", "probed_at"]},
+        ),
         (
             _("Comparison with Telnyx"),
             {"fields": ["reads_per_second", "checked_at", "check_problem", "bridged_call_seen_at"]},

@@ -241,7 +241,15 @@ def with_key(account: Account, settings: Settings) -> Account:
 
 
 def account_form(**changes: str) -> dict[str, str]:
-    return {"name": "default", "reads_per_second": "5", "region": "", **changes}
+    numbers = dict.fromkeys(("max_ears", "ear_idle_minutes", "whisper_alone_seconds", "barge_alone_seconds"), "60")
+    return {
+        "name": "default",
+        "reads_per_second": "5",
+        "region": "",
+        "whisper_reaches": "unproven",
+        **numbers,
+        **changes,
+    }
 
 
 def test_the_key_is_on_no_page_and_in_no_history(as_boss: Client, with_key: Account, boss: User) -> None:
