@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.client import HTTPConnection, HTTPException
@@ -22,6 +23,8 @@ from conferences.sandbox.world import World
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
 
 TICK_S = 0.02
 STEPS_PER_TICK = 500
@@ -139,7 +142,11 @@ class Sandbox:
 
     async def _go_on(self) -> None:
         while True:
-            behind = not self.world.advance(time.time(), budget=STEPS_PER_TICK)
+            behind = False
+            try:
+                behind = not self.world.advance(time.time(), budget=STEPS_PER_TICK)
+            except Exception:  # one act that stumbles must not stop the whole floor; it is off the schedule already
+                _log.exception("An act of the story failed")
             self.deliveries.post(self.world.outbox)
             await asyncio.sleep(0 if behind else TICK_S)
 

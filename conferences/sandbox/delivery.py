@@ -138,24 +138,22 @@ class Deliveries:
         is tried once more on a fresh one.
         """
         parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = signed_headers(body, key=self._key, timestamp=int(time.time()))
         for _ in range(2):
-            connection = connections.get(parts.netloc)
+            connection = connections.pop(parts.netloc, None)
             fresh = connection is None
-            if connection is None:
-                connection = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
-                connections[parts.netloc] = connection
             try:
-                connection.request("POST", parts.path or "/", body=body, headers=headers)
+                connection = connection or http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT_S)
+                connection.request("POST", target, body=body, headers=headers)
                 response = connection.getresponse()
                 response.read()
-            except TimeoutError:
-                connections.pop(parts.netloc).close()
-                return None
-            except (OSError, http.client.HTTPException):
-                connections.pop(parts.netloc).close()
-                if fresh:
+            except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
+                if connection:
+                    connection.close()
+                if fresh or isinstance(error, TimeoutError):
                     return None
             else:
+                connections[parts.netloc] = connection
                 return response.status
         return None

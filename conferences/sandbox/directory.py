@@ -151,12 +151,12 @@ def team_named(name: str) -> Team:
 
 
 def agents(count: int) -> tuple[Agent, ...]:
-    """Return at least `count` agents, teams taking turns: the named ones first, then "Ana Ruiz 2" and so on."""
+    """Return at least `count` agents, teams taking turns: the named ones first, then made-up ones, always the same."""
     roster: list[Agent] = []
-    generation = 1
-    while generation == 1 or len(roster) < count:
-        for row in zip(*(team.agents for team in TEAMS), strict=True):
-            roster.extend(_namesake(agent, generation) for agent in row)
+    generation = 0
+    while generation == 0 or len(roster) < count:
+        for row in zip(*(_generation(team, generation) for team in TEAMS), strict=True):
+            roster.extend(row)
         generation += 1
     return tuple(roster[: max(count, sum(len(team.agents) for team in TEAMS))])
 
@@ -166,5 +166,14 @@ def newcomer(name: str, *, team: str) -> Agent:
     return Agent(name=name, team=team, sip_username=_sip_username(f"{team}/{name}"))
 
 
-def _namesake(agent: Agent, generation: int) -> Agent:
-    return agent if generation == 1 else newcomer(f"{agent.name} {generation}", team=agent.team)
+def _generation(team: Team, number: int) -> list[Agent]:
+    """Return the team's agents under each other's family names, and with a number once those are used up."""
+    if number == 0:
+        return list(team.agents)
+    rounds, shift = divmod(number, len(team.agents))
+    suffix = f" {rounds + 1}" if rounds else ""
+    people = [agent.name.split(" ", 1) for agent in team.agents]
+    return [
+        newcomer(f"{given} {people[(index + shift) % len(people)][1]}{suffix}", team=team.name)
+        for index, (given, _family) in enumerate(people)
+    ]

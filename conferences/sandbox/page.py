@@ -43,7 +43,7 @@ class Pages:
     def handle(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> Page:
         match (method, *path.strip("/").split("/")):
             case ("GET", ""):
-                return _html("Conferences", self._list(query))
+                return _html("Conferences", self._list(query), refresh_s=10)
             case ("GET", "sandbox.css"):
                 return Page(200, _STYLE, (("content-type", "text/css; charset=utf-8"),))
             case ("GET", "conferences", reference) if conference := self.world.conferences.get(reference):
@@ -87,8 +87,8 @@ class Pages:
             if there
         ]
         table = (
-            '<table><thead><tr><th scope="col">Conference</th><th scope="col">Inside</th>'
-            f'<th scope="col">Running</th></tr></thead><tbody>{rows}</tbody></table>'
+            '<div class="scroll"><table><thead><tr><th scope="col">Conference</th><th scope="col">Inside</th>'
+            f'<th scope="col">Running</th></tr></thead><tbody>{rows}</tbody></table></div>'
             if rows
             else '<p class="empty">No conference is running here. The story begins when the dashboard answers.</p>'
         )
@@ -149,7 +149,7 @@ class Pages:
             f'<td class="time">{entry["status"] or "no answer"}</td></tr>'
             for entry in mine
         )
-        return f"<h3>Requests</h3><table><tbody>{rows}</tbody></table>"
+        return f'<h3>Requests</h3><div class="scroll"><table><tbody>{rows}</tbody></table></div>'
 
 
 def _matrix_table(people: list[dict[str, Any]]) -> str:
@@ -165,7 +165,7 @@ def _matrix_table(people: list[dict[str, Any]]) -> str:
             else:
                 cells += '<td class="deaf">– <span class="sr">does not hear</span></td>'
         rows += (
-            f'<tr class="{speaker["kind"]}"><th scope="row">{escape(speaker["label"])} '
+            f'<tr class="{speaker["kind"]} {speaker["role"]}"><th scope="row">{escape(speaker["label"])} '
             f'<span class="badge {speaker["kind"]} {speaker["role"]}">{_badge(speaker)}</span></th>{cells}</tr>'
         )
     return (
@@ -185,8 +185,9 @@ def _roles_table(people: list[dict[str, Any]], labels: Mapping[str, str]) -> str
             f"<td>{escape(role)}</td><td>{marks or '–'}</td></tr>"
         )
     return (
-        '<h3>Roles</h3><table><thead><tr><th scope="col">Leg</th><th scope="col">Whose</th><th scope="col">Role</th>'
-        f'<th scope="col">State</th></tr></thead><tbody>{rows}</tbody></table>'
+        '<h3>Roles</h3><div class="scroll"><table><thead><tr><th scope="col">Leg</th><th scope="col">Whose</th>'
+        '<th scope="col">Role</th><th scope="col">State</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -218,10 +219,10 @@ def _duration(seconds: float) -> str:
     return f"{minutes:02d}:{rest:02d}"
 
 
-def _html(title: str, content: str, status: int = 200) -> Page:
+def _html(title: str, content: str, status: int = 200, *, refresh_s: int = 2) -> Page:
     document = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<meta http-equiv="refresh" content="2"><title>{escape(title)} · sandbox</title>'
+        f'<meta http-equiv="refresh" content="{refresh_s}"><title>{escape(title)} · sandbox</title>'
         '<link rel="stylesheet" href="/sandbox.css"></head><body>'
         '<header><h1><a href="/">A local Telnyx</a></h1><span class="mark">sandbox</span>'
         "<p>Nothing here is a real call. Floorline speaks to this as it would to Telnyx.</p></header>"

@@ -46,8 +46,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--monitor-muted", choices=["yes", "no"], default="yes")
     parser.add_argument("--rate-limit", type=int, default=2000, help="REST requests in ten seconds")
     options = parser.parse_args(arguments)
-    if options.calls < 0 or options.rate <= 0 or options.rate_limit < 1:
-        parser.error("--calls must not be negative; --rate and --rate-limit must be positive")
+    if options.calls < 0 or not 0 < options.rate <= 1000 or options.rate_limit < 1:
+        parser.error("--calls must not be negative, --rate up to 1000, and both --rate and --rate-limit positive")
     return options
 
 

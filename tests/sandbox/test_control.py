@@ -198,7 +198,7 @@ def test_the_page_shows_who_hears_a_whisper(sandbox: Running) -> None:
     body = {"call_control_id": kim, "supervisor_role": "whisper", "whisper_call_control_ids": [ana]}
     assert eventually(lambda: sandbox.rest("POST", f"/conferences/{conference}/actions/join", body).ok)
     page = sandbox.session.get(f"{sandbox.url}/conferences/{conference}", timeout=5).text
-    row = page.split('<tr class="supervisor">')[1].split("</tr>")[0]
+    row = page.split('<tr class="supervisor whisper">')[1].split("</tr>")[0]
     assert row.count('class="hears"') == 1
     assert row.count('class="deaf"') == 2
     assert "whisper to Ana Ruiz" in page

@@ -45,7 +45,7 @@ def test_it_refuses_to_start_beside_a_real_key() -> None:
         (["--wait-for", "http://floor.example.com/"], {}, "--wait-for must be"),
         ([], {"SANDBOX_API_KEY": ""}, "SANDBOX_API_KEY is not set"),
         ([], {"SANDBOX_SIGNING_SEED": "00"}, "SANDBOX_SIGNING_SEED must be 64"),
-        (["--rate", "0"], {}, "must be positive"),
+        (["--rate", "nan"], {}, "--rate-limit positive"),
     ],
 )
 def test_it_refuses_in_a_sentence(

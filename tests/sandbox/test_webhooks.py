@@ -12,7 +12,7 @@ from conferences.sandbox import calls, signing
 from conferences.sandbox.delivery import body_of
 from conferences.sandbox.floor import Floor
 from conferences.sandbox.world import World
-from tests.sandbox.conftest import DATA, START, Billing, Receiver, Running, Stage, eventually
+from tests.sandbox.conftest import DATA, START, Billing, Receiver, Running, Stage, dial, eventually
 
 SAMPLES = [json.loads(path.read_text()) for path in sorted((DATA / "webhook_samples").glob("*.json"))]
 
@@ -162,3 +162,13 @@ def test_a_webhook_answered_otherwise_is_not_repeated(sandbox: Running, receiver
 
     (entry,) = eventually(refused)
     assert entry["attempts"] == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:99999999/", "http://127.0.0.1:x/", "http://127.0.0.1/é", "http://[/"]
+)
+def test_an_impossible_address_stops_no_other_webhook(sandbox: Running, receiver: Receiver, url: str) -> None:
+    for _ in range(5):  # more than there are threads
+        sandbox.rest("POST", "/calls", dial(webhook_url=url))
+    sandbox.script(f"After-{url}")
+    assert eventually(lambda: len(receiver.received) >= 12)
