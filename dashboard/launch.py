@@ -59,11 +59,17 @@ class Launcher:
     """Keeps the parts running until a signal, a vital part's end or the parent's end."""
 
     def __init__(
-        self, parts: Sequence[Part], *, say: Callable[[str], None], greeting: str, ready_url: str, parent: int | None
+        self,
+        parts: Sequence[Part],
+        *,
+        say: Callable[[str], None],
+        greet: Callable[[], object],
+        ready_url: str,
+        parent: int | None,
     ) -> None:
         self.runs = [Run(part=part) for part in parts]
         self.say = say
-        self.greeting = greeting
+        self.greet = greet
         self.ready_url = ready_url
         self.parent = parent
         self.asked_at: float | None = None
@@ -88,7 +94,7 @@ class Launcher:
                 if not self._keep(run):
                     return 1
             if not ready and (ready := answers(self.ready_url)):
-                self.say(self.greeting)
+                self.greet()
             elif not ready and time.monotonic() - begun_at > READY_WITHIN:
                 self.say(f"The dashboard has not answered within {READY_WITHIN:.0f} s. Its messages above say why.")
                 return 1

@@ -47,6 +47,12 @@ def stamp() -> None:
     _refuse_other_mode()
 
 
+def open_default_account() -> None:
+    """Give a database without an account one that the environment completes; events need a row to belong to."""
+    if not Account.objects.exists():
+        Account.objects.create(name="default")
+
+
 def _refuse_other_mode() -> None:
     found = DatabaseStamp.objects.first()
     if found and found.sandbox != settings.SANDBOX:
@@ -58,15 +64,16 @@ def _refuse_other_mode() -> None:
 
 def collect_static_files(*, say: Callable[[str], None]) -> None:
     """Run collectstatic when a file has changed since it last ran."""
-    note = settings.VAR_DIR / "static-files"
-    with (settings.VAR_DIR / "static-files.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two launchers of one installation share the folder
-        now = _fingerprint()
-        if settings.STATIC_ROOT.is_dir() and note.is_file() and note.read_text() == now:
+    settings.STATIC_ROOT.mkdir(exist_ok=True)
+    with (settings.STATIC_ROOT / ".collected").open("a+") as note:
+        fcntl.flock(note, fcntl.LOCK_EX)  # two launchers of one installation share the folder
+        note.seek(0)
+        if note.read() == (now := _fingerprint()):
             return
         say("Collecting static files …")
         call_command("collectstatic", interactive=False, verbosity=0)
-        note.write_text(now)
+        note.truncate(0)
+        note.write(now)
 
 
 def _fingerprint() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,24 +26,35 @@ OURS = (
 )
 
 
-@pytest.fixture
-def bare_environment(tmp_path: Path) -> dict[str, str]:
+def without_settings(folder: Path) -> dict[str, str]:
     """Return this process's environment without any setting of ours, writing to a folder of the test's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return {**kept, "VAR_DIR": str(tmp_path / "var"), "PYTHONUNBUFFERED": "1"}
+    return {**kept, "VAR_DIR": str(folder / "var"), "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def starting(folder: Path) -> Iterator[Start]:
+    """Start marked processes; in the end they and all they started are killed."""
+    started: list[Marked] = []
+
+    def start_one(command: list[str], environment: dict[str, str]) -> Marked:
+        marked = Marked(command, environment, uuid.uuid4().hex, folder / f"output-{len(started)}.txt")
+        started.append(marked)
+        return marked
+
+    try:
+        yield start_one
+    finally:
+        for marked in started:
+            marked.clear_away()
+
+
+@pytest.fixture
+def bare_environment(tmp_path: Path) -> dict[str, str]:
+    return without_settings(tmp_path)
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a marked process; at the end of the test it and all it started are killed."""
-    started: list[Marked] = []
-
-    def start_one(command: list[str], environment: dict[str, str]) -> Marked:
-        mark = uuid.uuid4().hex
-        marked = Marked(command, environment, mark, tmp_path / f"output-{len(started)}.txt")
-        started.append(marked)
-        return marked
-
-    yield start_one
-    for marked in started:
-        marked.clear_away()
+    with starting(tmp_path) as start_one:
+        yield start_one

@@ -34,7 +34,7 @@ def main() -> int:
     return Launcher(
         parts,
         say=lambda sentence: print(sentence, flush=True),  # noqa: T201  # a toy
-        greeting="It is open.",
+        greet=lambda: print("It is open.", flush=True),  # noqa: T201  # a toy
         ready_url=f"http://127.0.0.1:{os.environ['PORT']}/healthz",
         parent=parent,
     ).run()

@@ -48,6 +48,16 @@ def test_the_sandbox_leaves_an_unstamped_database_with_an_account_alone(settings
         preparation.stamp()
 
 
+@pytest.mark.django_db
+def test_the_first_account_is_opened_once_and_completed_by_the_environment(settings: Settings) -> None:
+    settings.TELNYX_CONNECTION_ID = "2781903345512846583"
+
+    preparation.open_default_account()
+    preparation.open_default_account()
+
+    assert [account.credentials().ear_connection_id for account in Account.objects.all()] == ["2781903345512846583"]
+
+
 def test_the_sandbox_keys_are_made_once_and_only_the_owner_reads_them(tmp_path: Path) -> None:
     first = sandbox_environment.complete({}, var=tmp_path, sandbox_port=8001)
     second = sandbox_environment.complete({}, var=tmp_path, sandbox_port=8001)

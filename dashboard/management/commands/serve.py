@@ -15,6 +15,7 @@ from django.core.management import BaseCommand, call_command
 from django.db import connections
 
 import dashboard.checks
+from conferences.management.commands import demo
 from dashboard import ports, preparation, sandbox_environment
 from dashboard.launch import Launcher, Part
 from dashboard.preparation import Refused
@@ -56,16 +57,18 @@ class Command(BaseCommand):
             _start_again_in_the_sandbox()
         held = preparation.hold_database()
         self._prepare()
+        if sandbox:
+            call_command("demo", calls=options["calls"] or demo.CALLS, verbosity=0)
+        else:
+            preparation.open_default_account()
         if prepare:
             return 0
-        if sandbox:
-            call_command("demo", verbosity=0)
-        greeting = _sandbox_greeting() if sandbox else _greeting()
+        greeting = _sandbox_greeting() if sandbox else _live_greeting()
         connections.close_all()
         launcher = Launcher(
             [*_dashboard(), *(_sandbox(options) if sandbox else ())],
             say=self._say,
-            greeting=greeting,
+            greet=lambda: self.stdout.write(greeting),
             ready_url=f"{settings.LOCAL_URL}/healthz",
             parent=parent,
         )
@@ -132,12 +135,23 @@ def _sandbox(options: Mapping[str, Any]) -> tuple[Part]:
     return (Part(name="sandbox", command=command, environment=environment),)
 
 
-def _greeting() -> str:
-    text = f"Floorline serves {settings.PUBLIC_URL}/ and takes webhooks at {settings.PUBLIC_URL}{WEBHOOKS}"
+def _live_greeting() -> str:
+    text = f"Floorline is open: {settings.PUBLIC_URL}/ and takes webhooks at {settings.PUBLIC_URL}{WEBHOOKS}"
     if not get_user_model().objects.exists():
-        text += "\nfloorline: Nobody can sign in yet. Make the first one with: python manage.py createsuperuser"
+        text += "\nNobody can sign in yet. Make the first person with: python manage.py createsuperuser"
     return text
 
 
 def _sandbox_greeting() -> str:
-    return f"Floorline is open: {settings.PUBLIC_URL}/"
+    people = "\n".join(f"    {person.username:<8}{person.what}" for person in demo.SIGN_INS)
+    return f"""
+Floorline is open: {settings.PUBLIC_URL}/
+
+  Sign in, with the password {demo.PASSWORD}, as
+{people}
+
+  Try: sign in as kim, open a call, press Monitor, then Whisper to the agent, then Leave.
+  The sandbox shows who hears whom: {settings.SANDBOX_PAGE_URL}
+
+  Ctrl-C ends everything.
+"""
