@@ -83,6 +83,8 @@ class Paging:
     last: int
     page: int
     pages: int
+    last_event_at: datetime | None = None
+    """Only on an empty floor, where it is the first question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def paging(user: User, *, window: Window, live: int) -> Paging:
         last=min(first + WINDOW_SIZE - 1, total),
         page=window.page,
         pages=pages,
+        last_event_at=None if total else current().ingested_at,
     )
 
 

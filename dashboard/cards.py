@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -27,6 +27,8 @@ class Seen:
 
     text: str
     at: datetime | None
+    name: str = ""
+    """Whom it was seen of, where that is not said beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ def _legs_of(present: Iterable[Participant], party: str) -> tuple[str, ...]:
 
 def _named_hold(stay: Participant) -> Seen | None:
     seen = held(stay)
-    return seen and Seen(f"{_short_name(stay.leg)} {seen.text}", seen.at)
+    return seen and replace(seen, name=_short_name(stay.leg))
 
 
 def _short_name(leg: Leg) -> str:
