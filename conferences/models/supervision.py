@@ -31,6 +31,7 @@ class Ear(models.Model):
         DIALLING = "dialling", _("ringing your line")
         CONFIRMING = "confirming", _("waiting for you to press 1")
         CONNECTED = "connected", _("connected")
+        ENDING = "ending", _("hanging up")
         ENDED = "ended", _("ended")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -27,14 +27,16 @@ from .commands import (
     target_call_control_ids,
     transmit,
 )
-from .leaving import after_leave, finish, hang_up, leave_session
+from .leaving import after_hangup, after_leave, finish, hang_up, leave_session
 from .readback import Verdict, judge
+from .rejoining import rejoin
 from .service import send_role_command
 
 Kind = Command.Kind
 State = Command.State
 
 READ_AFTER = tuple(timedelta(seconds=seconds) for seconds in (0.3, 1, 2, 5))
+REJOIN_AFTER_READS = 2
 ASK_AGAIN_AFTER = timedelta(seconds=0.7)
 SAME_ID_FOR = timedelta(seconds=45)
 ESCALATE_AFTER = timedelta(seconds=4)
@@ -73,6 +75,8 @@ def _resolve(command: Command, *, now: datetime) -> None:
         transmit(command, SEND_AGAIN[Kind(command.kind)])
         if command.kind == Kind.LEAVE and session is not None and session.ended_at is None:
             after_leave(session, command, now=clock())
+        elif command.kind == Kind.HANGUP and command.ear is not None and command.ear.ended_at is None:
+            after_hangup(command.ear, command, now=clock())
         if command.state == State.UNKNOWN and now - first_sent > ESCALATE_AFTER:
             _escalate(command, now=now)
 
@@ -124,6 +128,8 @@ def _read_back(command: Command, *, now: datetime) -> None:
     last = command.reads >= len(READ_AFTER)
     if verdict is Verdict.CONFIRMED:
         _verified(command, session, now=now)
+    elif verdict is Verdict.CONTRADICTED and command.kind == Kind.UPDATE and command.reads >= REJOIN_AFTER_READS:
+        rejoin(command, session, now=now)
     elif last and verdict is Verdict.CONTRADICTED:
         _contradicted(command, session, now=now)
     elif last or (verdict is Verdict.CANNOT_TELL and command.reads >= 2):

@@ -143,7 +143,7 @@ def my_leg(ear: Ear) -> MyLeg:
 
 def send_join(client: Client, command: Command) -> None:
     ear, conference = _pinned(command)
-    client.join(command_id=command.pk, conference_id=conference.telnyx_id, my_leg=my_leg(ear))
+    client.join(command_id=command.pk, conference_id=conference.telnyx_id, my_leg=my_leg(ear), role=_role(command))
 
 
 def send_role(client: Client, command: Command) -> None:

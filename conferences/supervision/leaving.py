@@ -37,8 +37,7 @@ def leave_session(session: SupervisorSession, *, reason: str, now: datetime) -> 
 
 def after_leave(session: SupervisorSession, command: Command, *, now: datetime) -> None:
     """End the session once Telnyx has accepted the leave, or says that there is nothing left to leave."""
-    gone = command.telnyx_code in CONFERENCE_GONE | LEG_GONE or command.http_status == 404
-    if command.state in {Command.State.ACCEPTED, Command.State.VERIFIED} or gone:
+    if command.state in {Command.State.ACCEPTED, Command.State.VERIFIED} or _is_gone(command):
         finish(session, reason=session.end_reason, now=now)
 
 
@@ -58,15 +57,39 @@ def finish(session: SupervisorSession, *, reason: str, now: datetime) -> None:
 
 
 def hang_up(ear: Ear, *, reason: str, now: datetime) -> None:
-    """Hang up the supervisor's own leg and close what it was in."""
+    """Hang up the supervisor's own leg and close what it was in; tried again until Telnyx says that it is gone."""
+    with transaction.atomic():
+        version = changes.advance(now=now)
+        Ear.objects.filter(pk=ear.pk, ended_at=None).update(state=Ear.State.ENDING, end_reason=reason[:200])
+        sessions = SupervisorSession.objects.filter(ear=ear, ended_at=None)
+        touch(conferences=list(sessions.values_list("conference", flat=True)), version=version)
+        sessions.update(stage=Stage.LEAVING, end_reason=reason[:200])
+        command = store(kind=Command.Kind.HANGUP, ear=ear, now=now) if ear.call_control_id else None
+    ear.state, ear.end_reason = Ear.State.ENDING, reason
+    if command is None:
+        end_ear(ear, reason=reason, now=now)
+        return
+    transmit(command, send_hangup)
+    after_hangup(ear, command, now=now)
+
+
+def after_hangup(ear: Ear, command: Command, *, now: datetime) -> None:
+    """End the ear once Telnyx has accepted the hang-up, or says that there is nothing left to hang up."""
+    if command.state in {Command.State.ACCEPTED, Command.State.VERIFIED} or _is_gone(command):
+        end_ear(ear, reason=ear.end_reason, now=now)
+
+
+def leave_again(session: SupervisorSession, *, now: datetime) -> None:
+    """Send another leave after one that Telnyx refused."""
     with transaction.atomic():
         changes.advance(now=now)
-        command = store(kind=Command.Kind.HANGUP, ear=ear, session=None, now=now) if ear.call_control_id else None
-    if command is not None:
-        transmit(command, send_hangup)
-        if command.state == Command.State.UNKNOWN:
-            transmit(command, send_hangup)
-    end_ear(ear, reason=reason, now=now)
+        command = store(kind=Command.Kind.LEAVE, ear=session.ear, session=session, now=now)
+    transmit(command, send_leave)
+    after_leave(session, command, now=now)
+
+
+def _is_gone(command: Command) -> bool:
+    return command.telnyx_code in CONFERENCE_GONE | LEG_GONE or command.http_status == 404
 
 
 def end_ear(ear: Ear, *, reason: str, now: datetime) -> None:

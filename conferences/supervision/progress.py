@@ -20,11 +20,11 @@ from conferences.permissions import rights_book, teams_of
 from conferences.projection import touch
 from conferences.registers import moment, value
 
-from .checking import check_commands, check_inside
+from .checking import ESCALATE_AFTER, check_commands, check_inside
 from .commands import store, transmit
 from .entering import ear_mark, join, pin, send_dial, send_gather
 from .keeping import keep_safe
-from .leaving import end_ear, finish, hang_up, leave_session
+from .leaving import end_ear, finish, hang_up, leave_again, leave_session
 from .service import audience_of, send_role_command
 from .words import ALREADY_INSIDE, NOT_ANSWERED_YET, explain_hangup
 
@@ -36,6 +36,7 @@ CONFIRM_WITHIN = timedelta(seconds=30)
 DIAL_AGAIN_AFTER = timedelta(seconds=2)
 JOIN_AGAIN_AFTER = timedelta(milliseconds=500)
 JOIN_TRIES = 8
+TRY_AGAIN_AFTER = timedelta(seconds=1)
 WHISPER_WITHIN = timedelta(seconds=45)
 PAGE_ALIVE_FOR = timedelta(seconds=15)
 SETTLED_IN = timedelta(seconds=3)
@@ -78,6 +79,8 @@ def _step_line(ear: Ear, *, now: datetime) -> None:
         _step_dialling(ear, leg, now=now)
     elif ear.state == Ear.State.CONFIRMING:
         _step_confirming(ear, leg, now=now)
+    elif ear.state == Ear.State.ENDING:
+        _step_ending(ear, now=now)
     elif not ear.user.is_active:
         hang_up(ear, reason=_("The account was deactivated."), now=now)
     else:
@@ -130,6 +133,14 @@ def _step_confirming(ear: Ear, leg: Leg | None, *, now: datetime) -> None:
         hang_up(ear, reason=_("Nobody pressed 1 on your phone, so the line was released."), now=now)
 
 
+def _step_ending(ear: Ear, *, now: datetime) -> None:
+    """Hang up again after a refusal or a silence that lasted; an open line is never given up."""
+    command = Command.objects.filter(ear=ear, kind=Command.Kind.HANGUP).order_by("-asked_at").first()
+    settled = command is None or command.state in {State.REJECTED, State.EXPIRED}
+    if settled and (command is None or _age(command, now) > TRY_AGAIN_AFTER):
+        hang_up(ear, reason=ear.end_reason, now=now)
+
+
 def _connected(ear: Ear, *, now: datetime) -> None:
     with transaction.atomic():
         changes.advance(now=now)
@@ -158,6 +169,21 @@ def _step_session(session: SupervisorSession, *, now: datetime) -> None:
         _step_joining(session, now=now)
     elif session.stage == Stage.INSIDE:
         _step_inside(session, now=now)
+    elif session.stage == Stage.LEAVING and session.ear.state != Ear.State.ENDING:
+        _step_leaving(session, now=now)
+
+
+def _step_leaving(session: SupervisorSession, *, now: datetime) -> None:
+    """Leave again after a refusal; where that does not help, hang up our own leg."""
+    leaves = Command.objects.filter(session=session, kind=Command.Kind.LEAVE).order_by("asked_at")
+    first, newest = leaves.first(), leaves.last()
+    if first is None or newest is None or newest.state not in {State.REJECTED, State.EXPIRED}:
+        return
+    if now - first.asked_at > ESCALATE_AFTER:
+        reason = _("Telnyx did not let your line leave, so it was hung up to be sure that nobody hears you.")
+        hang_up(session.ear, reason=reason, now=now)
+    elif _age(newest, now) > TRY_AGAIN_AFTER:
+        leave_again(session, now=now)
 
 
 def _may_still_listen(session: SupervisorSession) -> bool:

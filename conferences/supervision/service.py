@@ -186,6 +186,8 @@ def _enter(
         if ear is None:
             ear = new_ear(user, conference.account, now=now)
             dialling = store(kind=Command.Kind.DIAL, ear=ear, now=now)
+        elif ear.state == Ear.State.ENDING:
+            raise Refused(_("Your line is just being hung up. Try again in a moment."))
         session = SupervisorSession.objects.create(
             user=user,
             ear=ear,

@@ -170,13 +170,13 @@ class Client:
             },
         )
 
-    def join(self, *, command_id: UUID, conference_id: str, my_leg: MyLeg) -> None:
-        """Bring the supervisor's leg in: as monitor, without a beep, and never as the one whose exit ends it."""
+    def join(self, *, command_id: UUID, conference_id: str, my_leg: MyLeg, role: SupervisorRole) -> None:
+        """Bring the supervisor's leg in: its role said, without a beep, and never as the one whose exit ends it."""
         self._command(
             f"/conferences/{_conference(conference_id)}/actions/join",
             {
                 "call_control_id": my_leg,
-                "supervisor_role": Monitor.name,
+                **_role_fields(role),
                 "beep_enabled": "never",
                 "end_conference_on_exit": False,
                 "soft_end_conference_on_exit": False,
@@ -187,15 +187,10 @@ class Client:
 
     def set_role(self, *, command_id: UUID, conference_id: str, my_leg: MyLeg, role: SupervisorRole) -> None:
         """Change what the supervisor's leg hears and who hears it."""
-        body: dict[str, object] = {
-            "call_control_id": my_leg,
-            "supervisor_role": role.name,
-            "command_id": str(command_id),
-            **self._region,
-        }
-        if isinstance(role, Whisper):
-            body["whisper_call_control_ids"] = role.listeners
-        self._command(f"/conferences/{_conference(conference_id)}/actions/update", body)
+        self._command(
+            f"/conferences/{_conference(conference_id)}/actions/update",
+            {"call_control_id": my_leg, **_role_fields(role), "command_id": str(command_id), **self._region},
+        )
 
     def leave(self, *, command_id: UUID, conference_id: str, my_leg: MyLeg) -> None:
         """Take the supervisor's leg out; it stays connected, parked."""
@@ -216,7 +211,7 @@ class Client:
             yield _conference_read(item)
 
     def conference(self, conference_id: str) -> ConferenceRead:
-        """Read one conference. Raises Rejected with status 404 where Telnyx does not know it (or not in this region)."""
+        """Read one conference. Raises Rejected (404) where Telnyx does not know it, or not in this region."""
         answer = self._read(f"/conferences/{_conference(conference_id)}", self._region)
         return _conference_read(_mapping(answer.get("data")))
 
@@ -279,6 +274,13 @@ class Client:
         if status >= 300:
             raise _rejection(status, document)
         return document
+
+
+def _role_fields(role: SupervisorRole) -> dict[str, object]:
+    fields: dict[str, object] = {"supervisor_role": role.name}
+    if isinstance(role, Whisper):
+        fields["whisper_call_control_ids"] = role.listeners
+    return fields
 
 
 def _document(text: str) -> Mapping[str, Any]:

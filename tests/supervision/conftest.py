@@ -174,6 +174,10 @@ class Call:
 
     def choose(self, user: User, role: Role, *targets: str) -> SupervisorSession:
         """Click a role, having seen who is present; the page stays open."""
+        return self.choose_seeing(user, role, *targets, audience=self.present())
+
+    def choose_seeing(self, user: User, role: Role, *targets: str, audience: list[Any]) -> SupervisorSession:
+        """Click a role on a page that showed these legs as present."""
         legs = self.legs()
         Presence.objects.update_or_create(user=user, defaults={"seen_at": self.floor.now})
         session = choose_role(
@@ -181,7 +185,7 @@ class Call:
             conference=self.conference,
             role=role,
             targets=[legs[name].pk for name in targets],
-            audience=self.present(),
+            audience=audience,
             now=self.floor.now,
         )
         self.floor.deliver()

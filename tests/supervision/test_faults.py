@@ -73,16 +73,29 @@ def test_a_barge_that_never_arrived_is_given_up_and_not_sent_again(floor: Floor,
     assert call.state(session).role == Role.MONITOR
 
 
-def test_an_answer_of_200_without_effect_is_not_believed(floor: Floor, kim: User) -> None:
+def test_an_answer_of_200_without_effect_is_not_believed_and_joining_anew_helps(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.bring_in(kim)
     floor.fault("*/actions/update", status=200)
     call.choose(kim, Role.WHISPER, "Ana Ruiz")
-    floor.wait(8)
-    states = [command.state for command in Command.objects.filter(session=session, role=Role.WHISPER)]
-    assert states == [Command.State.CONTRADICTED]
-    assert call.state(session).role == Role.MONITOR
-    assert "you are back on monitor" in call.state(session).notice
+    floor.wait(5)
+    assert Command.objects.get(session=session, kind="update").state == Command.State.CONTRADICTED
+    assert call.newest(session).state == Command.State.VERIFIED
+    assert call.who_hears(session) == {"Ana Ruiz"}
+    assert floor.sent("/join")[-1]["whisper_call_control_ids"] == floor.sent("/update")[0]["whisper_call_control_ids"]
+
+
+def test_where_joining_anew_does_not_help_either_the_line_is_taken_out(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    floor.wait(3)
+    floor.fault("*/actions/update", status=200, times=9)
+    floor.fault("*/actions/leave", status=422, code="10004", times=99)
+    quieter(user=kim, now=floor.now)
+    floor.wait(9)
+    assert call.who_hears(session) == set()
+    assert not floor.world.legs[session.ear.call_control_id].alive
 
 
 def test_monitor_is_asked_again_until_it_is_answered(floor: Floor, kim: User) -> None:

@@ -1,0 +1,157 @@
+"""What happens to a live ear while nobody clicks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+
+from conferences.models import Account, Agent, Presence
+from conferences.models.supervision import Role
+from conferences.sandbox import calls
+from conferences.supervision import Refused, connect, disconnect, follow, leave, live_ear
+
+from .conftest import Call, Floor
+
+
+def talking(floor: Floor, kim: User, role: Role) -> Call:
+    call = floor.call()
+    call.bring_in(kim)
+    call.choose(kim, role, *(["Ana Ruiz"] if role == Role.WHISPER else []))
+    floor.wait(3)
+    return call
+
+
+def roles_sent(floor: Floor) -> list[str]:
+    return [body["supervisor_role"] for body in floor.sent("/update")]
+
+
+def test_a_connected_line_is_parked_and_the_next_conference_needs_no_dialling(floor: Floor, kim: User) -> None:
+    connect(user=kim, now=floor.now)
+    floor.wait(5, until=lambda: kim.ears.get().state == "connected")
+    call = floor.call()
+    call.choose(kim, Role.MONITOR)
+    assert [len(floor.sent("/calls")), len(floor.sent("/join"))] == [1, 1]
+
+
+def test_no_line_is_free_when_the_budget_of_ears_is_used_up(floor: Floor, kim: User, lena: User) -> None:
+    Account.objects.update(max_ears=1)
+    connect(user=kim, now=floor.now)
+    with pytest.raises(Refused, match="All 1 supervisors' lines are in use"):
+        connect(user=lena, now=floor.now)
+
+
+@pytest.mark.parametrize(("role", "seconds"), [(Role.WHISPER, 60), (Role.BARGE, 120)])
+def test_without_an_open_page_a_voice_falls_back_to_monitor(floor: Floor, kim: User, role: Role, seconds: int) -> None:
+    talking(floor, kim, role)
+    Presence.objects.filter(user=kim).update(seen_at=floor.now)
+    floor.wait(seconds - 2)
+    assert "monitor" not in roles_sent(floor)
+    floor.wait(5)
+    assert roles_sent(floor)[-1] == "monitor"
+
+
+def test_an_open_page_keeps_the_voice(floor: Floor, kim: User) -> None:
+    talking(floor, kim, Role.WHISPER)
+    Presence.objects.filter(user=kim).update(seen_at=floor.now + timedelta(seconds=80))
+    floor.wait(80)
+    assert "monitor" not in roles_sent(floor)
+
+
+def test_hold_on_the_own_phone_means_monitor_at_once(floor: Floor, kim: User) -> None:
+    call = talking(floor, kim, Role.BARGE)
+    calls.set_sip_hold(floor.world, floor.world.legs[kim.ears.get().call_control_id], held=True)
+    floor.wait(1)
+    assert roles_sent(floor)[-1] == "monitor"
+    assert "pressed hold" in kim.supervisor_sessions.get().notice
+    assert call.conference.ended_at is None
+
+
+@pytest.mark.parametrize("keys", ["*0", "*9"])
+def test_keys_on_the_phone_quieten_and_leave(floor: Floor, kim: User, keys: str) -> None:
+    call = talking(floor, kim, Role.WHISPER)
+    session = kim.supervisor_sessions.get()
+    for digit in keys:
+        calls.press(floor.world, floor.world.legs[session.ear.call_control_id], digit=digit)
+    floor.wait(3)
+    assert call.who_hears(session) == set()
+    assert (call.state(session).ended_at is not None) is (keys == "*9")
+
+
+def test_a_single_0_on_the_phone_changes_nothing(floor: Floor, kim: User) -> None:
+    call = talking(floor, kim, Role.WHISPER)
+    session = kim.supervisor_sessions.get()
+    calls.press(floor.world, floor.world.legs[session.ear.call_control_id], digit="0")
+    floor.wait(2)
+    assert call.who_hears(session) == {"Ana Ruiz"}
+
+
+def test_an_idle_line_is_released(floor: Floor, kim: User) -> None:
+    Account.objects.update(ear_idle_minutes=1)
+    connect(user=kim, now=floor.now)
+    floor.wait(70)
+    assert "idle" in kim.ears.get().end_reason
+
+
+def test_an_idle_line_is_renewed_before_telnyx_ends_it(floor: Floor, kim: User) -> None:
+    Account.objects.update(ear_idle_minutes=600)
+    connect(user=kim, now=floor.now)
+    floor.wait(5)
+    kim.ears.update(connected_at=floor.now - timedelta(hours=3, minutes=50))
+    Presence.objects.create(user=kim, seen_at=floor.now + timedelta(seconds=30))
+    floor.wait(5)
+    assert len(floor.sent("/calls")) == 2
+    ear = live_ear(kim)
+    assert ear is not None
+    assert ear.state == "connected"
+
+
+def test_following_an_agent_hops_into_the_next_call_as_monitor(floor: Floor, kim: User) -> None:
+    first = floor.call()
+    first.bring_in(kim)
+    follow(user=kim, agent=Agent.objects.get(name="Ana Ruiz"), now=floor.now)
+    first.scene.finish()
+    floor.wait(3)
+    second = floor.call()
+    floor.wait(3, until=lambda: kim.supervisor_sessions.filter(conference=second.conference, stage="inside").exists())
+    assert {body["supervisor_role"] for body in floor.sent("/join")} == {"monitor"}
+    assert len(floor.sent("/calls")) == 1
+
+
+def test_a_single_shot_follows_into_one_call_only(floor: Floor, kim: User) -> None:
+    connect(user=kim, now=floor.now)
+    floor.wait(3)
+    follow(user=kim, agent=Agent.objects.get(name="Ana Ruiz"), once=True, now=floor.now)
+    floor.call()
+    floor.wait(3)
+    leave(user=kim, now=floor.now)
+    floor.wait(2)
+    floor.call()
+    floor.wait(3)
+    assert len(floor.sent("/join")) == 1
+
+
+def test_omar_may_not_follow_ana(floor: Floor, omar: User) -> None:
+    with pytest.raises(Refused, match="Connect your line"):
+        follow(user=omar, agent=Agent.objects.get(name="Ana Ruiz"), now=floor.now)
+
+
+def test_disconnecting_hangs_up_our_own_leg_only(floor: Floor, kim: User) -> None:
+    call = talking(floor, kim, Role.BARGE)
+    mine = kim.ears.get().call_control_id
+    disconnect(user=kim, now=floor.now)
+    floor.wait(2)
+    assert not floor.world.legs[mine].alive
+    assert all(leg.alive for leg in [call.scene.customer, *call.scene.agents] if leg)
+
+
+def test_a_barge_for_another_audience_than_the_page_showed_is_refused(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    call.bring_in(kim)
+    shown = call.present()
+    call.scene.connect(call.scene.ring(next(a for a in call.scene.team.agents if a.name == "Max Falk")))
+    floor.wait(1)
+    with pytest.raises(Refused, match="Somebody joined or left"):
+        call.choose_seeing(kim, Role.BARGE, audience=shown)
+    assert floor.sent("/update") == []
