@@ -36,12 +36,13 @@ PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One process: what to start, with which environment, and whether everything ends with it."""
+    """One process: what to start, with which environment, whether everything ends with it, and whether it goes last."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(repr=False)
     vital: bool = False
+    outlives: bool = False
 
 
 @dataclass(kw_only=True)
@@ -137,17 +138,15 @@ class Launcher:
 
     def _stop(self, wake: int) -> None:
         """End every part; kill what does not go in time, or at once when asked again."""
-        for run in self.runs:
-            if run.process is not None and run.process.poll() is None:
-                run.process.terminate()
         deadline = time.monotonic() + GRACE
-        while self._anything_runs() and time.monotonic() < deadline and not self.hurried:
-            self._sleep(wake, 0.2)
+        for last in (False, True):  # what others speak with stays until they have gone
+            asked = [run.process for run in self.runs if run.process and run.part.outlives == last]
+            for process in asked:
+                process.terminate()
+            while any(process.poll() is None for process in asked) and time.monotonic() < deadline and not self.hurried:
+                self._sleep(wake, 0.2)
         for run in self.runs:
             self._kill(run)
-
-    def _anything_runs(self) -> bool:
-        return any(run.process is not None and run.process.poll() is None for run in self.runs)
 
     def _kill(self, run: Run) -> None:
         if run.process is not None:

@@ -132,7 +132,7 @@ def _sandbox(options: Mapping[str, Any]) -> tuple[Part]:
         *story,
     ]
     environment = sandbox_environment.of_the_sandbox(os.environ)
-    return (Part(name="sandbox", command=command, environment=environment),)
+    return (Part(name="sandbox", command=command, environment=environment, outlives=True),)
 
 
 def _live_greeting() -> str:
