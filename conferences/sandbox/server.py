@@ -96,6 +96,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "worker_class": "asgi",
             "workers": 1,
             "asgi_lifespan": "on",
+            "asgi_disconnect_grace_period": 0,
             "control_socket_disable": True,
             "graceful_timeout": 1,
             "keepalive": 75,

@@ -84,7 +84,7 @@ def test_its_worker_does_not_outlive_a_killed_master() -> None:
     with running("--calls", "0") as sandbox:
         (worker,) = children(sandbox.process.pid)
         sandbox.process.kill()
-        assert eventually(lambda: gone(worker))
+        assert eventually(lambda: gone(worker), within=0.5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
