@@ -25,7 +25,7 @@ READY_WITHIN = 60.0
 """Seconds for the first answer of /healthz: a cold start on a slow disk takes about ten."""
 GRACE = 10.0
 """Seconds from SIGTERM to SIGKILL: gunicorn's graceful_timeout and a little."""
-BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+BACK_OFF: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before a fallen part is started again, by the number of its falls in a row."""
 STEADY = 60.0
 """Seconds of life after which a fall counts as the first again."""
