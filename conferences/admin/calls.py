@@ -14,12 +14,14 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from conferences.models import Agent, Conference, Leg, Participant
+from conferences.recognition import sip_address
 
 from .masking import masked
-from .reading import ReadOnlyAdmin, ReadOnlyInline
+from .reading import ReadOnlyAdmin, ReadOnlyInline, to_the_second
 from .unmatched import ExistingAgentForm, LegChangeList, field_in_words, mark_of
 from .who_is_who import recognise_everywhere
 
@@ -67,8 +69,11 @@ class WhoseFilter(admin.SimpleListFilter):
 
 class ParticipantInline(ReadOnlyInline):
     model = Participant
-    fields = ["party", "agent", "number", "present", "joined_at", "left_at", "muted", "on_hold", "read_at"]
-    readonly_fields = ["party", "agent", "number"]
+    fields = ["party", "agent", "number", "present", "joined", "left", "muted", "on_hold", "read"]
+    readonly_fields = ["party", "agent", "number", "joined", "left", "read"]
+    joined = to_the_second("joined_at", _("joined"))
+    left = to_the_second("left_at", _("left"))
+    read = to_the_second("read_at", _("read"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Participant]:
         participants: QuerySet[Participant] = super().get_queryset(request)
@@ -79,42 +84,60 @@ class ParticipantInline(ReadOnlyInline):
         return participant.leg.get_party_display()
 
     @admin.display(description=_("agent"))
-    def agent(self, participant: Participant) -> Agent | None:
-        return participant.leg.agent
+    def agent(self, participant: Participant) -> Agent | str:
+        return participant.leg.agent or ""
 
     @admin.display(description=_("address"))
     def number(self, participant: Participant) -> str:
-        return far_end(participant.leg)
+        return outside_address(participant.leg)
 
 
 @admin.register(Conference)
 class ConferenceAdmin(ReadOnlyAdmin):
-    list_display = ["__str__", "team", "started_at", "ended_at", "end_reason"]
+    started = to_the_second("started_at", _("started"))
+    ended = to_the_second("ended_at", _("ended"))
+    list_display = ["__str__", "team", "started", "ended", "end_reason"]
     list_filter = [LiveFilter, "team"]
     list_select_related = ["team"]
     search_fields = ["name", "=id", "telnyx_id__exact"]
     ordering = ["-started_at"]
-    exclude = ["facts", "speaker_call_control_id", "version"]
+    exclude = ["facts", "speaker_call_control_id", "version", "started_at", "ended_at"]
+    readonly_fields = ["started", "ended"]
     inlines = [ParticipantInline]
 
 
 @admin.register(Participant)
 class ParticipantAdmin(ReadOnlyAdmin):
-    list_display = ["conference", "leg", "party", "present", "joined_at", "left_at"]
+    joined = to_the_second("joined_at", _("joined"))
+    left = to_the_second("left_at", _("left"))
+    list_display = ["where", "party", "agent", "address", "present", "joined", "left"]
     list_filter = ["present", "leg__party"]
-    list_select_related = ["conference", "leg"]
+    list_select_related = ["conference", "leg__agent"]
     search_fields = ["conference__name", "=conference__id", "leg__call_leg_id__exact"]
     ordering = ["-pk"]
-    exclude = ["facts", "whisper_call_control_ids"]
+    exclude = ["facts", "whisper_call_control_ids", "joined_at", "left_at"]
+    readonly_fields = ["joined", "left"]
 
     @admin.display(description=_("party"), ordering="leg__party")
     def party(self, participant: Participant) -> str:
         return participant.leg.get_party_display()
 
+    @admin.display(description=_("agent"))
+    def agent(self, participant: Participant) -> Agent | str:
+        return participant.leg.agent or ""
+
+    @admin.display(description=_("address"))
+    def address(self, participant: Participant) -> str:
+        return outside_address(participant.leg)
+
+    @admin.display(description=_("conference"))
+    def where(self, participant: Participant) -> str:
+        return short_name(participant.conference)
+
 
 @admin.register(Leg)
 class LegAdmin(ReadOnlyAdmin):
-    list_display = ["address", "direction", "connection", "conference", "started_at", "whose", "make_agents"]
+    list_display = ["address", "whose", "make_agents", "conference", "connection", "direction", "since"]
     list_filter = [WhoseFilter]
     list_select_related = ["agent"]
     search_fields = ["agent__name", "call_leg_id__exact", "call_control_id__exact", "call_session_id__exact"]
@@ -181,9 +204,12 @@ class LegAdmin(ReadOnlyAdmin):
         return str(leg.around.connection)
 
     @admin.display(description=_("conference"))
-    def conference(self, leg: Any) -> Conference | None:
-        found: Conference | None = leg.around.conference
-        return found
+    def conference(self, leg: Any) -> str:
+        return short_name(leg.around.conference) if leg.around.conference else ""
+
+    @admin.display(description=_("since"), ordering="started_at")
+    def since(self, leg: Leg) -> str:
+        return timesince(leg.started_at, depth=1) if leg.started_at else ""
 
     @admin.display(description=_("whose"))
     def whose(self, leg: Leg) -> str:
@@ -220,6 +246,18 @@ class LegAdmin(ReadOnlyAdmin):
         return masked(leg.caller_name)
 
 
+def short_name(conference: Conference) -> str:
+    """Return a conference's name, or the beginning of its Telnyx id until the name is known."""
+    return conference.name or f"{conference.telnyx_id[:8]}…"
+
+
+def outside_address(leg: Leg) -> str:
+    """Return the far end of a leg; nothing for an agent, whose own phone may have dialled that far end."""
+    return "" if leg.agent_id else far_end(leg)
+
+
 def far_end(leg: Leg) -> str:
-    """Return the masked address of whoever is on this leg."""
-    return masked(leg.to_address if leg.direction == "outgoing" else leg.from_address)
+    """Return the address of whoever is on this leg: a credential's name, or a masked number."""
+    address = leg.to_address if leg.direction == "outgoing" else leg.from_address
+    sip = sip_address(address)
+    return masked(sip.user if sip and sip.at_telnyx else address)

@@ -14,7 +14,7 @@ from conferences.models import AuditEntry, WebhookEvent
 from conferences.observations import CONFERENCE_NEWS, LEG_NEWS
 
 from .masking import readable_body, visible
-from .reading import ReadOnlyAdmin
+from .reading import ReadOnlyAdmin, to_the_second
 
 KNOWN_TYPES = sorted({*CONFERENCE_NEWS, *LEG_NEWS})
 OTHER_TYPES = "other"
@@ -37,13 +37,14 @@ class TypeFilter(admin.SimpleListFilter):
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyAdmin):
-    list_display = ["received_at", "type", "state", "conference_telnyx_id", "event_id", "problem"]
-    list_display_links = ["received_at", "type"]
+    list_display = ["received", "type", "state", "conference", "problem"]
+    list_display_links = ["received", "type"]
     list_filter = ["state", "received_at", TypeFilter]
     search_fields = ["event_id__exact", "conference_telnyx_id__exact", "call_control_id__exact"]
     search_help_text = _("A whole event id, conference id or call_control_id.")
     ordering = ["-received_at"]
-    readonly_fields = ["type"]
+    received = to_the_second("received_at", _("received"))
+    occurred = to_the_second("occurred_at", _("occurred"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEvent]:
         events: QuerySet[WebhookEvent] = super().get_queryset(request)
@@ -51,7 +52,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         body = "whole_body" if request.user.is_superuser else "masked_body"
-        times = ["occurred_at", "received_at"]
+        times = ["occurred", "received"]
         return ["type", "event_id", *times, "conference_telnyx_id", "state", "problem", "account", body]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -60,6 +61,12 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("event type"), ordering="event_type")
     def type(self, event: WebhookEvent) -> str:
         return visible(event.event_type) or str(_("(unreadable)"))
+
+    @admin.display(description=_("conference"))
+    def conference(self, event: WebhookEvent) -> Any:
+        """Show the beginning of the id, as a link to everything that happened in that conference."""
+        conference = event.conference_telnyx_id
+        return format_html('<a href="?q={}">{}…</a>', conference, conference[:8]) if conference else ""
 
     @admin.display(description=_("body"))
     def whole_body(self, event: WebhookEvent) -> Any:
@@ -72,9 +79,12 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ["at", "actor", "action", "role", "conference_name", "detail"]
+    moment = to_the_second("at", _("at"))
+    list_display = ["moment", "actor", "action", "role", "conference_name", "detail"]
     list_filter = ["action", "role", ("actor", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["actor"]
     date_hierarchy = "at"
     search_fields = ["conference_name", "=conference_id", "=session_id", "=command_id", "detail"]
     ordering = ["-at"]
+    readonly_fields = ["moment"]
+    exclude = ["at"]

@@ -8,6 +8,8 @@ from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from conferences.models import Agent, Team, TeamMembership
@@ -18,12 +20,6 @@ from .unmatched import leg_in_question, mark_of
 from .who_is_who import WhoIsWhoAdmin
 
 RIGHTS = ["may_monitor", "may_whisper", "may_barge", "is_lead"]
-
-
-class AgentInline(AnyTabularInline):
-    model = Agent
-    extra = 0
-    fields = ["name", "sip_username", "number", "reference"]
 
 
 class SupervisorInline(AnyTabularInline):
@@ -39,7 +35,11 @@ class SupervisorInline(AnyTabularInline):
 class TeamAdmin(WhoIsWhoAdmin):
     list_display = ["name", "agents", "supervisors"]
     search_fields = ["name"]
-    inlines = [AgentInline, SupervisorInline]
+    readonly_fields = ["members"]
+    inlines = [SupervisorInline]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["name", "members"] if obj else ["name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         teams: QuerySet[Team] = super().get_queryset(request)
@@ -50,6 +50,21 @@ class TeamAdmin(WhoIsWhoAdmin):
     @admin.display(description=_("agents"), ordering="agent_count")
     def agents(self, team: Any) -> int:
         return int(team.agent_count)
+
+    @admin.display(description=_("agents"))
+    def members(self, team: Team) -> Any:
+        """Link to each agent; forms for all of them would pass Django's limit of fields in a large team."""
+        links = [
+            (reverse("admin:conferences_agent_change", args=[pk]), name)
+            for pk, name in team.agents.order_by("name").values_list("pk", "name")
+        ]
+        add = format_html(
+            '<p><a class="addlink" href="{}?team={}">{}</a></p>',
+            reverse("admin:conferences_agent_add"),
+            team.pk,
+            _("Add an agent"),
+        )
+        return format_html("{}{}", format_html_join(", ", '<a href="{}">{}</a>', links), add)
 
     @admin.display(description=_("supervisors"), ordering="supervisor_count")
     def supervisors(self, team: Any) -> int:

@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from conferences.models import Command, Ear, SupervisorSession
 
-from .reading import ReadOnlyAdmin
+from .reading import ReadOnlyAdmin, to_the_second
 
 
 @admin.register(Command)
 class CommandAdmin(ReadOnlyAdmin):
-    list_display = ["asked_at", "actor", "kind", "role", "conference", "state", "outcome", "http_status", "telnyx_code"]
+    asked = to_the_second("asked_at", _("asked"))
+    sent = to_the_second("sent_at", _("sent"))
+    answered = to_the_second("answered_at", _("answered"))
+    settled = to_the_second("settled_at", _("settled"))
+    list_display = ["asked", "actor", "kind", "role", "conference", "state", "outcome", "http_status", "telnyx_code"]
     list_filter = ["kind", "state", "role", ("actor", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["actor", "conference"]
     search_fields = ["=id", "conference__name", "=conference__id", "conference__telnyx_id__exact"]
     ordering = ["-asked_at"]
+    exclude = ["asked_at", "sent_at", "answered_at", "settled_at"]
+    readonly_fields = ["asked", "sent", "answered", "settled"]
 
 
 @admin.register(SupervisorSession)
 class SupervisorSessionAdmin(ReadOnlyAdmin):
-    list_display = ["started_at", "user", "conference", "stage", "role", "verified_at", "ended_at", "end_reason"]
+    started = to_the_second("started_at", _("started"))
+    verified = to_the_second("verified_at", _("verified"))
+    ended = to_the_second("ended_at", _("ended"))
+    list_display = ["started", "user", "conference", "stage", "role", "verified", "ended", "end_reason"]
     list_filter = ["stage", "role", ("user", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["user", "conference"]
     search_fields = ["=id", "user__username", "conference__name", "=conference__id"]
     ordering = ["-started_at"]
+    exclude = ["started_at", "verified_at", "ended_at"]
+    readonly_fields = ["started", "verified", "ended"]
 
 
 @admin.register(Ear)
 class EarAdmin(ReadOnlyAdmin):
-    list_display = ["created_at", "user", "line", "kind", "state", "connected_at", "ended_at", "end_reason"]
+    dialled = to_the_second("created_at", _("dialled"))
+    connected = to_the_second("connected_at", _("connected"))
+    ended = to_the_second("ended_at", _("ended"))
+    list_display = ["dialled", "user", "line", "kind", "state", "connected", "ended", "end_reason"]
     list_filter = ["state", "kind", ("user", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["user", "line"]
     search_fields = ["=id", "user__username", "user__first_name", "user__last_name"]
     ordering = ["-created_at"]
-    exclude = ["call_control_id"]
+    exclude = ["call_control_id", "created_at", "connected_at", "ended_at"]
+    readonly_fields = ["dialled", "connected", "ended"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .again import recognise_again
 from .directory import Directory, directory_for, note_connections
-from .marks import LegMarks, SipAddress, marks_of
+from .marks import LegMarks, SipAddress, marks_of, sip_address
 from .rules import Recognition, recognise
 from .suggestion import AgentMark, agent_mark
 
@@ -23,4 +23,5 @@ __all__ = [
     "note_connections",
     "recognise",
     "recognise_again",
+    "sip_address",
 ]

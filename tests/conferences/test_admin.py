@@ -172,6 +172,7 @@ def test_legs_cannot_be_commanded_with_what_a_page_shows(as_boss: Client, model:
 @pytest.mark.parametrize("model", [WebhookEvent, Leg, Conference])
 @pytest.mark.usefixtures("floor")
 def test_who_is_no_superuser_sees_no_full_number(client: Client, lena: User, model: type[Any]) -> None:
+    Leg.objects.update(agent=None, party=Leg.Party.CUSTOMER)
     lena.user_permissions.set(Permission.objects.filter(content_type__app_label="conferences"))
     client.force_login(lena)
     page = client.get(url(model, "change", model.objects.get().pk)).content.decode()
@@ -226,6 +227,17 @@ def test_a_command_is_found_by_its_id_its_conference_or_a_filter(
 def test_events_are_filtered_by_type(as_boss: Client, whose: str) -> None:
     found = as_boss.get(url(WebhookEvent, "changelist"), {"type": whose} if whose else {}).context["cl"].result_list
     assert len(found) == (0 if whose == "other" else 1)
+
+
+@pytest.mark.parametrize(("live", "names"), [("", {"one", "two"}), ("yes", {"one"}), ("no", {"two"})])
+def test_conferences_are_filtered_by_whether_they_live(
+    as_boss: Client, grow: Grow, now: datetime, live: str, names: set[str]
+) -> None:
+    grow("one")
+    grow("two")
+    Conference.objects.filter(name="two").update(ended_at=now)
+    found = as_boss.get(url(Conference, "changelist"), {"live": live} if live else {}).context["cl"].result_list
+    assert {conference.name for conference in found} == names
 
 
 # --- the account and its key ---

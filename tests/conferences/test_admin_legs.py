@@ -190,6 +190,28 @@ def test_a_connections_role_set_in_the_list_reaches_live_legs(
     assert leg.party == Leg.Party.CUSTOMER
 
 
+def test_an_agent_added_in_the_ordinary_way_is_found_on_live_legs(
+    as_boss: Client, dialled: Dialled, billing: Team, committed: Committed
+) -> None:
+    leg = dialled("sip:gencredJo@sip.telnyx.com")
+    with committed():
+        answer = as_boss.post(f"{ADD_AGENT}?team={billing.pk}", agent_form(sip_username="gencredJo"))
+    assert answer["Location"] == "/admin/conferences/agent/"
+    leg.refresh_from_db()
+    assert leg.agent == Agent.objects.get(name="Jo Lim")
+
+
+def test_agents_deleted_from_the_list_leave_their_legs_at_once(
+    as_boss: Client, dialled: Dialled, ana: Agent, committed: Committed
+) -> None:
+    leg = dialled("sip:gencredAna@sip.telnyx.com", party=Leg.Party.AGENT, agent=ana)
+    form = {"action": "delete_selected", "_selected_action": str(ana.pk), "post": "yes"}
+    with committed():
+        as_boss.post("/admin/conferences/agent/", form)
+    leg.refresh_from_db()
+    assert leg.party == Leg.Party.UNKNOWN
+
+
 def test_deleting_an_agent_makes_their_leg_unknown_at_once(
     as_boss: Client, dialled: Dialled, ana: Agent, committed: Committed
 ) -> None:

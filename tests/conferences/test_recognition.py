@@ -258,13 +258,14 @@ def test_nothing_is_offered_that_the_rules_would_not_accept() -> None:
 
 
 def test_the_directory_holds_what_the_legs_need(account: Account, ana: Agent, max_falk: Agent) -> None:
-    account.agent_path, account.ear_connection_id = "agent", EAR
+    account.agent_path, account.agent_header, account.ear_connection_id = "agent", "X-Agent", EAR
     Connection.objects.create(account=account, connection_id=CALLS, name="Calls", role=Connection.Role.CALLS)
     legs = [
         marks_of("a", facts(direction="outgoing", connection_id=CALLS, to="sip:gencredAna@sip.telnyx.com")),
         marks_of("b", facts(direction="outgoing", connection_id=CALLS, client_state=state({"agent": "max"}))),
         marks_of("c", facts(direction="incoming", connection_id=CALLS, calling_party_type="pstn")),
         marks_of("d", facts(direction="outgoing", connection_id=EAR)),
+        marks_of("e", facts(direction="outgoing", headers=[{"name": "X-Agent", "value": "ana"}])),
     ]
     directory = directory_for(account, legs)
     parties = [(found.party, found.agent_id) for found in (recognise(leg, directory) for leg in legs)]
@@ -273,6 +274,7 @@ def test_the_directory_holds_what_the_legs_need(account: Account, ana: Agent, ma
         (Leg.Party.AGENT, max_falk.pk),
         (Leg.Party.CUSTOMER, None),
         (Leg.Party.SUPERVISOR, None),
+        (Leg.Party.AGENT, ana.pk),
     ]
 
 
