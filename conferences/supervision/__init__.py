@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .progress import open_ears, step_ear
 from .service import choose_role, connect, disconnect, follow, leave, live_ear, open_session, quieter
+from .stop import seal, stop
 from .words import Refused
 
 __all__ = [
@@ -17,5 +18,7 @@ __all__ = [
     "open_ears",
     "open_session",
     "quieter",
+    "seal",
     "step_ear",
+    "stop",
 ]

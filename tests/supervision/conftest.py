@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -59,7 +60,7 @@ class InProcess(BaseAdapter):
         self.floor.api.record(asked, status=answer.status)
         response = requests.Response()
         response.status_code, response.url, response.request = answer.status, str(request.url), request
-        response._content = self.floor.json(answer.body)
+        response.raw = BytesIO(self.floor.json(answer.body))
         response.headers.update(dict(answer.headers))
         return response
 

@@ -1,0 +1,43 @@
+"""Leave when nothing else works."""
+
+from __future__ import annotations
+
+import time
+
+from django.contrib.auth.models import User
+
+from conferences.models import AuditEntry
+from conferences.models.supervision import Role
+from conferences.supervision import open_session, seal, stop
+
+from .conftest import Floor
+
+
+def test_the_sealed_note_alone_takes_a_barging_supervisor_out(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    note = seal(open_session(kim) or session)
+    assert session.ear.call_control_id not in note
+    assert stop(note)
+    assert call.who_hears(session) == set()
+    deadline = time.monotonic() + 5
+    while not AuditEntry.objects.filter(action="stopped without the database").exists():
+        assert time.monotonic() < deadline
+
+
+def test_where_leave_fails_the_note_hangs_up_our_own_leg(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    floor.fault("*/actions/leave", drop=True)
+    assert stop(seal(open_session(kim) or session))
+    assert not floor.world.legs[session.ear.call_control_id].alive
+
+
+def test_a_note_that_was_tampered_with_does_nothing(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    note = seal(open_session(kim) or session)
+    assert not stop(note[:-4] + "AAA=")
+    assert not stop("")
+    assert floor.sent("/leave") == []
