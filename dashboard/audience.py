@@ -21,6 +21,8 @@ class Listener:
     """Somebody else in the conference, and whether they hear me."""
 
     name: str
+    called: str
+    """The name as a sentence says it."""
     customer: bool
     """A customer, or a leg of which nobody knows that it is not one."""
     unknown: bool
@@ -83,13 +85,13 @@ def audience_of(listeners: Sequence[Listener], *, role: str, inside: bool, comin
 
 def _sentence(listeners: Sequence[Listener], *, role: str, inside: bool, coming: bool) -> str:
     if any(listener.hears == Heard.MAYBE for listener in listeners):
-        maybe = [listener.name for listener in listeners if listener.hears != Heard.NO]
+        maybe = [listener.called for listener in listeners if listener.hears != Heard.NO]
         return _("Not certain yet: assume that %(names)s may hear you.") % {"names": names.listed(maybe)}
     if coming and not inside:
         return _("Nobody hears you. Your line is on its way in, silently.")
     if not inside:
         return _("You are not in this call. Nobody hears you.")
-    hearing = [listener.name for listener in listeners if listener.hears == Heard.YES]
+    hearing = [listener.called for listener in listeners if listener.hears == Heard.YES]
     if not hearing:
         return _("Nobody hears you. You hear everyone.")
     if role != Role.WHISPER:
@@ -103,7 +105,7 @@ def _sentence(listeners: Sequence[Listener], *, role: str, inside: bool, coming:
 
 
 def _warning(listeners: Sequence[Listener]) -> str:
-    deaf = [listener.name for listener in listeners if listener.hears == Heard.YES and listener.on_hold]
+    deaf = [listener.called for listener in listeners if listener.hears == Heard.YES and listener.on_hold]
     return _("%(names)s cannot hear you now: on hold.") % {"names": names.listed(deaf)} if deaf else ""
 
 

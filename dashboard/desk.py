@@ -17,7 +17,7 @@ from . import names
 from .audience import Audience, Listener, audience_of
 from .cards import ConferenceCard, Seen, cards_of, facts_about, held, leg_name, teams_in
 from .my_ear import MyEar, Standing, my_ear, standing
-from .progress import LOUD, Heard, others_hear
+from .progress import Heard, others_hear
 from .timeline import Entry, timeline
 
 
@@ -60,7 +60,7 @@ class Desk:
     card: ConferenceCard
     legs: tuple[LegRow, ...]
     present: tuple[UUID, ...]
-    """The legs that the page shows as present; sent back with every role as its audience."""
+    """Who the page shows as present, supervisors apart; sent back with every role as its audience."""
     audience: Audience
     roles: tuple[RoleButton, ...]
     stay: RoleButton
@@ -88,7 +88,7 @@ def desk(user: User, *, conference_id: UUID) -> Desk | None:
     return Desk(
         card=card,
         legs=tuple(legs),
-        present=tuple(stay.leg_id for stay in present),
+        present=tuple(stay.leg_id for stay in present if stay.leg.party != Leg.Party.SUPERVISOR),
         audience=audience,
         roles=_roles(rights, present, session, conference, has_line=stands.has_line),
         stay=_stay(rights, present, session),
@@ -176,6 +176,7 @@ def _audience(present: list[Participant], session: SupervisorSession | None, sta
         listeners.append(
             Listener(
                 name=leg_name(stay.leg),
+                called=_called(stay.leg),
                 customer=stay.leg.party != Leg.Party.AGENT,
                 unknown=stay.leg.party == Leg.Party.UNKNOWN,
                 hears=heard,
@@ -184,6 +185,14 @@ def _audience(present: list[Participant], session: SupervisorSession | None, sta
         )
     inside = session is not None and session.stage in {SupervisorSession.Stage.INSIDE, SupervisorSession.Stage.LEAVING}
     return audience_of(listeners, role=session.role if session else "", inside=inside, coming=session is not None)
+
+
+def _called(leg: Leg) -> str:
+    if leg.party == Leg.Party.AGENT:
+        return leg_name(leg)
+    if leg.party == Leg.Party.CUSTOMER:
+        return _("the customer %(number)s") % {"number": leg_name(leg)}
+    return _("an unknown caller %(number)s") % {"number": leg_name(leg)}
 
 
 def _roles(
@@ -239,7 +248,7 @@ def _stay(rights: Rights, present: list[Participant], session: SupervisorSession
     return RoleButton(
         role=Role.NONE,
         label=_("Stay as participant"),
-        consequence=_("everyone hears you, as in a barge, and you are no supervisor any more"),
+        consequence=_("everyone hears you, as in a barge"),
         off_because=off,
         pressed=bool(inside and session and session.role == Role.NONE),
         asks_twice=_("%(audience)s will hear you — press again") % {"audience": _everyone(present)},
@@ -260,6 +269,3 @@ def _everyone(present: list[Participant]) -> str:
         else []
     )
     return names.listed(who + agents) or _("Everyone")
-
-
-__all__ = ["LOUD", "Desk", "LegRow", "RoleButton", "desk"]

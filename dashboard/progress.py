@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -44,7 +44,10 @@ class Progress:
 def progress_of(session: SupervisorSession, ear: Ear, command: Command | None) -> Progress:
     """Return what is happening to a supervisor's ear in a conference."""
     if session.stage == SupervisorSession.Stage.CONNECTING:
-        return _connecting(ear)
+        coming = _connecting(ear)
+        if session.wanted_role != Role.WHISPER:
+            return coming
+        return replace(coming, text=coming.text + " " + _("The whisper follows by itself."))
     if command is None:
         return _standing(session)
     role = str(command.get_role_display()) if command.role else str(command.get_kind_display())

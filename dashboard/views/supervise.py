@@ -133,6 +133,3 @@ def _url_of(page: Page) -> str:
     if page.alone:
         return reverse("conference", args=[page.open_id])
     return page.window.url(conference=page.open_id)
-
-
-__all__ = ["disconnect", "leave", "quieter", "role"]

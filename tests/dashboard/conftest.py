@@ -1,0 +1,124 @@
+"""A floor made of rows: what the projection would have stored, without the webhooks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from conferences.models import Account, Agent, BoardVersion, Conference, Ear, Leg, Participant, SupervisorSession, Team
+from conferences.models.supervision import Role
+
+
+@dataclass
+class Call:
+    """A conference of one customer and some agents."""
+
+    conference: Conference
+    customer: Leg
+    agents: list[Leg]
+
+    @property
+    def url(self) -> str:
+        return f"/conferences/{self.conference.id}/"
+
+
+NewCall = Callable[..., Call]
+
+
+@pytest.fixture
+def new_call(account: Account, billing: Team, ana: Agent, now: datetime) -> NewCall:
+    """Return a function that puts a live call of the team Billing on the board."""
+    numbers = itertools.count(1)
+    BoardVersion.objects.get_or_create(id=1)
+
+    def make(
+        name: str = "",
+        *,
+        agents: tuple[Agent, ...] = (ana,),
+        team: Team | None = billing,
+        number: str = "+4915550100142",
+        age: timedelta = timedelta(minutes=12, seconds=41),
+        ended: bool = False,
+    ) -> Call:
+        n = next(numbers)
+        conference = Conference.objects.create(
+            account=account,
+            telnyx_id=f"conference-{n}",
+            name=name or f"Billing-{n}",
+            team=team,
+            started_at=now - age,
+            ended_at=now if ended else None,
+            version=n,
+            read_at=now - timedelta(seconds=3),
+        )
+        customer = stays(conference, n, "customer", party=Leg.Party.CUSTOMER, from_address=number, direction="incoming")
+        legs = [
+            stays(conference, n, f"agent-{agent.pk}", party=Leg.Party.AGENT, agent=agent, evidence="SIP credential")
+            for agent in agents
+        ]
+        return Call(conference, customer, legs)
+
+    def stays(conference: Conference, n: int, who: str, **leg: object) -> Leg:
+        row = Leg.objects.create(account=account, call_control_id=f"v3:{n}-{who}", **leg)
+        Participant.objects.create(
+            account=account,
+            conference=conference,
+            leg=row,
+            joined_at=conference.started_at,
+            present=conference.ended_at is None,
+            read_at=now,
+        )
+        return row
+
+    return make
+
+
+@pytest.fixture
+def kim_listens(account: Account, kim: User, now: datetime) -> Callable[..., SupervisorSession]:
+    """Return a function that puts Kim's ear into a call, in a role."""
+
+    def listen(call: Call, *, role: str = Role.MONITOR, targets: tuple[Leg, ...] = ()) -> SupervisorSession:
+        ear = Ear.objects.create(
+            account=account,
+            user=kim,
+            line=kim.lines.get(),
+            kind="sip",
+            call_control_id="v3:kim",
+            state=Ear.State.CONNECTED,
+            created_at=now,
+            connected_at=now,
+        )
+        leg = Leg.objects.create(account=account, call_control_id="v3:kim", party=Leg.Party.SUPERVISOR)
+        Participant.objects.create(account=account, conference=call.conference, leg=leg, joined_at=now, present=True)
+        return SupervisorSession.objects.create(
+            user=kim,
+            ear=ear,
+            conference=call.conference,
+            stage=SupervisorSession.Stage.INSIDE,
+            role=role,
+            targets=[str(target.id) for target in targets],
+            wanted_at=now,
+            started_at=now,
+            inside_at=now,
+            verified_at=now,
+        )
+
+    return listen
+
+
+@pytest.fixture
+def page_of() -> Callable[[User], Client]:
+    """Return a function that signs somebody in."""
+
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in

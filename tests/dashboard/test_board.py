@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from conferences.models import Account, Agent, Connection, Leg, Participant, SupervisorSession, Team
+from conferences.models.supervision import Role
+from dashboard.board import Window, board, window_rows
+from dashboard.desk import desk
+
+from .conftest import NewCall
+
+
+def names_of(user: User, now: datetime, window: Window | None = None) -> list[str]:
+    return [card.name for card in board(user, window=window or Window(), now=now).rows]
+
+
+def test_the_floor_costs_the_same_queries_for_one_call_and_for_three(
+    kim: User, new_call: NewCall, max_falk: Agent, now: datetime
+) -> None:
+    new_call()
+    with CaptureQueriesContext(connection) as one:
+        board(kim, window=Window(), now=now)
+    new_call(agents=())
+    new_call(agents=(max_falk,))
+    with CaptureQueriesContext(connection) as three:
+        assert len(board(kim, window=Window(), now=now).rows) == 3
+    assert len(one) == len(three) == 16
+
+
+def test_the_desk_costs_the_same_queries_for_two_legs_and_for_six(
+    kim: User, new_call: NewCall, ana: Agent, max_falk: Agent, now: datetime
+) -> None:
+    small, large = new_call(agents=(ana,)), new_call(agents=(ana, max_falk))
+    with CaptureQueriesContext(connection) as few:
+        desk(kim, conference_id=small.conference.id)
+    with CaptureQueriesContext(connection) as many:
+        desk(kim, conference_id=large.conference.id)
+    assert len(few) == len(many) == 10
+
+
+def test_the_longest_call_comes_first_and_an_ended_one_not_at_all(kim: User, new_call: NewCall, now: datetime) -> None:
+    new_call("short", age=timedelta(minutes=1))
+    new_call("long", age=timedelta(minutes=41))
+    new_call("over", ended=True)
+    assert names_of(kim, now) == ["long", "short"]
+
+
+def test_a_stranger_sees_no_call_and_no_figure(omar: User, new_call: NewCall, account: Account, now: datetime) -> None:
+    call = new_call()
+    Leg.objects.create(account=account, call_control_id="waits", queue="billing", enqueued_at=now)
+    seen = board(omar, window=Window(), now=now)
+    assert (seen.rows, seen.counters.live, seen.counters.agents, seen.counters.waiting) == ((), 0, 0, 0)
+    assert desk(omar, conference_id=call.conference.id) is None
+
+
+def test_a_call_of_no_team_is_for_leads(
+    kim: User, lena: User, new_call: NewCall, account: Account, now: datetime
+) -> None:
+    new_call("nobody's", team=None, agents=())
+    assert names_of(lena, now) == ["nobody's"]
+    assert names_of(kim, now) == []
+
+
+def test_a_card_names_the_agent_and_masks_the_customer(kim: User, new_call: NewCall, now: datetime) -> None:
+    new_call(number="+4915550100142")
+    [card] = board(kim, window=Window(), now=now).rows
+    assert (card.agents, card.customers) == (("Ana Ruiz",), ("+49 •••• 142",))
+
+
+def test_the_card_says_who_speaks_only_while_they_are_there(kim: User, new_call: NewCall, now: datetime) -> None:
+    call = new_call()
+    call.conference.speaker_call_control_id = call.customer.call_control_id
+    call.conference.speaker_since = now
+    call.conference.save()
+    [card] = board(kim, window=Window(), now=now).rows
+    assert card.speaker and card.speaker.name == "customer"
+    Participant.objects.filter(leg=call.customer).update(present=False)
+    [card] = board(kim, window=Window(), now=now).rows
+    assert card.speaker is None
+
+
+def test_hold_is_told_with_the_time_it_was_seen(kim: User, new_call: NewCall, now: datetime) -> None:
+    call = new_call()
+    Participant.objects.filter(leg=call.customer).update(on_hold=True, read_at=now)
+    [card] = board(kim, window=Window(), now=now).rows
+    assert [(seen.name, seen.text, seen.at) for seen in card.holds] == [("customer", "on hold", now)]
+
+
+def test_everybody_sees_who_supervises_a_call(
+    lena: User, new_call: NewCall, kim_listens: Callable[..., SupervisorSession], now: datetime
+) -> None:
+    call = new_call()
+    kim_listens(call, role=Role.WHISPER, targets=(call.agents[0],))
+    seen = board(lena, window=Window(), now=now)
+    [supervision] = seen.rows[0].supervisors
+    assert (supervision.name, supervision.role, supervision.targets) == ("Kim W.", "whisper", ("Ana Ruiz",))
+    assert seen.counters.supervised == 1
+
+
+def test_monitor_is_offered_only_with_the_right(kim: User, new_call: NewCall, now: datetime) -> None:
+    new_call()
+    kim.team_memberships.update(may_monitor=False)
+    [card] = board(kim, window=Window(), now=now).rows
+    assert card.may_monitor is False
+
+
+@pytest.mark.parametrize(("query", "found"), [("ana", ["Billing-1"]), ("ing-2", ["Billing-2"]), ("0142", [])])
+def test_search_finds_names_and_agents_but_is_no_way_to_guess_numbers(
+    kim: User, new_call: NewCall, max_falk: Agent, now: datetime, query: str, found: list[str]
+) -> None:
+    new_call()
+    new_call(agents=(max_falk,))
+    assert names_of(kim, now, Window(query=query)) == found
+
+
+def test_a_window_holds_a_hundred_rows_and_the_rest_are_counted(kim: User, new_call: NewCall, now: datetime) -> None:
+    for number in range(103):
+        new_call(agents=(), age=timedelta(seconds=1000 - number))
+    seen = board(kim, window=Window(page=2), now=now)
+    assert [card.name for card in seen.rows] == ["Billing-101", "Billing-102", "Billing-103"]
+    assert (seen.paging.first, seen.paging.last, seen.paging.total, seen.paging.pages) == (101, 103, 103, 2)
+    assert len(window_rows(kim, window=Window())) == 100
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "²", "99999999999999999999"])
+def test_an_odd_page_number_is_taken_for_the_first(page: str) -> None:
+    assert Window.from_query({"page": page}).page == 1
+
+
+def test_waiting_counts_legs_in_queues_of_my_teams(
+    kim: User, account: Account, billing: Team, new_call: NewCall, now: datetime
+) -> None:
+    Connection.objects.create(account=account, connection_id="mine", team=billing)
+    Connection.objects.create(account=account, connection_id="theirs", team=Team.objects.create(name="Sales"))
+    since = now - timedelta(seconds=72)
+    waits = {"account": account, "queue": "q", "enqueued_at": since}
+    Leg.objects.create(call_control_id="1", connection_id="mine", **waits)
+    Leg.objects.create(call_control_id="2", connection_id="theirs", **waits)
+    Leg.objects.create(call_control_id="3", connection_id="mine", dequeued_at=now, **waits)
+    Leg.objects.create(call_control_id="4", connection_id="mine", hung_up_at=now, **waits)
+    counted = board(kim, window=Window(), now=now).counters
+    assert (counted.waiting, counted.waiting_since) == (1, since)
+
+
+def test_a_bridged_call_is_told_for_a_while(kim: User, account: Account, new_call: NewCall, now: datetime) -> None:
+    account.bridged_call_seen_at = now - timedelta(minutes=5)
+    account.save()
+    assert board(kim, window=Window(), now=now).tidings.bridged_seen
+    assert not board(kim, window=Window(), now=now + timedelta(hours=1)).tidings.bridged_seen

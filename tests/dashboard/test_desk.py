@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+
+from conferences.models import Account, Agent, Command, Leg, Line, Participant, SupervisorSession, WebhookEvent
+from conferences.models.supervision import Role
+from dashboard.desk import Desk, RoleButton, desk
+
+from .conftest import Call, NewCall
+
+Listens = Callable[..., SupervisorSession]
+
+
+def desk_of(user: User, call: Call) -> Desk:
+    shown = desk(user, conference_id=call.conference.id)
+    assert shown is not None
+    return shown
+
+
+def button(shown: Desk, role: str) -> RoleButton:
+    return next(button for button in shown.roles if button.role == role)
+
+
+def asked(session: SupervisorSession, role: str, state: str, now: datetime, **more: object) -> Command:
+    return Command.objects.create(
+        account=session.ear.account, actor=session.user, ear=session.ear, session=session, role=role, state=state,
+        kind=Command.Kind.UPDATE, conference=session.conference, asked_at=now, **more,
+    )  # fmt: skip
+
+
+def test_only_agents_can_be_chosen_and_the_others_say_why_not(kim: User, new_call: NewCall, account: Account) -> None:
+    call = new_call()
+    stranger = Leg.objects.create(account=account, call_control_id="who", from_address="+12025550990")
+    Participant.objects.create(account=account, conference=call.conference, leg=stranger, present=True)
+    legs = {leg.party: leg for leg in desk_of(kim, call).legs}
+    assert (legs["agent"].choosable, legs["customer"].choosable, legs["unknown"].choosable) == (True, False, False)
+    assert legs["customer"].locked_because == "never a whisper target"
+    assert "treated as a customer" in legs["unknown"].locked_because
+
+
+def test_the_only_agent_is_chosen_already_but_never_one_of_two(
+    kim: User, new_call: NewCall, ana: Agent, max_falk: Agent
+) -> None:
+    assert [leg.chosen for leg in desk_of(kim, new_call(agents=(ana,))).legs] == [True, False]
+    assert [leg.chosen for leg in desk_of(kim, new_call(agents=(ana, max_falk))).legs] == [False, False, False]
+
+
+def test_my_own_leg_is_neither_listed_nor_part_of_the_audience(
+    kim: User, new_call: NewCall, kim_listens: Listens
+) -> None:
+    call = new_call()
+    kim_listens(call)
+    shown = desk_of(kim, call)
+    assert {leg.name for leg in shown.legs} == {"Ana Ruiz", "+49 •••• 142"}
+    assert set(shown.present) == {call.customer.id, call.agents[0].id}
+
+
+@pytest.mark.parametrize(
+    ("role", "sentence"),
+    [
+        ("monitor", "Nobody hears you. You hear everyone."),
+        ("whisper", "Only Ana Ruiz hears you. The customer does not."),
+        ("barge", "Everyone hears you: the customer +49 •••• 142 and Ana Ruiz."),
+        ("none", "Everyone hears you: the customer +49 •••• 142 and Ana Ruiz."),
+    ],
+)
+def test_the_desk_says_who_hears_me(
+    kim: User, new_call: NewCall, kim_listens: Listens, role: str, sentence: str
+) -> None:
+    call = new_call()
+    kim_listens(call, role=role, targets=(call.agents[0],) if role == "whisper" else ())
+    assert desk_of(kim, call).audience.sentence == sentence
+
+
+@pytest.mark.parametrize("state", ["asked", "accepted", "unknown", "contradicted"])
+def test_until_a_barge_is_settled_the_customer_may_hear_me(
+    kim: User, new_call: NewCall, kim_listens: Listens, now: datetime, state: str
+) -> None:
+    call = new_call()
+    asked(kim_listens(call), Role.BARGE, state, now)
+    shown = desk_of(kim, call)
+    assert shown.audience.sentence.startswith("Not certain yet: assume that the customer")
+    assert shown.ear.heard == "maybe"
+
+
+def test_a_refused_barge_leaves_me_silent_and_says_why(
+    kim: User, new_call: NewCall, kim_listens: Listens, now: datetime
+) -> None:
+    call = new_call()
+    asked(kim_listens(call), Role.BARGE, "rejected", now, outcome="The conference has ended.")
+    shown = desk_of(kim, call)
+    assert (shown.ear.heard, shown.ear.progress and shown.ear.progress.text) == ("no", "The conference has ended.")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("asked", "Whisper: asking…"),
+        ("accepted", "Whisper: accepted, checking…"),
+        ("verified", "verified by Telnyx"),
+        ("unconfirmed", "accepted, cannot be confirmed on this account"),
+        ("unknown", "Whisper: no answer from Telnyx yet, asking again"),
+    ],
+)
+def test_progress_is_told_from_the_stored_command(
+    kim: User, new_call: NewCall, kim_listens: Listens, now: datetime, state: str, words: str
+) -> None:
+    call = new_call()
+    asked(kim_listens(call), Role.WHISPER, state, now)
+    progress = desk_of(kim, call).ear.progress
+    assert progress is not None
+    assert progress.text == words
+
+
+def test_a_target_on_hold_cannot_hear_a_whisper_now(kim: User, new_call: NewCall, kim_listens: Listens) -> None:
+    call = new_call()
+    kim_listens(call, role=Role.WHISPER, targets=(call.agents[0],))
+    Participant.objects.filter(leg=call.agents[0]).update(on_hold=True)
+    assert desk_of(kim, call).audience.warning == "Ana Ruiz cannot hear you now: on hold."
+
+
+def test_barge_names_its_audience_before_it_is_done(kim: User, new_call: NewCall, ana: Agent, max_falk: Agent) -> None:
+    shown = desk_of(kim, new_call(agents=(ana, max_falk)))
+    assert button(shown, "barge").asks_twice == "Customer, Ana and Max will hear you — press again"
+
+
+def test_buttons_are_off_without_the_right_and_say_so(kim: User, new_call: NewCall) -> None:
+    call = new_call()
+    kim.team_memberships.update(may_barge=False)
+    shown = desk_of(kim, call)
+    assert button(shown, "barge").off_because == "You have no right to do this here."
+    assert button(shown, "whisper").off_because == ""
+
+
+def test_whisper_is_off_where_no_agent_is_recognised(kim: User, new_call: NewCall) -> None:
+    shown = desk_of(kim, new_call(agents=()))
+    assert button(shown, "whisper").off_because == "No agent is recognised in this call."
+
+
+def test_without_a_line_every_role_is_off(kim: User, new_call: NewCall) -> None:
+    Line.objects.all().delete()
+    shown = desk_of(kim, new_call())
+    assert {role.off_because for role in shown.roles} == {"You have no line yet."}
+    assert shown.ear.place == "no-line"
+
+
+def test_the_timeline_tells_commands_and_stays_newest_first(
+    kim: User, new_call: NewCall, kim_listens: Listens, account: Account, now: datetime
+) -> None:
+    call = new_call()
+    asked(kim_listens(call), Role.WHISPER, "verified", now + timedelta(seconds=9), targets=[str(call.agents[0].id)])
+    WebhookEvent.objects.create(
+        account=account, event_id="e", event_type="conference.floor.changed", occurred_at=now + timedelta(seconds=5),
+        received_at=now, conference_telnyx_id=call.conference.telnyx_id,
+        call_control_id=call.customer.call_control_id, state="projected", body=b"",
+    )  # fmt: skip
+    told = [(entry.text, entry.outcome) for entry in desk_of(kim, call).timeline]
+    assert told[:3] == [
+        ("Kim W. asked: Whisper to Ana Ruiz", "verified"),
+        ("Change of speaker: Customer +49 •••• 142", ""),
+        ("A supervisor joined", ""),
+    ]
+
+
+def test_an_ended_call_still_names_who_was_in_it(kim: User, new_call: NewCall) -> None:
+    shown = desk_of(kim, new_call(ended=True))
+    assert [leg.name for leg in shown.legs] == ["Ana Ruiz", "+49 •••• 142"]
+    assert {role.off_because for role in shown.roles} == {"This call has ended."}
+    assert not any(leg.choosable for leg in shown.legs)
