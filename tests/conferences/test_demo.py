@@ -127,6 +127,7 @@ def test_what_an_earlier_sandbox_left_is_cleared_and_the_screens_are_told(now: d
     Command.objects.create(account=account, kind="join", actor=kim, session=session, ear=ear, asked_at=now)
     AuditEntry.objects.create(at=now, actor=kim, action="joined", account=account)
     WebhookEvent.objects.create(account=account, event_id="x", occurred_at=now, received_at=now, state="unknown")
+    connection.check_constraints()  # PostgreSQL empties no table whose rows it has yet to check
     demo()
     assert not [model for model in PLAYED if model.objects.exists()]
     assert changes.current().version > version
