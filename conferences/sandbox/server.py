@@ -53,7 +53,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def refuse_danger(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     """Raise Refusal beside a real account, or where webhooks would leave this machine."""
-    if environ.get("TELNYX_API_KEY", "").startswith("KEY"):
+    if environ.get("TELNYX_API_KEY", "").strip().upper().startswith("KEY"):
         raise Refusal(
             "The sandbox does not start beside a real Telnyx account: TELNYX_API_KEY holds a real key. "
             "Unset it, or run the dashboard without the sandbox."

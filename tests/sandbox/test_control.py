@@ -150,7 +150,7 @@ def test_a_request_whose_caller_gave_up_still_executes_late(sandbox: Running) ->
 
 
 def test_a_slow_request_does_not_hold_up_others(sandbox: Running) -> None:
-    sandbox.control("POST", "/faults", {"path": "/conferences", "delay_s": 1.0})
+    sandbox.control("POST", "/faults", {"path": "/conferences", "delay_s": 0.5})
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(requests.get, f"{sandbox.url}/v2/conferences", timeout=5)
         time.sleep(0.1)
