@@ -9,7 +9,9 @@ import socket
 def problem_with(host: str, port: int) -> str | None:
     """Return a sentence that says why nobody can listen on this address, and the mend; None when one can."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # As gunicorn does: a name is an IPv4 address.
+        version = socket.AF_INET6 if ":" in host else socket.AF_INET
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, version, socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError):
         return f"HOST {host!r} is not an address of this machine. Use localhost, or 0.0.0.0 for every address."
     with socket.socket(family, kind, protocol) as listener:

@@ -35,7 +35,7 @@ def test_ctrl_c_ends_everything_without_a_word(launch: Launch) -> None:
 
     launcher.press_ctrl_c()
 
-    assert eventually(lambda: ended(launcher), within=3)
+    assert eventually(lambda: ended(launcher), within=10)
     assert launcher.process.returncode == 0
     assert launcher.said().splitlines() == ["It is open."]
 
@@ -46,7 +46,7 @@ def test_a_killed_launcher_leaves_no_orphan(launch: Launch) -> None:
 
     launcher.process.kill()
 
-    assert eventually(lambda: ended(launcher), within=3), launcher.others()
+    assert eventually(lambda: ended(launcher), within=10), launcher.others()
 
 
 def test_everything_ends_when_the_starting_process_is_gone(start: Launch, bare_environment: dict[str, str]) -> None:
@@ -57,7 +57,7 @@ def test_everything_ends_when_the_starting_process_is_gone(start: Launch, bare_e
 
     shell.process.kill()
 
-    assert eventually(lambda: ended(shell), within=4), shell.others()
+    assert eventually(lambda: ended(shell), within=10), shell.others()
 
 
 def test_everything_ends_with_a_vital_part(launch: Launch) -> None:
@@ -65,7 +65,7 @@ def test_everything_ends_with_a_vital_part(launch: Launch) -> None:
 
     os.kill(launcher.one("http.server"), signal.SIGKILL)
 
-    assert eventually(lambda: ended(launcher), within=3)
+    assert eventually(lambda: ended(launcher), within=10)
     assert launcher.process.returncode == 1
     assert "The dashboard was ended by SIGKILL, so everything ends." in launcher.said()
 
@@ -76,7 +76,7 @@ def test_a_fallen_worker_starts_again(launch: Launch) -> None:
 
     os.kill(first, signal.SIGKILL)
 
-    assert eventually(lambda: launcher.all("time.sleep") not in ([], [first]), within=3)
+    assert eventually(lambda: launcher.all("time.sleep") not in ([], [first]), within=10)
     assert "The worker was ended by SIGKILL. It starts again" in launcher.said()
 
 
@@ -94,7 +94,7 @@ def test_a_part_that_does_not_listen_is_killed_in_the_end(launch: Launch) -> Non
 
     launcher.press_ctrl_c()
 
-    assert eventually(lambda: ended(launcher), within=4), launcher.others()
+    assert eventually(lambda: ended(launcher), within=10), launcher.others()
 
 
 def test_a_second_ctrl_c_does_not_wait(launch: Launch) -> None:
@@ -105,4 +105,4 @@ def test_a_second_ctrl_c_does_not_wait(launch: Launch) -> None:
 
     launcher.press_ctrl_c()
 
-    assert eventually(lambda: ended(launcher), within=3), launcher.others()
+    assert eventually(lambda: ended(launcher), within=10), launcher.others()

@@ -41,7 +41,7 @@ def live_environment(bare_environment: dict[str, str]) -> dict[str, str]:
 def open_floor(start: Start, environment: dict[str, str]) -> Marked:
     """Serve a small sandbox floor, ready."""
     served = start([*SERVE, "--sandbox", "--calls", "2"], environment)
-    assert eventually(lambda: is_open(served) or ended(served), within=30)
+    assert eventually(lambda: is_open(served) or ended(served), within=60)
     assert is_open(served), served.said()
     return served
 
@@ -80,7 +80,7 @@ def test_the_sandbox_floor_opens_and_ctrl_c_ends_it(floor: Marked, sandbox_envir
 
     floor.press_ctrl_c()
 
-    assert eventually(lambda: ended(floor), within=5), floor.others()
+    assert eventually(lambda: ended(floor), within=12), floor.others()
     assert floor.process.returncode == 0
     assert "Traceback" not in floor.said()
 
@@ -88,7 +88,7 @@ def test_the_sandbox_floor_opens_and_ctrl_c_ends_it(floor: Marked, sandbox_envir
 def test_a_killed_launcher_leaves_no_process(floor: Marked) -> None:
     floor.process.kill()
 
-    assert eventually(lambda: ended(floor), within=5), floor.others()
+    assert eventually(lambda: ended(floor), within=12), floor.others()
 
 
 def test_killed_in_the_middle_of_it_all_make_leaves_no_process(
@@ -102,12 +102,12 @@ def test_killed_in_the_middle_of_it_all_make_leaves_no_process(
     (environment / ".floorline-runtime").unlink(missing_ok=True)
     (environment / ".floorline-runtime").touch()
     made = start(["make", "run", "ARGS=--calls 2"], {**sandbox_environment, "VIRTUAL_ENV": str(environment)})
-    assert eventually(lambda: is_open(made) or ended(made), within=30)
+    assert eventually(lambda: is_open(made) or ended(made), within=60)
     assert is_open(made), made.said()
 
     made.process.kill()
 
-    assert eventually(lambda: ended(made), within=6), made.others()
+    assert eventually(lambda: ended(made), within=12), made.others()
 
 
 def test_the_sandbox_leaves_its_secrets_out_of_the_other_processes(lasting: Marked) -> None:
