@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -87,11 +88,23 @@ class Floor:
 
     world: World
     api: Api
-    phones: Phones
     account: Account
     travel: Any
     faults: Faults = field(default_factory=Faults)
     webhooks_lost: bool = False
+    watch: Callable[[], None] | None = None
+
+    @property
+    def phones(self) -> Phones:
+        return self.api.phones
+
+    def begin_again(self) -> None:
+        """Start over with an empty world at the same moment."""
+        self.world = new_world()
+        self.api = new_api(self.world)
+        self.faults, self.webhooks_lost, self.watch = Faults(), False, None
+        self.travel.move_to(self.now)
+        vars(self).pop("reconciler", None)
 
     @property
     def now(self) -> datetime:
@@ -124,6 +137,8 @@ class Floor:
             for ear in open_ears():
                 step_ear(ear_id=ear, now=self.now)
             self.deliver()
+            if self.watch is not None:
+                self.watch()
         assert until is None or until(), "it did not happen in time"
 
     def deliver(self) -> None:
@@ -137,11 +152,9 @@ class Floor:
         """The legs that were ever dialled to an address."""
         return [leg for leg in self.world.legs.values() if leg.to == address]
 
-    @property
+    @cached_property
     def reconciler(self) -> Reconciler:
-        if not hasattr(self, "_reconciler"):
-            self._reconciler = Reconciler(account=self.account, client=client_for(self.account), clock=lambda: self.now)
-        return self._reconciler
+        return Reconciler(account=self.account, client=client_for(self.account), clock=lambda: self.now)
 
     def fault(self, path: str, **order: Any) -> None:
         """Order a fault for POSTs to a path such as */actions/update."""
@@ -226,9 +239,16 @@ def floor(transactional_db: None, settings: Any, billing: Any) -> Iterator[Floor
         Agent.objects.create(name=agent.name, team=billing, sip_username=agent.sip_username)
     account.connections.create(connection_id=directory.CALLS_CONNECTION_ID, name="calls", role="calls", team=billing)
     with time_machine.travel(START, tick=False) as travel:
-        world, phones = World(seed=7, now=START.timestamp(), webhook_url="http://127.0.0.1/webhooks"), Phones()
-        api = Api(world=world, phones=phones, api_key="sandbox-test-key", rate=RateLimit(limit=1000))
-        floor = Floor(world=world, api=api, phones=phones, account=account, travel=travel)
+        world = new_world()
+        floor = Floor(world=world, api=new_api(world), account=account, travel=travel)
         client = client_for(account)
         client._session.mount("http://", InProcess(floor))
         yield floor
+
+
+def new_world() -> World:
+    return World(seed=7, now=START.timestamp(), webhook_url="http://127.0.0.1/webhooks")
+
+
+def new_api(world: World) -> Api:
+    return Api(world=world, phones=Phones(), api_key="sandbox-test-key", rate=RateLimit(limit=1000))
