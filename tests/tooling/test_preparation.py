@@ -18,7 +18,7 @@ from dashboard import ports, preparation, sandbox_environment
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("mine", "sentence"), [(True, "belongs to a real account"), (False, "belongs to the sandbox")])
-def test_a_database_of_the_other_mode_is_refused(settings: Settings, mine: bool, sentence: str) -> None:  # noqa: FBT001
+def test_a_database_of_the_other_mode_is_refused(settings: Settings, mine: bool, sentence: str) -> None:
     settings.SANDBOX = not mine
     preparation.stamp()
     settings.SANDBOX = mine
@@ -90,7 +90,7 @@ def test_each_process_learns_only_its_own_secrets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("key", "real"), [("KEY0123", True), (" key0123", True), ("sandbox-abc", False), ("", False)])
-def test_a_real_key_is_recognised(key: str, real: bool) -> None:  # noqa: FBT001
+def test_a_real_key_is_recognised(key: str, real: bool) -> None:
     assert sandbox_environment.names_a_real_account({"TELNYX_API_KEY": key}) is real
 
 
