@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,6 +57,42 @@ def advance(*, now: datetime, ingested: bool = False) -> int:
     version = BoardVersion.objects.values_list("value", flat=True).get(id=1)
     transaction.on_commit(partial(hub.notify, version))
     return version
+
+
+@dataclass(slots=True)
+class Turn:
+    """A transaction's hold on the board: the version that its changes carry, taken only if `changed` becomes true."""
+
+    version: int
+    changed: bool = False
+
+
+@contextlib.contextmanager
+def turn(*, now: datetime, ingested: bool = False) -> Iterator[Turn]:
+    """Hold the board's lock for one transaction; nobody else merges registers or takes a version meanwhile.
+
+    What only repeats what is known sets nothing, takes no version and wakes no stream.
+    """
+    with transaction.atomic():
+        held = Turn(version=_lock() + 1)
+        yield held
+        fields: dict[str, Any] = {"value": held.version} if held.changed else {}
+        if ingested:
+            fields["ingested_at"] = now
+        if fields:
+            BoardVersion.objects.filter(id=1).update(**fields)
+        if held.changed:
+            transaction.on_commit(partial(hub.notify, held.version))
+
+
+def _lock() -> int:
+    """Lock the board's row (on SQLite the transaction itself is the lock) and return its version."""
+    # Not get(): it would add a LIMIT, and not first(): it would sort; this runs for every batch of webhooks.
+    found = list(BoardVersion.objects.select_for_update().filter(id=1).values_list("value", flat=True))
+    if found:
+        return found[0]
+    BoardVersion.objects.bulk_create([BoardVersion(id=1, value=0)], ignore_conflicts=True)
+    return BoardVersion.objects.select_for_update().values_list("value", flat=True).get(id=1)
 
 
 class Hub:

@@ -1,21 +1,22 @@
 """What Telnyx answers to a reading, as softer evidence beside the events.
 
 A row that a listing names is there at once. A row it does not name is only missing: it goes after a second look at
-least five seconds later, and only when Telnyx says that the call itself is dead (conferences.reconcile asks).
+least five seconds later, and only when Telnyx says that the call itself is dead (conferences.reconcile asks). A
+participant that a listing names as having left has left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db.models import Q
 
 from . import changes
 from .models import Account, Conference, Leg, Participant
 from .observations import Observation
-from .projection import derive_participant, project, save_rows, touch
-from .registers import Facts, stamp
+from .projection import PARTICIPANT_SHOWN, derive_participant, project, save_rows, touch
+from .registers import Facts, merge, stamp
 from .telnyx.client import ConferenceRead, ParticipantRead
 
 SECOND_LOOK = timedelta(seconds=5)
@@ -37,117 +38,141 @@ def conference_facts(read: ConferenceRead, *, at: datetime) -> Facts:
     return facts
 
 
-@transaction.atomic
-def note_conferences(*, account: Account, reads: list[ConferenceRead], at: datetime, complete: bool) -> list[str]:
-    """Put a listing (or single readings) on the board; return the ids of live conferences missed for the second time.
+def note_conferences(*, account: Account, reads: list[ConferenceRead], at: datetime) -> None:
+    """Put readings of conferences on the board; `at` is when the request was sent."""
+    named = [read.id for read in reads if read.id]
+    with changes.turn(now=at) as turn:
+        known = Conference.objects.filter(account=account, telnyx_id__in=named)
+        rows = known.values_list("telnyx_id", "name", "connection_id", "ended_at")
+        says = {telnyx_id: (name, where, ended_at is not None) for telnyx_id, name, where, ended_at in rows}
+        # What only repeats what is known is not even merged.
+        observations = [
+            Observation(conference_id=read.id, conference=conference_facts(read, at=at))
+            for read in reads
+            if read.id and says.get(read.id) != (read.name, read.connection_id, read.ended)
+        ]
+        turn.changed |= project(account=account, observations=observations, version=turn.version)
+        Conference.objects.filter(account=account, telnyx_id__in=named).update(read_at=at, missing_since=None)
 
-    `at` is when the request was sent; `complete` says that the listing names every live conference of the account.
-    """
-    version = changes.advance(now=at)
-    known = Conference.objects.filter(account=account, telnyx_id__in=[read.id for read in reads])
-    says = {row.telnyx_id: (row.name, row.connection_id, row.ended_at is not None) for row in known}
-    # A listing that only repeats what is known changes no register, so it pushes nothing to the screens.
-    observations = [
-        Observation(conference_id=read.id, conference=conference_facts(read, at=at))
-        for read in reads
-        if read.id and says.get(read.id) != (read.name, read.connection_id, read.ended)
-    ]
-    project(account=account, observations=observations, version=version, now=at)
-    named = [read.id for read in reads]
-    Conference.objects.filter(account=account, telnyx_id__in=named).update(read_at=at, missing_since=None)
-    if not complete:
-        return []
-    # What began after the request was sent cannot be in its answer.
-    missing = Conference.objects.filter(account=account, ended_at=None, started_at__lt=at).exclude(telnyx_id__in=named)
-    again = missing.filter(missing_since__lte=at - SECOND_LOOK)
-    suspects = list(again.values_list("telnyx_id", flat=True))
-    missing.filter(missing_since=None).update(missing_since=at)
+
+def note_missing(*, account: Account, named: Iterable[str], at: datetime) -> list[str]:
+    """Note live conferences that a complete listing, asked for at `at`, does not name; return those missed twice."""
+    with changes.turn(now=at):
+        # What began after the request was sent cannot be in its answer.
+        missing = Conference.objects.filter(account=account, ended_at=None, started_at__lt=at)
+        missing = missing.exclude(telnyx_id__in=list(named))
+        again = missing.filter(missing_since__lte=at - SECOND_LOOK)
+        suspects = list(again.order_by("missing_since").values_list("telnyx_id", flat=True))
+        missing.filter(missing_since=None).update(missing_since=at)
     return suspects
 
 
-@transaction.atomic
 def end_conference(*, account: Account, telnyx_id: str, reason: str, at: datetime) -> None:
     """End a conference that Telnyx no longer knows."""
-    version = changes.advance(now=at)
     facts: Facts = {"ended": [stamp(occurred_at=at, event_id=READING), reason]}
-    project(
-        account=account,
-        observations=[Observation(conference_id=telnyx_id, conference=facts)],
-        version=version,
-        now=at,
-    )
+    observation = Observation(conference_id=telnyx_id, conference=facts)
+    with changes.turn(now=at) as turn:
+        turn.changed |= project(account=account, observations=[observation], version=turn.version)
 
 
-@transaction.atomic
 def note_participants(*, conference: Conference, reads: list[ParticipantRead], at: datetime) -> list[str]:
     """Put a conference's participants on the board; return the call_control_ids missed for the second time."""
-    version = changes.advance(now=at)
-    account = conference.account
-    mark = stamp(occurred_at=at, event_id=READING)
-    by_id = {read.call_control_id: read for read in reads}
-    known = set(
-        Leg.objects.filter(account=account, call_control_id__in=by_id).values_list("call_control_id", flat=True)
-    )
-    unknown: list[Observation] = []
-    for read in reads:
-        if read.call_control_id not in known:
-            facts: Facts = {"seen": [mark, True], "call_leg_id": [mark, read.call_leg_id]}
-            unknown.append(Observation(call_control_id=read.call_control_id, leg=facts))
-    project(account=account, observations=unknown, version=version, now=at)
-    conference.refresh_from_db()
-    legs = {leg.call_control_id: leg for leg in Leg.objects.filter(account=account, call_control_id__in=by_id)}
-    stays = {stay.leg.call_control_id: stay for stay in conference.participants.select_related("leg")}
-    changed = _note_present(conference, by_id, legs, stays, at=at)
-    absent = [stay for key, stay in stays.items() if stay.present and key not in by_id and _began_before(stay, at)]
-    suspects = [stay.leg.call_control_id for stay in absent if _missed_before(stay, at)]
-    for stay in absent:
-        stay.missing_since = stay.missing_since or at
-    save_rows(Participant, list(stays.values()))
-    conference.participants_read_at = at
-    conference.save(update_fields=["participants_read_at"])
-    if changed:
-        touch(conferences=[conference.pk], version=version)
+    with changes.turn(now=at) as turn:
+        turn.changed |= _note_new_legs(conference.account, reads, at=at, version=turn.version)
+        conference.refresh_from_db(fields=["ended_at"])
+        stays = {stay.leg.call_control_id: stay for stay in conference.participants.select_related("leg")}
+        before = {key: _shown(stay) for key, stay in stays.items()}
+        _note_named(conference, reads, stays, at=at)
+        suspects = _note_absent(conference, reads, stays, at=at)
+        save_rows(Participant, list(stays.values()))
+        Conference.objects.filter(pk=conference.pk).update(participants_read_at=at)
+        if any(_shown(stay) != before.get(key) for key, stay in stays.items()):
+            touch(conferences=[conference.pk], version=turn.version)
+            turn.changed = True
     return suspects
 
 
-def _note_present(
-    conference: Conference,
-    reads: dict[str, ParticipantRead],
-    legs: dict[str, Leg],
-    stays: dict[str, Participant],
-    *,
-    at: datetime,
-) -> bool:
-    """Update the stays that a reading names; say whether anything that shows has changed."""
-    changed = False
-    for key, read in reads.items():
-        stay = stays.get(key)
-        if stay is None:
-            stay = stays[key] = Participant(account=conference.account, conference=conference, leg=legs[key])
-        before = (stay.present, stay.muted, stay.on_hold, stay.whisper_call_control_ids)
+def take_out(*, conference: Conference, call_control_ids: Iterable[str], at: datetime) -> None:
+    """Take out participants whose calls are dead, though no event said so."""
+    with changes.turn(now=at) as turn:
+        found = Q(leg__call_control_id__in=list(call_control_ids), present=True)
+        stays = list(conference.participants.filter(found).select_related("leg"))
+        for stay in stays:
+            _gone(stay, conference=conference, at=at)
+        save_rows(Participant, stays)
+        if stays:
+            touch(conferences=[conference.pk], version=turn.version)
+            turn.changed = True
+
+
+def _note_new_legs(account: Account, reads: list[ParticipantRead], *, at: datetime, version: int) -> bool:
+    mark = stamp(occurred_at=at, event_id=READING)
+    named = [read.call_control_id for read in reads]
+    known = set(
+        Leg.objects.filter(account=account, call_control_id__in=named).values_list("call_control_id", flat=True)
+    )
+    observations = [
+        Observation(
+            call_control_id=read.call_control_id,
+            leg={"seen": [mark, True], "call_leg_id": [mark, read.call_leg_id]},
+        )
+        for read in reads
+        if read.call_control_id not in known and read.status != "left"
+    ]
+    return project(account=account, observations=observations, version=version)
+
+
+def _note_named(
+    conference: Conference, reads: list[ParticipantRead], stays: dict[str, Participant], *, at: datetime
+) -> None:
+    """Update the stays that a reading names; who rejoined is named twice, and the one inside counts."""
+    inside = {read.call_control_id: read for read in reads if read.status != "left"}
+    for read in reads:
+        stay = stays.get(read.call_control_id)
+        if read.status == "left" and read.call_control_id not in inside and stay is not None and stay.present:
+            _gone(stay, conference=conference, at=at)
+    legs = _legs(conference.account, inside.keys() - stays.keys())
+    mark = stamp(occurred_at=at, event_id=READING)
+    for key, read in inside.items():
+        if key not in stays:
+            stays[key] = Participant(account=conference.account, conference=conference, leg=legs[key])
+        stay = stays[key]
+        merge(stay.facts, {"listed": [mark, True]})
         stay.listed_at, stay.read_at, stay.missing_since = at, at, None
         stay.muted, stay.on_hold = read.muted, read.on_hold
         stay.whisper_call_control_ids = list(read.whisper_call_control_ids)
-        derive_participant(stay, conference=conference, leg=legs[key])
-        changed |= before != (stay.present, stay.muted, stay.on_hold, stay.whisper_call_control_ids)
-    return changed
+        derive_participant(stay, conference=conference, leg=stay.leg)
 
 
-def _began_before(stay: Participant, at: datetime) -> bool:
+def _legs(account: Account, call_control_ids: Iterable[str]) -> Mapping[str, Leg]:
+    found = Leg.objects.filter(account=account, call_control_id__in=list(call_control_ids))
+    return {leg.call_control_id: leg for leg in found}
+
+
+def _note_absent(
+    conference: Conference, reads: list[ParticipantRead], stays: dict[str, Participant], *, at: datetime
+) -> list[str]:
+    named = {read.call_control_id for read in reads}
+    suspects = []
+    for key, stay in stays.items():
+        if not stay.present or key in named or not _joined_before(stay, at):
+            continue
+        # Somebody who came back meanwhile is missing for the first time again.
+        if stay.missing_since is None or not _joined_before(stay, stay.missing_since):
+            stay.missing_since = at
+        elif stay.missing_since <= at - SECOND_LOOK:
+            suspects.append(key)
+    return suspects
+
+
+def _gone(stay: Participant, *, conference: Conference, at: datetime) -> None:
+    stay.gone_at = at
+    derive_participant(stay, conference=conference, leg=stay.leg)
+
+
+def _joined_before(stay: Participant, at: datetime) -> bool:
     return stay.joined_at is None or stay.joined_at < at
 
 
-def _missed_before(stay: Participant, at: datetime) -> bool:
-    return stay.missing_since is not None and stay.missing_since <= at - SECOND_LOOK
-
-
-@transaction.atomic
-def take_out(*, conference: Conference, call_control_ids: Iterable[str], at: datetime) -> None:
-    """Take out participants whose calls are dead, though no event said so."""
-    version = changes.advance(now=at)
-    stays = list(conference.participants.filter(leg__call_control_id__in=list(call_control_ids)).select_related("leg"))
-    for stay in stays:
-        stay.gone_at = at
-        derive_participant(stay, conference=conference, leg=stay.leg)
-    save_rows(Participant, stays)
-    touch(conferences=[conference.pk], version=version)
+def _shown(stay: Participant) -> object:
+    return PARTICIPANT_SHOWN(stay), stay.muted, stay.on_hold, stay.whisper_call_control_ids

@@ -1,14 +1,15 @@
 """Events and listings → rows: load the registers concerned, merge, derive the columns, write back in bulk.
 
 The only module that writes conferences, legs and participants. It runs inside the caller's transaction, after
-changes.advance() has taken the version lock, so two writers never merge the same registers at once.
+changes.turn() has taken the version lock, so two writers never merge the same registers at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 from django.db import models
@@ -29,12 +30,24 @@ IDENTITY = frozenset(
 )  # fmt: skip
 
 
-@dataclass
+# What of a row can be seen somewhere; a change of anything else (a later stamp on the same value) is only stored.
+CONFERENCE_SHOWN = attrgetter(
+    "name", "connection_id", "team_id", "started_at", "ended_at", "end_reason", "speaker_call_control_id",
+    "speaker_since",
+)  # fmt: skip
+LEG_SHOWN = attrgetter(
+    "connection_id", "direction", "from_address", "to_address", "caller_name", "started_at", "answered_at",
+    "hung_up_at", "hangup_cause", "queue", "enqueued_at", "dequeued_at", "phone_held_since", "party", "evidence",
+    "agent_id",
+)  # fmt: skip
+PARTICIPANT_SHOWN = attrgetter("present", "joined_at", "left_at")
+
+
+@dataclass(slots=True)
 class Floor:
     """The rows that a batch of observations concerns, and which of them it changed."""
 
     account: Account
-    now: datetime
     conferences: dict[str, Conference] = field(default_factory=dict)
     legs: dict[str, Leg] = field(default_factory=dict)
     participants: dict[tuple[str, str], Participant] = field(default_factory=dict)
@@ -44,17 +57,28 @@ class Floor:
     new_identities: set[str] = field(default_factory=set)
 
 
-def project(*, account: Account, observations: Iterable[Observation], version: int, now: datetime) -> None:
-    """Put observations on the board under a version taken in this transaction."""
+@dataclass(slots=True)
+class Shown:
+    """The rows whose change can be seen, and those that have just come to their end."""
+
+    conferences: list[Conference] = field(default_factory=list)
+    legs: list[Leg] = field(default_factory=list)
+    participants: list[Participant] = field(default_factory=list)
+    ended: list[Conference] = field(default_factory=list)
+    hung_up: list[Leg] = field(default_factory=list)
+
+
+def project(*, account: Account, observations: Iterable[Observation], version: int) -> bool:
+    """Put observations on the board under a turn's version; say whether anything can be seen to have changed."""
     seen = [observation for observation in observations if observation.understood]
     if not seen:
-        return
-    floor = _load(account=account, seen=seen, now=now)
+        return False
+    floor = _load(account=account, seen=seen)
     for observation in seen:
         _merge(floor, observation)
-    _recognise(floor)
-    _derive(floor)
-    _save(floor, version=version)
+    shown = _derive(floor)
+    _save(floor, shown, version=version)
+    return bool(shown.conferences or shown.legs or shown.participants)
 
 
 def touch(*, conferences: Iterable[Any], version: int) -> None:
@@ -62,8 +86,8 @@ def touch(*, conferences: Iterable[Any], version: int) -> None:
     Conference.objects.filter(pk__in=list(conferences)).update(version=version)
 
 
-def _load(*, account: Account, seen: list[Observation], now: datetime) -> Floor:
-    floor = Floor(account=account, now=now)
+def _load(*, account: Account, seen: list[Observation]) -> Floor:
+    floor = Floor(account=account)
     conference_ids = {observation.conference_id for observation in seen} - {""}
     leg_ids = {observation.call_control_id for observation in seen} - {""}
     for conference in Conference.objects.filter(account=account, telnyx_id__in=conference_ids):
@@ -123,29 +147,47 @@ def _recognise(floor: Floor) -> None:
         found = recognise(mark, directory)
         leg = floor.legs[key]
         leg.party, leg.agent_id, leg.evidence = found.party, found.agent_id, found.evidence
-        floor.changed_legs.add(key)
 
 
-def _derive(floor: Floor) -> None:
-    _derive_conferences(floor)
+def _derive(floor: Floor) -> Shown:
+    shown = Shown()
+    before_legs = {key: LEG_SHOWN(floor.legs[key]) for key in floor.changed_legs}
+    _recognise(floor)
+    _derive_conferences(floor, shown)
     for key in floor.changed_legs:
-        derive_leg(floor.legs[key])
+        leg = floor.legs[key]
+        lived = leg.hung_up_at is None
+        derive_leg(leg)
+        if LEG_SHOWN(leg) != before_legs[key]:
+            shown.legs.append(leg)
+        if lived and leg.hung_up_at is not None:
+            shown.hung_up.append(leg)
     for conference_id, call_control_id in floor.changed_participants:
-        derive_participant(
-            floor.participants[conference_id, call_control_id],
-            conference=floor.conferences[conference_id],
-            leg=floor.legs[call_control_id],
-        )
+        participant = floor.participants[conference_id, call_control_id]
+        before = PARTICIPANT_SHOWN(participant)
+        derive_participant(participant, conference=floor.conferences[conference_id], leg=floor.legs[call_control_id])
+        if PARTICIPANT_SHOWN(participant) != before:
+            shown.participants.append(participant)
+    return shown
 
 
-def _derive_conferences(floor: Floor) -> None:
+def _derive_conferences(floor: Floor, shown: Shown) -> None:
     changed = [floor.conferences[key] for key in floor.changed_conferences]
-    wanted = {text(conference.facts, "connection_id") for conference in changed} - {""}
-    teams: dict[str, int | None] = dict(
-        Connection.objects.filter(account=floor.account, connection_id__in=wanted).values_list("connection_id", "team")
-    )
+    teams = _teams(floor.account, {text(conference.facts, "connection_id") for conference in changed} - {""})
     for conference in changed:
+        before, lived = CONFERENCE_SHOWN(conference), conference.ended_at is None
         derive_conference(conference, teams=teams)
+        if CONFERENCE_SHOWN(conference) != before:
+            shown.conferences.append(conference)
+        if lived and conference.ended_at is not None:
+            shown.ended.append(conference)
+
+
+def _teams(account: Account, connection_ids: set[str]) -> Mapping[str, int | None]:
+    if not connection_ids:
+        return {}
+    connections = Connection.objects.filter(account=account, connection_id__in=connection_ids)
+    return dict(connections.values_list("connection_id", "team"))
 
 
 def derive_conference(conference: Conference, *, teams: Mapping[str, int | None]) -> None:
@@ -188,38 +230,36 @@ def derive_participant(participant: Participant, *, conference: Conference, leg:
     """Set a stay's columns: present while the newest evidence says so and neither side has ended."""
     facts: Facts = participant.facts
     word, at = text(facts, "presence"), moment(facts, "presence")
-    participant.joined_at = moment(facts, "joined") or participant.listed_at
+    participant.joined_at = moment(facts, "joined") or moment(facts, "listed")
     participant.left_at = at if word == "left" else None
     present = word == "joined"
     listed, gone = participant.listed_at, participant.gone_at
     if listed is not None and (at is None or listed > at + LISTING_MARGIN):
         present = True
+        participant.left_at = None
     if gone is not None and (at is None or gone > at) and (listed is None or gone > listed):
         present = False
         participant.left_at = gone
     participant.present = present and conference.ended_at is None and leg.hung_up_at is None
 
 
-def _save(floor: Floor, *, version: int) -> None:
-    conferences = [floor.conferences[key] for key in floor.changed_conferences]
-    legs = [floor.legs[key] for key in floor.changed_legs]
-    for conference in conferences:
+def _save(floor: Floor, shown: Shown, *, version: int) -> None:
+    for conference in shown.conferences:
         conference.version = version
-    save_rows(Conference, conferences)
-    save_rows(Leg, legs)
+    save_rows(Conference, [floor.conferences[key] for key in floor.changed_conferences])
+    save_rows(Leg, [floor.legs[key] for key in floor.changed_legs])
     save_rows(Participant, [floor.participants[key] for key in floor.changed_participants])
-    clear_presence(conferences=conferences, legs=legs)
-    touched = {conference_id for conference_id, _ in floor.changed_participants} - floor.changed_conferences
-    concerned = {floor.conferences[key].pk for key in touched}
-    concerned |= conferences_of(legs)
+    clear_presence(conferences=shown.ended, legs=shown.hung_up)
+    concerned = {participant.conference_id for participant in shown.participants} | conferences_of(shown.legs)
+    concerned -= {conference.pk for conference in shown.conferences}
     if concerned:
         touch(conferences=concerned, version=version)
 
 
 def clear_presence(*, conferences: Iterable[Conference], legs: Iterable[Leg]) -> None:
-    """Take out everyone who was in an ended conference, and every leg that hung up."""
-    ended = [conference.pk for conference in conferences if conference.ended_at is not None]
-    hung_up = [leg.pk for leg in legs if leg.hung_up_at is not None]
+    """Take out everyone who was in a conference that has ended, and every leg that hung up."""
+    ended = [conference.pk for conference in conferences]
+    hung_up = [leg.pk for leg in legs]
     if ended:
         Participant.objects.filter(conference__in=ended, present=True).update(present=False)
     if hung_up:

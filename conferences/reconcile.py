@@ -1,21 +1,25 @@
 """Asks Telnyx what is true: names for stubs, ghosts that no event ended, participants that no event named.
 
 Existence comes from paged listings, which are cheap; participants are read where a supervisor is inside, then for
-conferences never read, then in rotation, under the account's cap of reads per second. Nothing is ever removed because
-time has passed: only because Telnyx says that it is gone.
+conferences never read, then in rotation. Every request counts against the account's cap of reads per second, the pages
+of a listing too. Nothing is ever removed because time has passed: only because Telnyx says that it is gone.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
-from .listings import SECOND_LOOK, end_conference, note_conferences, note_participants, take_out
+from .listings import SECOND_LOOK, end_conference, note_conferences, note_missing, note_participants, take_out
 from .models import Account, Conference, Leg, SupervisorSession
-from .telnyx.client import Client, Rejected, Unanswered
+from .telnyx.client import Client, ConferencePage, ConferenceRead, Rejected, Unanswered
 
 LISTING_EVERY = timedelta(seconds=15)
 # Soon enough for the second look at what a listing missed.
@@ -23,11 +27,25 @@ SECOND_LISTING_AFTER = timedelta(seconds=6)
 SUPERVISED_EVERY = timedelta(seconds=5)
 ROTATION_EVERY = timedelta(seconds=60)
 STUB_AFTER = timedelta(seconds=1)
+QUESTION_AGAIN_AFTER = timedelta(seconds=60)
 BRIDGED_FOR = timedelta(seconds=60)
+LONGEST_CALL = timedelta(hours=4)
+# From so many suspects on, pages of ended conferences are cheaper than asking for each.
+MANY_SUSPECTS = 8
+ENDED_PAGES = 4
 
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class Listing:
+    """A listing under way: when its first page was asked for, and whom its pages have named so far."""
+
+    at: datetime
+    pages: Iterator[ConferencePage]
+    named: set[str] = field(default_factory=set)
 
 
 class Reconciler:
@@ -37,8 +55,11 @@ class Reconciler:
         self._account = account
         self._client = client
         self._clock = clock
+        self._listing: Listing | None = None
         self._listed_at: datetime | None = None
         self._listing_due: datetime | None = None
+        self._suspects: deque[str] = deque()
+        self._questioned: dict[str, datetime] = {}
         self._spare_reads = 0.0
         self._counted_at: datetime | None = None
 
@@ -47,63 +68,119 @@ class Reconciler:
         now = self._clock()
         self._earn(now, cap=float(reads_per_second))
         try:
-            if self._listing_is_due(now):
-                self.list_conferences()
-            while self._spare_reads >= 1 and (conference := self._next_to_read(self._clock())) is not None:
-                self._spare_reads -= 1
-                self.read_participants(conference)
+            while self._spare_reads >= 1 and self._client.may_read and self._read_next():
+                pass
         except (Rejected, Unanswered) as error:
             self._spare_reads = 0
+            self._listing = None
             self._listing_due = now + SECOND_LISTING_AFTER
             self._say(_problem(error))
 
-    def list_conferences(self) -> None:
-        """Compare which conferences exist; end those that Telnyx no longer knows."""
-        at = self._clock()
-        reads = list(self._client.live_conferences())
-        self._spare_reads -= 1 + len(reads) // 250
-        suspects = note_conferences(account=self._account, reads=reads, at=at, complete=True)
-        for telnyx_id in suspects:
-            self._question(telnyx_id)
-        missing = Conference.objects.filter(account=self._account, ended_at=None).exclude(missing_since=None)
-        self._listed_at = at
-        self._listing_due = at + (SECOND_LISTING_AFTER if missing.exists() else LISTING_EVERY)
-        self._say("", checked_at=at)
+    def _read_next(self) -> bool:
+        """Send the most urgent request; say whether there was one."""
+        now = self._clock()
+        if (supervised := self._supervised(now)) is not None:
+            self._read_participants(supervised)
+        elif self._listing is not None or self._listing_is_due(now):
+            self._list_on(now)
+        elif self._suspects:
+            self._question(self._suspects.popleft())
+        elif (conference := self._next_in_rotation(now)) is not None:
+            self._read_participants(conference)
+        else:
+            return False
+        return True
 
-    def read_participants(self, conference: Conference) -> None:
+    # --- which conferences exist --------------------------------------------------------------------------------------
+
+    def _listing_is_due(self, now: datetime) -> bool:
+        if self._listing_due is None or now >= self._listing_due:
+            return True
+        if self._listed_at is not None and now - self._listed_at < STUB_AFTER:
+            return False
+        # A stub has no name yet; one that a listing has already missed waits for the next regular one.
+        return self._live().filter(read_at=None, missing_since=None).exists()
+
+    def _list_on(self, now: datetime) -> None:
+        """Read one more page; after the last, look at what the listing did not name."""
+        listing = self._listing = self._listing or Listing(at=now, pages=self._client.conference_pages("in_progress"))
+        self._spare_reads -= 1
+        page = next(listing.pages)
+        listing.named.update(read.id for read in page.conferences)
+        note_conferences(account=self._account, reads=page.conferences, at=now)
+        if page.last:
+            self._listing = None
+            self._listed(listing)
+
+    def _listed(self, listing: Listing) -> None:
+        suspects = note_missing(account=self._account, named=listing.named, at=listing.at)
+        again = listing.at - QUESTION_AGAIN_AFTER
+        self._questioned = {key: at for key, at in self._questioned.items() if at > again}
+        self._suspects = deque(key for key in suspects if key not in self._questioned)
+        if len(self._suspects) >= MANY_SUSPECTS:
+            self._look_among_ended()
+        missing = self._live().exclude(missing_since=None).exclude(telnyx_id__in=self._questioned)
+        self._listed_at = listing.at
+        self._listing_due = listing.at + (SECOND_LISTING_AFTER if missing.exists() else LISTING_EVERY)
+        self._say("", checked_at=listing.at)
+
+    def _look_among_ended(self) -> None:
+        """End many at once: after an outage hundreds of conferences may have ended unheard."""
+        suspects, at = set(self._suspects), self._clock()
+        for number, page in enumerate(self._client.conference_pages("completed"), start=1):
+            self._spare_reads -= 1
+            ended = [read for read in page.conferences if read.id in suspects]
+            note_conferences(account=self._account, reads=ended, at=at)
+            suspects -= {read.id for read in ended}
+            if not suspects or number == ENDED_PAGES:
+                break
+        self._suspects = deque(key for key in self._suspects if key in suspects)
+
+    def _question(self, telnyx_id: str) -> None:
+        """End a conference only if Telnyx says that it is over, or does not know it and all its calls are dead."""
+        at = self._clock()
+        self._questioned[telnyx_id] = at
+        read = self._ask_for(telnyx_id)
+        if read is not None:
+            note_conferences(account=self._account, reads=[read], at=at)
+            return
+        legs = Leg.objects.filter(
+            account=self._account, participations__conference__telnyx_id=telnyx_id, participations__present=True
+        )
+        if not any(self._is_alive(leg) for leg in legs.values_list("call_control_id", flat=True)):
+            end_conference(account=self._account, telnyx_id=telnyx_id, reason="not_found", at=at)
+
+    def _ask_for(self, telnyx_id: str) -> ConferenceRead | None:
+        """Read one conference; None where Telnyx does not know it, here or in this region."""
+        if not is_uuid(telnyx_id):
+            return None  # an id that Telnyx never gave, or a name: nothing can be asked about it
+        self._spare_reads -= 1
+        try:
+            return self._client.conference(telnyx_id)
+        except Rejected as error:
+            if error.status != 404:
+                raise
+            return None
+
+    # --- who is in them -----------------------------------------------------------------------------------------------
+
+    def _read_participants(self, conference: Conference) -> None:
         """Compare who is in a conference; take out those whose calls are dead."""
         at = self._clock()
+        conference.account = self._account
+        self._spare_reads -= 1
         try:
-            reads = self._client.participants(conference.telnyx_id)
+            reads = self._client.participants(conference.telnyx_id, with_left=True)
         except Rejected as error:
             if error.status not in {404, 422}:
                 raise
             # Gone, or in another region: the listing and the calls themselves decide, not this answer.
             Conference.objects.filter(pk=conference.pk).update(participants_read_at=at)
-            self._question(conference.telnyx_id)
             return
         suspects = note_participants(conference=conference, reads=reads, at=at)
         dead = [leg for leg in suspects if not self._is_alive(leg)]
         if dead:
             take_out(conference=conference, call_control_ids=dead, at=at)
-
-    def _question(self, telnyx_id: str) -> None:
-        """End a conference only if Telnyx says that it is over, or does not know it and all its calls are dead."""
-        at = self._clock()
-        try:
-            read = self._client.conference(telnyx_id)
-        except Rejected as error:
-            if error.status != 404:
-                raise
-            legs = Leg.objects.filter(
-                participations__conference__telnyx_id=telnyx_id,
-                participations__present=True,
-                account=self._account,
-            )
-            if not any(self._is_alive(leg) for leg in legs.values_list("call_control_id", flat=True)):
-                end_conference(account=self._account, telnyx_id=telnyx_id, reason="not_found", at=at)
-            return
-        note_conferences(account=self._account, reads=[read], at=at, complete=False)
 
     def _is_alive(self, call_control_id: str) -> bool:
         self._spare_reads -= 1
@@ -114,32 +191,37 @@ class Reconciler:
                 raise
             return False
 
-    def _listing_is_due(self, now: datetime) -> bool:
-        if self._listing_due is None or now >= self._listing_due:
-            return True
-        if self._listed_at is not None and now - self._listed_at < STUB_AFTER:
-            return False
-        return Conference.objects.filter(account=self._account, ended_at=None, read_at=None).exists()
-
-    def _next_to_read(self, now: datetime) -> Conference | None:
-        live = Conference.objects.filter(account=self._account, ended_at=None).exclude(read_at=None)
+    def _supervised(self, now: datetime) -> Conference | None:
         inside = SupervisorSession.objects.filter(ended_at=None).values("conference")
-        due = (
-            Q(participants_read_at=None)
-            | Q(pk__in=inside, participants_read_at__lt=now - SUPERVISED_EVERY)
-            | Q(
+        due = self._readable().filter(pk__in=inside, participants_read_at__lt=now - SUPERVISED_EVERY)
+        return due.order_by("participants_read_at").first()
+
+    def _next_in_rotation(self, now: datetime) -> Conference | None:
+        readable = self._readable()
+        return (
+            readable.filter(participants_read_at=None).first()
+            or readable.filter(
                 participants__missing_since__isnull=False,
                 participants__present=True,
-                participants_read_at__lt=now - SECOND_LOOK,
-            )
-            | Q(participants_read_at__lt=now - ROTATION_EVERY)
+                participants_read_at__lte=now - SECOND_LOOK,
+            ).first()
+            or readable.filter(participants_read_at__lt=now - ROTATION_EVERY).order_by("participants_read_at").first()
         )
-        supervised = live.filter(pk__in=inside, participants_read_at__lt=now - SUPERVISED_EVERY).first()
-        return supervised or live.filter(due).order_by(F("participants_read_at").asc(nulls_first=True)).first()
+
+    def _live(self) -> QuerySet[Conference]:
+        return Conference.objects.filter(account=self._account, ended_at=None)
+
+    def _readable(self) -> QuerySet[Conference]:
+        """Live conferences that Telnyx has named: only those have an id that can be asked about."""
+        return self._live().exclude(read_at=None).order_by("started_at")
+
+    # --- bookkeeping --------------------------------------------------------------------------------------------------
 
     def _earn(self, now: datetime, *, cap: float) -> None:
         """Add the reads that the cap allows since the last look; at most one second's worth is saved up."""
-        if self._counted_at is not None:
+        if self._counted_at is None:
+            self._spare_reads = 1.0
+        else:
             elapsed = (now - self._counted_at).total_seconds()
             self._spare_reads = min(cap, self._spare_reads + cap * elapsed)
         self._counted_at = now
@@ -153,13 +235,22 @@ class Reconciler:
         Account.objects.filter(pk=self._account.pk).update(**fields)
 
 
+def is_uuid(text: str) -> bool:
+    """Say whether an id is one that Telnyx gives to conferences; only about those can it be asked."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
 def note_bridged_calls(*, account: Account, now: datetime) -> None:
     """Notice calls that are bridged without a conference: Floorline cannot supervise them, and says so."""
     bridged = Leg.objects.filter(
         account=account,
         hung_up_at=None,
         bridged_at__lt=now - BRIDGED_FOR,
-        bridged_at__gt=now - timedelta(hours=4),
+        bridged_at__gt=now - LONGEST_CALL,
         participations=None,
     )
     if bridged.exists():
@@ -168,9 +259,9 @@ def note_bridged_calls(*, account: Account, now: datetime) -> None:
 
 def _problem(error: Rejected | Unanswered) -> str:
     if isinstance(error, Unanswered):
-        return "Telnyx does not answer."
+        return _("Telnyx does not answer.")
     if error.status in {401, 403}:
-        return "Telnyx refuses the API key. Check TELNYX_API_KEY, or the key of this account."
+        return _("Telnyx refuses the API key. Check TELNYX_API_KEY, or the key of this account.")
     if error.status == 429:
-        return "Telnyx' rate limit is reached; reading slows down."
-    return f"Telnyx refused a reading (HTTP {error.status} {error.code})."
+        return _("Telnyx' rate limit is reached; reading slows down.")
+    return _("Telnyx refused a reading (HTTP %(status)s %(code)s).") % {"status": error.status, "code": error.code}

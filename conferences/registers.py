@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 Facts = dict[str, list[object]]
 
 # The first word stands: an end cannot be taken back, and the first sight only moves to an earlier one.
-EARLIEST = frozenset({"seen", "created", "ended", "initiated", "answered", "bridged", "hungup"})
+EARLIEST = frozenset({"seen", "listed", "created", "ended", "initiated", "answered", "bridged", "hungup"})
 
 
 def stamp(*, occurred_at: datetime, event_id: str, rank: int = 0) -> str:

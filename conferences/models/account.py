@@ -114,14 +114,18 @@ class Account(models.Model):
 
     def credentials(self) -> Credentials:
         """Return what the row says, completed from the environment."""
-        stored = tuple(key.strip() for key in self.public_keys.replace(",", "\n").splitlines() if key.strip())
         return Credentials(
             api_base=settings.TELNYX_API_BASE,
             api_key=self.api_key or settings.TELNYX_API_KEY,
-            public_keys=stored or tuple(settings.TELNYX_PUBLIC_KEYS),
+            public_keys=self.public_keys_in_force(),
             ear_connection_id=self.ear_connection_id or settings.TELNYX_CONNECTION_ID,
             from_number=self.from_number or settings.TELNYX_FROM_NUMBER,
         )
+
+    def public_keys_in_force(self) -> tuple[str, ...]:
+        """Return the keys that this account's webhooks may be signed with."""
+        stored = tuple(key.strip() for key in self.public_keys.replace(",", "\n").splitlines() if key.strip())
+        return stored or tuple(settings.TELNYX_PUBLIC_KEYS)
 
 
 class Connection(models.Model):

@@ -10,10 +10,11 @@ API reference: https://developers.telnyx.com/api-reference/conference-commands/u
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NewType
+from typing import Any, Literal, NewType
 from urllib.parse import quote
 from uuid import UUID
 
@@ -26,6 +27,9 @@ CONNECT_SECONDS = 3.05
 READ_SECONDS = 8.0
 COMMAND_READ_SECONDS = 4.0
 PAGE_SIZE = 250
+MAX_PAGES = 200  # fifty thousand conferences at once; a number of pages beyond that is a mistake
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_REST_SECONDS = 60
 
 # A supervisor's own leg; only conferences.supervision makes one, from the ear it has pinned.
 MyLeg = NewType("MyLeg", str)
@@ -96,6 +100,14 @@ class ConferenceRead:
 
 
 @dataclass(frozen=True, slots=True)
+class ConferencePage:
+    """One page of a listing."""
+
+    conferences: list[ConferenceRead]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ParticipantRead:
     """A participant as Telnyx lists it. There is no role in it; muted and the whisper list are all it tells."""
 
@@ -113,6 +125,7 @@ class CallRead:
 
     call_control_id: str
     is_alive: bool
+    client_state: str = ""
 
 
 class Client:
@@ -121,6 +134,7 @@ class Client:
     def __init__(self, *, api_base: str, api_key: str, region: str = "") -> None:
         self._base = api_base
         self._region = {"region": region} if region else {}
+        self._reads_rest_until = 0.0
         self._session = requests.Session()
         # No proxies, .netrc or CA bundles from the environment: the API key goes to api_base and nowhere else.
         self._session.trust_env = False
@@ -205,29 +219,38 @@ class Client:
 
     # --- reads --------------------------------------------------------------------------------------------------------
 
-    def live_conferences(self) -> Iterator[ConferenceRead]:
-        """Yield every conference in progress, page by page."""
-        for item in self._pages("/conferences", {"filter[status]": "in_progress", **self._region}):
-            yield _conference_read(item)
+    def conference_pages(self, status: Literal["in_progress", "completed"]) -> Iterator[ConferencePage]:
+        """Yield pages of conferences, the newest first; each page is one request, sent when it is asked for."""
+        for items, last in self._pages("/conferences", {"filter[status]": status, **self._region}):
+            yield ConferencePage([_conference_read(item) for item in items], last)
 
     def conference(self, conference_id: str) -> ConferenceRead:
         """Read one conference. Raises Rejected (404) where Telnyx does not know it, or not in this region."""
         answer = self._read(f"/conferences/{_conference(conference_id)}", self._region)
-        return _conference_read(_mapping(answer.get("data")))
+        read = _conference_read(_mapping(answer.get("data")))
+        if read.id != _conference(conference_id):
+            raise Unanswered("the answer is not about this conference")
+        return read
 
-    def participants(self, conference_id: str) -> list[ParticipantRead]:
-        """Read who is in a conference; those who left are not named."""
+    def participants(self, conference_id: str, *, with_left: bool = False) -> list[ParticipantRead]:
+        """Read who is in a conference, and where asked for, who of those who left Telnyx still names."""
         path = f"/conferences/{_conference(conference_id)}/participants"
-        return [
-            participant
-            for item in self._pages(path, self._region)
-            if (participant := _participant_read(item)).status != "left" and participant.call_control_id
-        ]
+        named = [_participant_read(item) for items, _ in self._pages(path, self._region) for item in items]
+        return [read for read in named if read.call_control_id and (with_left or read.status != "left")]
 
     def call(self, call_control_id: str) -> CallRead:
-        """Read whether a call is alive."""
+        """Read whether a call is alive. Raises Unanswered where the answer does not say."""
         data = _mapping(self._read(f"/calls/{_segment(call_control_id)}", {}).get("data"))
-        return CallRead(call_control_id=call_control_id, is_alive=data.get("is_alive") is True)
+        alive = data.get("is_alive")
+        if not isinstance(alive, bool):
+            raise Unanswered("the answer does not say whether the call is alive")
+        state = clean_text(data.get("client_state"), limit=4000)
+        return CallRead(call_control_id=call_control_id, is_alive=alive, client_state=state)
+
+    @property
+    def may_read(self) -> bool:
+        """Say whether half of Telnyx' rate limit is left: the other half is the call flow's, and our commands'."""
+        return time.monotonic() >= self._reads_rest_until
 
     # --- transport ----------------------------------------------------------------------------------------------------
 
@@ -237,15 +260,27 @@ class Client:
     def _read(self, path: str, query: Mapping[str, str | int]) -> Mapping[str, Any]:
         return self._send("GET", path, query=query, read_seconds=READ_SECONDS)
 
-    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
-        number, total = 1, 1
-        while number <= total:
+    def _note_rate_limit(self, headers: Mapping[str, str]) -> None:
+        limit, left = _number(headers.get("x-ratelimit-limit")), _number(headers.get("x-ratelimit-remaining"))
+        if limit and left is not None and left <= limit / 2:
+            seconds = min(_number(headers.get("x-ratelimit-reset")) or 1, MAX_REST_SECONDS)
+            self._reads_rest_until = time.monotonic() + seconds
+
+    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[tuple[list[Mapping[str, Any]], bool]]:
+        """Yield each page and whether it is the last.
+
+        Raises Unanswered where an answer is no list: it must not pass for an empty one.
+        """
+        for number in range(1, MAX_PAGES + 1):
             answer = self._read(path, {**query, "page[number]": number, "page[size]": PAGE_SIZE})
-            for item in answer.get("data") or []:
-                yield _mapping(item)
+            data = answer.get("data")
+            if not isinstance(data, list):
+                raise Unanswered("the answer holds no list")
             pages = _mapping(answer.get("meta")).get("total_pages")
-            total = pages if isinstance(pages, int) else 1
-            number += 1
+            last = not data or not isinstance(pages, int) or number >= pages
+            yield [_mapping(item) for item in data], last
+            if last:
+                return
 
     def _send(
         self,
@@ -256,21 +291,25 @@ class Client:
         json_body: Mapping[str, object] | None = None,
         query: Mapping[str, str | int] | None = None,
     ) -> Mapping[str, Any]:
+        deadline = time.monotonic() + CONNECT_SECONDS + 2 * read_seconds
         try:
-            response = self._session.request(
+            with self._session.request(
                 method,
                 self._base + path,
                 json=json_body,
                 params=query,
                 timeout=(CONNECT_SECONDS, read_seconds),
                 allow_redirects=False,
-            )
-            status, text = response.status_code, response.text
+                stream=True,
+            ) as response:
+                status = response.status_code
+                self._note_rate_limit(response.headers)
+                body = _body(response, deadline=deadline)
         except requests.RequestException as error:
             raise Unanswered(type(error).__name__) from error
         if status >= 500:
             raise Unanswered(f"HTTP {status}")
-        document = _document(text)
+        document = _document(body)
         if status >= 300:
             raise _rejection(status, document)
         return document
@@ -283,9 +322,23 @@ def _role_fields(role: SupervisorRole) -> dict[str, object]:
     return fields
 
 
-def _document(text: str) -> Mapping[str, Any]:
+def _body(response: requests.Response, *, deadline: float) -> bytes:
+    """Read an answer; the read time-out alone would let one that drips go on for ever."""
+    body = bytearray()
+    for chunk in response.iter_content(65536):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+            raise Unanswered("the answer is too long, or too slow")
+    return bytes(body)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _document(body: bytes) -> Mapping[str, Any]:
     try:
-        return _mapping(json.loads(text))
+        return _mapping(json.loads(body))
     except (ValueError, RecursionError):
         return {}
 

@@ -77,19 +77,17 @@ def verify(
 
 def parse(*, body: bytes, received_at: datetime) -> Event:
     """Read a verified body; whatever it holds comes back as an Event, never as an exception."""
-    digest = hashlib.sha256(body).hexdigest()
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        return _unreadable(digest, received_at, type(error).__name__)
+        return _unreadable(body, received_at, type(error).__name__)
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, dict) or not isinstance(data.get("event_type"), str):
-        return _unreadable(digest, received_at, "not an event")
+        return _unreadable(body, received_at, "not an event")
     payload = data.get("payload")
     payload = payload if isinstance(payload, dict) else {}
-    event_id = clean_text(data.get("id"), limit=MAX_ID_LENGTH)
     return Event(
-        id=event_id or f"sha256:{digest}",
+        id=_event_id(data.get("id")) or _digest(body),
         type=clean_text(data["event_type"], limit=100),
         # data.occurred_at, or inside the payload for some conference events, or when it came.
         occurred_at=(
@@ -101,8 +99,17 @@ def parse(*, body: bytes, received_at: datetime) -> Event:
     )
 
 
-def _unreadable(digest: str, received_at: datetime, problem: str) -> Event:
-    return Event(id=f"sha256:{digest}", type="", occurred_at=received_at, payload={}, problem=problem)
+def _unreadable(body: bytes, received_at: datetime, problem: str) -> Event:
+    return Event(id=_digest(body), type="", occurred_at=received_at, payload={}, problem=problem)
+
+
+def _event_id(value: object) -> str:
+    """Return an event's id if it can be stored as it is: shortened or cleaned, two events could share one."""
+    return value if isinstance(value, str) and value == clean_text(value, limit=MAX_ID_LENGTH) else ""
+
+
+def _digest(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
 def clean_text(value: object, *, limit: int) -> str:

@@ -1,0 +1,159 @@
+"""One batch of verified webhooks → one transaction: the rows as they came, and what they change on the board."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from . import changes
+from .models import Account, WebhookEvent
+from .observations import Observation, ids, observe
+from .projection import project
+from .telnyx.inbound import Event, parse
+
+WRITER_WAIT_MS = 1500  # for a lock; Telnyx waits two seconds for its answer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A verified webhook on its way to the database."""
+
+    account_id: int
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(slots=True)
+class Reading:
+    """A webhook as read, before any lock is taken; `problem` says why it cannot be put on the board."""
+
+    received: Received
+    event: Event
+    observation: Observation
+    problem: str = ""
+
+    @property
+    def state(self) -> WebhookEvent.State:
+        if self.event.problem:
+            return WebhookEvent.State.UNREADABLE
+        if self.problem:
+            return WebhookEvent.State.FAILED
+        return WebhookEvent.State.PROJECTED if self.observation.understood else WebhookEvent.State.UNKNOWN
+
+
+def read(received: Received) -> Reading:
+    """Read a webhook; whatever it holds, this does not fail."""
+    event = parse(body=received.body, received_at=received.received_at)
+    try:
+        return Reading(received, event, observe(event))
+    except Exception as error:
+        # One event that nobody foresaw must not keep its whole batch from being stored and acknowledged.
+        logger.exception("a webhook of type %s could not be understood", event.type)
+        return Reading(received, event, Observation(), problem=type(error).__name__)
+
+
+def open_connection() -> None:
+    """Open this thread's connection, and let it wait for a lock no longer than Telnyx waits for an answer."""
+    connection.ensure_connection()
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"PRAGMA busy_timeout = {WRITER_WAIT_MS}")
+        else:
+            cursor.execute(f"SET lock_timeout = {WRITER_WAIT_MS}; SET statement_timeout = {2 * WRITER_WAIT_MS}")
+
+
+def store(batch: Sequence[Received]) -> None:
+    """Write a batch in one transaction. Raises DatabaseError when nothing could be written."""
+    by_account: dict[int, list[Reading]] = {}
+    for received in batch:
+        by_account.setdefault(received.account_id, []).append(read(received))
+    with changes.turn(now=datetime.now(UTC), ingested=True) as turn:
+        # Not the API key: taking webhooks in must not depend on FIELD_KEYS.
+        accounts = Account.objects.defer("api_key").in_bulk(list(by_account))
+        for account_id, readings in by_account.items():
+            new = keep(readings)
+            put_on_board(accounts[account_id], new, turn=turn)
+            _note_failures([reading for reading in new if reading.problem])
+
+
+def keep(readings: Iterable[Reading]) -> list[Reading]:
+    """Insert webhooks as they came, and return those that were not there yet, each once.
+
+    One statement for the whole batch, which the ORM cannot write: it has no RETURNING for rows that met no conflict.
+    """
+    by_id = {(reading.received.account_id, reading.event.id): reading for reading in reversed(list(readings))}
+    rows = [_row(reading) for reading in by_id.values()]
+    places = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {WebhookEvent._meta.db_table} ({', '.join(COLUMNS)}) VALUES {places} "  # noqa: S608 - our own names
+            "ON CONFLICT (account_id, event_id) DO NOTHING RETURNING account_id, event_id",
+            [value for row in rows for value in row],
+        )
+        return [by_id[account_id, event_id] for account_id, event_id in cursor.fetchall()]
+
+
+COLUMNS = (
+    "account_id", "event_id", "event_type", "occurred_at", "received_at",
+    "conference_telnyx_id", "call_control_id", "state", "problem", "body",
+)  # fmt: skip
+
+
+def _row(reading: Reading) -> tuple[str | int | bytes | datetime | None, ...]:
+    received, event = reading.received, reading.event
+    conference_id, call_control_id = ids(event)
+    return (
+        received.account_id,
+        event.id,
+        event.type,
+        connection.ops.adapt_datetimefield_value(event.occurred_at),
+        connection.ops.adapt_datetimefield_value(received.received_at),
+        conference_id,
+        call_control_id,
+        reading.state.value,
+        reading.problem or event.problem,
+        received.body,
+    )
+
+
+def put_on_board(account: Account, readings: Sequence[Reading], *, turn: changes.Turn) -> None:
+    """Project a batch; where that fails, find the poisonous events one by one and write down what was wrong."""
+    if not any(reading.observation.understood for reading in readings):
+        return
+    try:
+        _project(account, readings, turn=turn)
+    except (OperationalError, InterfaceError):
+        raise  # the database itself: nothing of this batch is durable
+    except Exception:
+        logger.exception("a batch of %d webhooks could not be put on the board; trying them singly", len(readings))
+        for reading in readings:
+            _project_alone(account, reading, turn=turn)
+
+
+def _project_alone(account: Account, reading: Reading, *, turn: changes.Turn) -> None:
+    try:
+        _project(account, [reading], turn=turn)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        logger.exception("a webhook of type %s could not be put on the board", reading.event.type)
+        reading.problem = type(error).__name__
+
+
+def _project(account: Account, readings: Iterable[Reading], *, turn: changes.Turn) -> None:
+    with transaction.atomic():
+        observations = (reading.observation for reading in readings)
+        turn.changed |= project(account=account, observations=observations, version=turn.version)
+
+
+def _note_failures(readings: Iterable[Reading]) -> None:
+    for reading in readings:
+        WebhookEvent.objects.filter(account=reading.received.account_id, event_id=reading.event.id).update(
+            state=reading.state, problem=reading.problem
+        )
