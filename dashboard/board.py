@@ -202,9 +202,8 @@ def _waiting(user: User, *, now: datetime) -> QuerySet[Leg]:
     A waiting leg is in no conference yet, so its connection's team decides; a connection of no team is everybody's
     who is in a team at all.
     """
-    waiting = Leg.objects.filter(
-        enqueued_at__gt=now - LONGEST_LEG, dequeued_at=None, hung_up_at=None, enqueued_at__isnull=False
-    )
+    talking = Participant.objects.filter(leg=OuterRef("pk"), present=True)
+    waiting = Leg.objects.filter(~Exists(talking), enqueued_at__gt=now - LONGEST_LEG, dequeued_at=None, hung_up_at=None)
     book: RightsBook = rights_book(user)
     if book.everywhere or book.staff or book.leads:
         return waiting

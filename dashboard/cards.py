@@ -145,7 +145,7 @@ def held(stay: Participant) -> Seen | None:
     if stay.on_hold:
         return Seen(_("on hold"), stay.read_at)
     if stay.leg.phone_held_since:
-        return Seen(_("holds on the phone"), stay.leg.phone_held_since)
+        return Seen(_("phone hold"), stay.leg.phone_held_since)
     return None
 
 

@@ -122,7 +122,7 @@ def _legs(
             name=_name(stay.leg, colleagues),
             party=stay.leg.party,
             party_label=str(stay.leg.get_party_display()),
-            evidence=names.plain(stay.leg.evidence),
+            evidence=names.plain(stay.leg.evidence, limit=26),
             since=stay.joined_at,
             speaking=bool(conference.speaker_call_control_id)
             and stay.leg.call_control_id == conference.speaker_call_control_id,

@@ -79,7 +79,8 @@ def test_the_card_says_who_speaks_only_while_they_are_there(kim: User, new_call:
     call.conference.speaker_since = now
     call.conference.save()
     [card] = board(kim, window=Window(), now=now).rows
-    assert card.speaker and card.speaker.name == "customer"
+    assert card.speaker
+    assert card.speaker.name == "customer"
     Participant.objects.filter(leg=call.customer).update(present=False)
     [card] = board(kim, window=Window(), now=now).rows
     assert card.speaker is None

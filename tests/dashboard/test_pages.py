@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils import timezone
+
+from conferences.models import Account, Conference, Leg, Line, Presence
+from dashboard.board import Window, board, cards
+from dashboard.fragments import Page, row
+
+from .conftest import NewCall
+
+SignIn = Callable[[User], Client]
+HTMX = {"HX-Request": "true"}
+
+
+def test_whoever_is_signed_out_is_sent_to_the_sign_in_page(client: Client) -> None:
+    response = client.get("/")
+    assert (response.status_code, response.headers["Location"]) == (302, "/accounts/login/?next=/")
+
+
+def test_signing_in_leads_to_the_floor_and_out_again(client: Client, kim: User) -> None:
+    response = client.post("/accounts/login/", {"username": "kim", "password": "kim-password"})
+    assert response.headers["Location"] == "/"
+    assert client.get("/").status_code == 200
+    assert client.get("/accounts/logout/").status_code == 405
+    client.post("/accounts/logout/")
+    assert client.get("/").status_code == 302
+
+
+def test_a_wrong_password_is_refused_in_plain_words(client: Client, kim: User) -> None:
+    page = client.post("/accounts/login/", {"username": "kim", "password": "nonsense"}).content.decode()
+    assert "do not fit together" in page
+
+
+def test_every_call_is_a_row_labelled_with_its_name(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    call = new_call("Billing-4312")
+    page = page_of(kim).get("/").content.decode()
+    label = re.search(rf'<tr id="conference-{call.conference.id}"[^>]* aria-labelledby="([^"]+)"', page)
+    assert label
+    assert re.search(rf'id="{label[1]}"[^>]*>Billing-4312</a>', page)
+
+
+def test_names_from_outside_come_out_as_text(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    call = new_call('<img src=x onerror="alert(1)">\u202e' + "x" * 10_000)
+    Conference.objects.filter(id=call.conference.id).update(name='<script>alert("1")</script>\n\u202e' + "x" * 150)
+    for url in ("/", call.url):
+        page = page_of(kim).get(url).content.decode()
+        assert '<script>alert("1")' not in page
+        assert "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;" in page
+        assert "\u202e" not in page
+
+
+def test_no_full_number_and_no_control_id_reaches_the_page(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    call = new_call(number="+4915550100142")
+    for url in ("/", call.url, f"/?conference={call.conference.id}"):
+        page = page_of(kim).get(url).content.decode()
+        assert "5550100" not in page
+        assert call.customer.call_control_id not in page
+
+
+@pytest.mark.parametrize("path", ["/conferences/{id}/", "/?conference={id}"])
+def test_a_call_of_another_team_is_not_found(omar: User, new_call: NewCall, page_of: SignIn, path: str) -> None:
+    assert page_of(omar).get(path.format(id=new_call().conference.id)).status_code == 404
+
+
+def test_a_call_that_does_not_exist_is_not_found(kim: User, page_of: SignIn) -> None:
+    assert page_of(kim).get(f"/conferences/{uuid4()}/").status_code == 404
+    assert page_of(kim).get("/?conference=nonsense").status_code == 404
+
+
+def test_a_stranger_meets_an_empty_floor_that_teaches(omar: User, new_call: NewCall, page_of: SignIn) -> None:
+    new_call("Billing-4312")
+    page = page_of(omar).get("/").content.decode()
+    assert "Billing-4312" not in page
+    assert "No live calls that you may see." in page
+    assert reverse("setup") in page
+
+
+def test_page_and_stream_render_a_row_to_the_same_bytes(kim: User, new_call: NewCall, now: datetime) -> None:
+    call = new_call()
+    page = Page(viewer=kim, window=Window())
+    seen = board(kim, window=Window(), now=now)
+    [again] = cards(kim, [call.conference.id])
+    context = {"board": seen, "page": page, "now": now, "ear": None, "live": False}
+    whole = render_to_string("floor/floor.html", context, request=request_of(kim))
+    assert row(again, page=page, now=now) in whole
+
+
+def request_of(user: User) -> HttpRequest:
+    request = RequestFactory().get("/")
+    request.user = user
+    return request
+
+
+def test_picking_a_call_changes_the_desk_and_the_stream_only(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    call = new_call()
+    answer = page_of(kim).get(f"/?conference={call.conference.id}", headers=HTMX).content.decode()
+    assert re.findall(r'<hx-partial hx-target="#([a-z-]+)"', answer) == ["desk", "stream"]
+    assert f"/stream/?conference={call.conference.id}" in answer
+
+
+def test_htmx_is_told_to_leave_for_the_sign_in_page(client: Client, new_call: NewCall) -> None:
+    response = client.get("/", headers={**HTMX, "HX-Current-URL": "http://testserver/?q=ana"})
+    assert (response.status_code, response.content) == (401, b"")
+    assert response.headers["HX-Redirect"] == "/accounts/login/?next=%2F%3Fq%3Dana"
+
+
+def test_without_a_script_the_page_refreshes_itself(kim: User, page_of: SignIn) -> None:
+    assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in page_of(kim).get("/").content.decode()
+
+
+def test_times_are_the_viewers(kim: User, new_call: NewCall, page_of: SignIn, now: datetime) -> None:
+    call = new_call(age=timedelta(0))
+    client = page_of(kim)
+    assert "started 14:03:00" in client.get(call.url).content.decode()
+    client.cookies["floorline-tz"] = "Asia/Kolkata"
+    assert "started 19:33:00" in client.get(call.url).content.decode()
+
+
+def test_whoever_has_no_line_reads_what_is_missing(kim: User, lena: User, new_call: NewCall, page_of: SignIn) -> None:
+    call = new_call()
+    Line.objects.all().delete()
+    assert "Ask an admin to add yours." in page_of(kim).get(call.url).content.decode()
+    assert reverse("admin:auth_user_change", args=[lena.pk]) in page_of(lena).get(call.url).content.decode()
+
+
+def test_calls_that_are_bridged_are_told_on_the_floor(kim: User, account: Account, page_of: SignIn) -> None:
+    Account.objects.update(bridged_call_seen_at=timezone.now())
+    page = page_of(kim).get("/").content.decode()
+    assert "Calls are bridged without a conference." in page
+    assert page_of(kim).get("/setup/").status_code == 200
+
+
+def test_an_open_page_counts_as_presence(kim: User, page_of: SignIn) -> None:
+    page_of(kim).get("/")
+    assert Presence.objects.filter(user=kim).exists()
+
+
+def test_a_page_is_kept_out_of_every_cache(kim: User, page_of: SignIn) -> None:
+    assert page_of(kim).get("/").headers["Cache-Control"] == "no-store"
+
+
+def test_whisper_targets_are_checkboxes_named_as_the_agent(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    call = new_call()
+    boxes = re.findall(r'<input type="checkbox"[^>]*>', page_of(kim).get(call.url).content.decode())
+    assert len(boxes) == 1
+    assert f'value="{call.agents[0].id}"' in boxes[0]
+    assert 'aria-label="Ana Ruiz"' in boxes[0]
+
+
+def test_an_unknown_leg_is_counted_on_the_row_and_locked_on_the_desk(
+    kim: User, new_call: NewCall, page_of: SignIn
+) -> None:
+    call = new_call()
+    Leg.objects.filter(id=call.customer.id).update(party=Leg.Party.UNKNOWN)
+    assert "1 unknown" in page_of(kim).get("/").content.decode()
+    assert "nobody knows whose leg this is" in page_of(kim).get(call.url).content.decode()
+
+
+@pytest.mark.parametrize("name", ["404.html", "403.html", "403_csrf.html", "500.html"])
+def test_error_pages_need_neither_request_nor_database(name: str) -> None:
+    assert "To the floor" in render_to_string(name)
