@@ -47,6 +47,16 @@ function setStale(stale) {
   indicate();
 }
 
+// A stalled connection never ends by itself: put a fresh stream element in the old one's place.
+function reconnect() {
+  const stream = document.getElementById("stream");
+  if (!stream || !window.htmx) return;
+  const fresh = stream.cloneNode();
+  fresh.removeAttribute("data-htmx-powered");
+  window.htmx.swap({ text: fresh.outerHTML, target: stream, swap: "outerHTML", sourceElement: document.body });
+  heardAt = performance.now();
+}
+
 export function startClock() {
   const shown = document.getElementById("clock");
   if (shown) offset = Number(shown.dataset.now) * 1000 - (performance.timeOrigin + performance.now());
@@ -68,7 +78,10 @@ export function startClock() {
     // A laptop that slept: its clock jumped, and what it shows is as old as the nap.
     const slept = Date.now() - lastTick > SLEPT;
     lastTick = Date.now();
-    if (document.getElementById("stream") && (slept || performance.now() - heardAt > STALE_AFTER)) setStale(true);
+    if (document.getElementById("stream") && (slept || performance.now() - heardAt > STALE_AFTER)) {
+      setStale(true);
+      reconnect();
+    }
     tick();
   }, 1000);
 }
