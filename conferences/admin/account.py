@@ -98,10 +98,10 @@ class AccountAdmin(WhoIsWhoAdmin):
                 ]
             },
         ),
-        (_("How agents are recognised"), {"fields": ["agent_path", "agent_header"]}),
+        (_("How legs are recognised"), {"fields": ["agent_path", "agent_header", "customer_mark"]}),
         (
             _("What this account does, as probed"),
-            {"fields": ["whisper_reaches", "monitor_reads_muted", "monitor_harms_call", "update_works", "probed_at"]},
+            {"fields": ["whisper_reaches", "monitor_reads_muted", "monitor_harms_call", "probed_at"]},
         ),
         (
             _("Comparison with Telnyx"),

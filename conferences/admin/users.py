@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,7 @@ from conferences.models import Line, TeamMembership
 
 from .generic import AnyTabularInline, DjangoUserAdmin
 from .people import RIGHTS
+from .who_is_who import recognise_everywhere
 
 admin.site.unregister(User)
 
@@ -58,6 +60,11 @@ class SupervisorAdmin(DjangoUserAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may_touch(request, obj) and super().has_delete_permission(request, obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        super().save_related(request, form, formsets, change)
+        if any(formset.model is Line and formset.has_changed() for formset in formsets):
+            transaction.on_commit(recognise_everywhere)  # a leg on a line is a supervisor's
 
     @admin.display(description=_("teams"))
     def teams(self, user: User) -> str:

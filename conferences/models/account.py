@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -77,6 +77,19 @@ class Account(models.Model):
         default="",
         help_text=_("A SIP header on outgoing legs that carries an agent's reference, for example X-Agent."),
     )
+    customer_mark = models.CharField(
+        _("customer in client_state"),
+        max_length=150,
+        blank=True,
+        default="",
+        validators=[
+            RegexValidator(r"^[^=]+=.+$", _("Write it as role=customer: where to look, and what stands there."))
+        ],
+        help_text=_(
+            "What the call flow writes into the client_state of a customer's leg, for example role=customer. Customers "
+            "whom the center dials are known by it. Empty: only those who call in are known."
+        ),
+    )
     reads_per_second = models.PositiveSmallIntegerField(
         _("reads per second"), default=5, help_text=_("Telnyx' rate limit is shared with your call flow.")
     )
@@ -100,7 +113,6 @@ class Account(models.Model):
     )
     monitor_reads_muted = models.BooleanField(_("a monitor reads back as muted"), null=True, blank=True)
     monitor_harms_call = models.BooleanField(_("a monitor cuts the audio of the call"), null=True, blank=True)
-    update_works = models.BooleanField(_("changing a role takes effect"), null=True, blank=True)
     probed_at = models.DateTimeField(_("probed"), null=True, blank=True, editable=False)
     bridged_call_seen_at = models.DateTimeField(_("bridged call seen"), null=True, blank=True, editable=False)
     checked_at = models.DateTimeField(_("last full comparison with Telnyx"), null=True, blank=True, editable=False)

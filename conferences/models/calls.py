@@ -93,6 +93,8 @@ class Leg(models.Model):
         verbose_name = _("leg")
         constraints = [models.UniqueConstraint(fields=["account", "call_control_id"], name="leg_once")]
         indexes = [
+            # Recognising afresh after an admin's change: the living legs, not the archive.
+            models.Index(fields=["account"], condition=Q(hung_up_at=None), name="leg_living"),
             models.Index(fields=["queue"], condition=Q(hung_up_at=None, dequeued_at=None), name="leg_waiting"),
         ]
 

@@ -35,7 +35,10 @@ class Agent(models.Model):
         max_length=128,
         blank=True,
         default="",
-        help_text=_("The user part of the agent's SIP address, for example gencredAbc123."),
+        help_text=_(
+            "At Telnyx the part before the @ of the agent's SIP address, for example gencredAbc123; of a phone that is "
+            "registered elsewhere the whole name@host."
+        ),
     )
     number = models.CharField(
         _("number"),
@@ -131,3 +134,5 @@ class Line(models.Model):
             e164(self.address)
         else:
             RegexValidator(r"^sip:[^@\s]+@[^@\s]+$", _("Write it as sip:name@sip.telnyx.com."))(self.address)
+            name, _at, host = self.address.rpartition("@")
+            self.address = f"{name}@{host.lower()}"

@@ -41,6 +41,11 @@ class Ear(models.Model):
     kind = models.CharField(max_length=8, choices=Line.Kind.choices)
     # Empty until Telnyx has answered the dial.
     call_control_id = models.CharField(max_length=200, blank=True, default="")
+    dialled_by_us = models.BooleanField(
+        _("dialled by Floorline"),
+        default=True,
+        help_text=_("Otherwise the center's own call flow brought the leg, and it is never hung up on a mere Leave."),
+    )
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.DIALLING)
     created_at = models.DateTimeField(_("dialled"))
     confirming_since = models.DateTimeField(null=True)

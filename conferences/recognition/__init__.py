@@ -8,7 +8,7 @@ from __future__ import annotations
 from .again import recognise_again
 from .directory import Directory, directory_for, note_connections
 from .marks import LegMarks, SipAddress, marks_of, sip_address
-from .rules import Recognition, recognise
+from .rules import Recognition, recognise, supervisor_line
 from .suggestion import AgentMark, agent_mark
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "recognise",
     "recognise_again",
     "sip_address",
+    "supervisor_line",
 ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
 
-from conferences.models import Account, Agent, Connection, Ear
+from conferences.models import Account, Agent, Connection, Ear, Line
 
-from .marks import LegMarks, header_value, plain, value_in_client_state
+from .marks import TELNYX_DOMAINS, LegMarks, SipAddress, header_value, plain, value_in_client_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,16 @@ class KnownConnection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """Agents by their marks, connections by Telnyx's id, and the legs that are ears."""
+    """Agents by their marks, supervisors' lines, connections by Telnyx's id, and the legs that are ears."""
 
     agent_path: str = ""
     agent_header: str = ""
+    customer_mark: str = ""
     ear_connection_id: str = ""
     by_sip: Mapping[str, int] = field(default_factory=dict)
     by_number: Mapping[str, int] = field(default_factory=dict)
     by_reference: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[str, UUID] = field(default_factory=dict)
     connections: Mapping[str, KnownConnection] = field(default_factory=dict)
     ear_legs: frozenset[str] = frozenset()
 
@@ -44,6 +47,12 @@ class Directory:
             return Connection.Role.EAR
         return Connection.Role.UNASSIGNED
 
+    def line_of(self, address: SipAddress | None) -> UUID | None:
+        """Return the line with that SIP address."""
+        if address is None:
+            return None
+        return next((self.lines[form] for form in _forms(address) if form in self.lines), None)
+
     def name_of(self, connection_id: str) -> str:
         """Return a connection's name, or its id where it has none."""
         known = self.connections.get(connection_id)
@@ -51,7 +60,7 @@ class Directory:
 
 
 def directory_for(account: Account, marks: Iterable[LegMarks], *, connection_ids: Iterable[str] = ()) -> Directory:
-    """Read what these legs (and these further connections) need: at most three queries."""
+    """Read what these legs (and these further connections) need: at most four queries."""
     batch = list(marks)
     wanted = {mark.connection_id for mark in batch if mark.connection_id}
     wanted |= {connection_id for given in connection_ids if (connection_id := plain(given, limit=64))}
@@ -59,11 +68,13 @@ def directory_for(account: Account, marks: Iterable[LegMarks], *, connection_ids
     return Directory(
         agent_path=account.agent_path,
         agent_header=account.agent_header,
+        customer_mark=account.customer_mark,
         # Not account.credentials(): admin pages load accounts without their key.
         ear_connection_id=account.ear_connection_id or settings.TELNYX_CONNECTION_ID,
         by_sip={agent.sip_username: agent.pk for agent in agents if agent.sip_username},
         by_number={agent.number: agent.pk for agent in agents if agent.number},
         by_reference={agent.reference: agent.pk for agent in agents if agent.reference},
+        lines=_lines(batch),
         connections=_connections(account, wanted),
         ear_legs=_ear_legs(account, {mark.call_control_id for mark in batch if mark.call_control_id}),
     )
@@ -98,6 +109,20 @@ def _agents(account: Account, batch: list[LegMarks]) -> list[Agent]:
         if values - {""}:
             wanted |= Q(**{f"{name}__in": values - {""}})
     return list(Agent.objects.filter(wanted).only("sip_username", "number", "reference")) if wanted else []
+
+
+def _lines(batch: list[LegMarks]) -> dict[str, UUID]:
+    wanted = {mark.dialled_number for mark in batch} - {""}
+    for mark in batch:
+        for address in filter(None, (mark.from_sip, mark.caller_sip, mark.to_sip)):
+            wanted.update(_forms(address))
+    return dict(Line.objects.filter(address__in=wanted).values_list("address", "pk")) if wanted else {}
+
+
+def _forms(address: SipAddress) -> list[str]:
+    """Return how the same phone may be written on a line: at Telnyx every region's host means the one credential."""
+    hosts = [f"sip.{domain}" for domain in TELNYX_DOMAINS] if address.at_telnyx else []
+    return [f"sip:{address.user}@{host}" for host in dict.fromkeys([address.host, *hosts])]
 
 
 def _connections(account: Account, connection_ids: set[str]) -> dict[str, KnownConnection]:

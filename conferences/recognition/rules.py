@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
+from uuid import UUID
 
 from conferences.models import Connection, Leg
 
@@ -25,48 +27,89 @@ class Recognition:
 def recognise(marks: LegMarks, directory: Directory) -> Recognition:
     """Decide a leg's party and agent."""
     role = directory.role_of(marks.connection_id)
-    supervisor = _supervisor(marks, directory, role)
-    if supervisor is not None:
-        return supervisor
-    for agent_id, evidence in _agents_by_evidence(marks, directory, role):
-        if agent_id is not None:
-            return Recognition(Leg.Party.AGENT, agent_id, evidence[:EVIDENCE_LENGTH])
-    if role == Connection.Role.CALLS and marks.incoming:
-        return Recognition(Leg.Party.CUSTOMER, None, f"called in on {directory.name_of(marks.connection_id)}")
-    return Recognition(Leg.Party.UNKNOWN)
+    evidence = chain(
+        _ears(marks, directory, role),
+        _agents_by_credential(marks, directory, role),
+        _lines(marks, directory, role),
+        _customers_by_mark(marks, directory),
+        _agents_by_other_marks(marks, directory, role),
+        _callers(marks, directory, role),
+    )
+    found = next(evidence, Recognition(Leg.Party.UNKNOWN))
+    return replace(found, evidence=found.evidence[:EVIDENCE_LENGTH])
 
 
-def _supervisor(marks: LegMarks, directory: Directory, role: str) -> Recognition | None:
+def supervisor_line(marks: LegMarks, directory: Directory) -> UUID | None:
+    """Return the supervisor's line that a leg is on: dialled, or calling with the line's own SIP credential.
+
+    A phone number counts only when it was dialled; as a caller's number it proves nothing.
+    """
+    role = directory.role_of(marks.connection_id)
+    if marks.calling_party_type != "pstn" and (line := directory.line_of(marks.from_sip)) is not None:
+        return line
+    # Nobody calls from a credential connection without a credential, so here the caller's own word is enough.
+    if role == Connection.Role.AGENTS:
+        return directory.line_of(marks.caller_sip) if marks.calling_party_type != "pstn" else None
+    # What a SIP phone began is that phone's leg, whomever it dials.
+    if not marks.outgoing or marks.calling_party_type == "sip":
+        return None
+    # As with credentials, a number that is an agent's too is dialled to reach the agent.
+    by_number = None if marks.dialled_number in directory.by_number else directory.lines.get(marks.dialled_number)
+    return directory.line_of(marks.to_sip) or by_number
+
+
+def _ears(marks: LegMarks, directory: Directory, role: str) -> Iterator[Recognition]:
     # Before all else: a supervisor may be an agent too, and their ear must never become a whisper target.
     if marks.call_control_id in directory.ear_legs:
-        return Recognition(Leg.Party.SUPERVISOR, None, "a supervisor's ear")
+        yield Recognition(Leg.Party.SUPERVISOR, None, "a supervisor's ear")
     # Nobody is meant to call in on the ear application; who does is nobody we know.
-    if role == Connection.Role.EAR:
-        if marks.incoming:
-            return Recognition(Leg.Party.UNKNOWN, None, "called in on the ear application")
-        return Recognition(Leg.Party.SUPERVISOR, None, "dialled on the ear application")
-    return None
+    elif role == Connection.Role.EAR and marks.incoming:
+        yield Recognition(Leg.Party.UNKNOWN, None, "called in on the ear application")
+    elif role == Connection.Role.EAR:
+        yield Recognition(Leg.Party.SUPERVISOR, None, "dialled on the ear application")
 
 
-def _agents_by_evidence(marks: LegMarks, directory: Directory, role: str) -> Iterator[tuple[int | None, str]]:
-    """Yield what each kind of evidence says, strongest first."""
-    from_agents_phone = role == Connection.Role.AGENTS
-    # A call from an agent's own phone is "outgoing" as well; who is dialled then is the other side.
-    dialled = marks.outgoing and not from_agents_phone
+def _agents_by_credential(marks: LegMarks, directory: Directory, role: str) -> Iterator[Recognition]:
+    """Yield who holds the SIP credential, calling or called.
 
+    Before the lines: who is on a list of agents with the phone that is also their line takes calls on it. Their ears
+    are dialled on the ear application and never come here.
+    """
     # A PSTN caller's address is only their caller id.
     if marks.calling_party_type != "pstn":
-        yield _by_sip(marks.from_sip, directory)
-    if dialled:
-        yield _by_sip(marks.to_sip, directory)
+        yield from _by_sip(marks.from_sip, directory)
+    if _dialled(marks, role):
+        yield from _by_sip(marks.to_sip, directory)
+
+
+def _lines(marks: LegMarks, directory: Directory, role: str) -> Iterator[Recognition]:
+    if supervisor_line(marks, directory) is not None:
+        yield Recognition(Leg.Party.SUPERVISOR, None, "a supervisor's line")
+
+
+def _customers_by_mark(marks: LegMarks, directory: Directory) -> Iterator[Recognition]:
+    # Before a client_state that names an agent: that may be a note about whom the customer talks to.
+    path, _sign, wanted = directory.customer_mark.partition("=")
+    if path and wanted and value_in_client_state(marks.client_state, path.strip()) == wanted.strip():
+        yield Recognition(Leg.Party.CUSTOMER, None, f"client_state {path.strip()}")
+
+
+def _agents_by_other_marks(marks: LegMarks, directory: Directory, role: str) -> Iterator[Recognition]:
+    """Yield what the other kinds of evidence say, strongest first."""
+    for agent_id, evidence in _other_marks(marks, directory, role):
+        if agent_id is not None:
+            yield Recognition(Leg.Party.AGENT, agent_id, evidence)
+
+
+def _other_marks(marks: LegMarks, directory: Directory, role: str) -> Iterator[tuple[int | None, str]]:
     if directory.agent_path:
         reference = value_in_client_state(marks.client_state, directory.agent_path)
         yield directory.by_reference.get(reference), f"client_state {directory.agent_path}"
-    if from_agents_phone and marks.calling_party_type != "pstn":
+    if role == Connection.Role.AGENTS and marks.calling_party_type != "pstn":
         # Nobody calls from a credential connection without a credential, so here the caller's own word is enough.
         for address in filter(None, (marks.from_sip, marks.caller_sip)):
             yield directory.by_sip.get(address.user), f"connection {directory.name_of(marks.connection_id)}"
-    if dialled:
+    if _dialled(marks, role):
         yield directory.by_number.get(marks.dialled_number), "dialled number"
     if marks.outgoing and directory.agent_header:
         value = header_value(marks.headers, directory.agent_header)
@@ -74,12 +117,25 @@ def _agents_by_evidence(marks: LegMarks, directory: Directory, role: str) -> Ite
         yield agent_id, f"header {directory.agent_header}"
 
 
-def _by_sip(address: SipAddress | None, directory: Directory) -> tuple[int | None, str]:
+def _callers(marks: LegMarks, directory: Directory, role: str) -> Iterator[Recognition]:
+    # From the telephone network nobody can call with an agent's credential, so no assignment has to be waited for.
+    from_outside = role == Connection.Role.UNASSIGNED and marks.calling_party_type == "pstn"
+    if marks.incoming and (role == Connection.Role.CALLS or from_outside):
+        where = directory.name_of(marks.connection_id)
+        yield Recognition(Leg.Party.CUSTOMER, None, f"called in on {where}" if where else "called in")
+
+
+def _dialled(marks: LegMarks, role: str) -> bool:
+    # A call from an agent's own phone is "outgoing" as well; who is dialled then is the other side.
+    return marks.outgoing and role != Connection.Role.AGENTS
+
+
+def _by_sip(address: SipAddress | None, directory: Directory) -> Iterator[Recognition]:
     """Match the user part at Telnyx, or the whole user@host of a phone registered elsewhere."""
     if address is None:
-        return None, ""
-    whole = f"{address.user}@{address.host}"
-    agent_id = directory.by_sip.get(whole)
+        return
+    agent_id = directory.by_sip.get(f"{address.user}@{address.host}")
     if agent_id is None and address.at_telnyx:
         agent_id = directory.by_sip.get(address.user)
-    return agent_id, f"SIP credential {address.user}"
+    if agent_id is not None:
+        yield Recognition(Leg.Party.AGENT, agent_id, f"SIP credential {address.user}")

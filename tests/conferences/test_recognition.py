@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,9 +31,11 @@ from conferences.recognition import (
     note_connections,
     recognise,
     recognise_again,
+    supervisor_line,
 )
 from conferences.recognition.directory import KnownConnection
 
+KIM, KIMS_MOBILE, LEAD = uuid4(), uuid4(), uuid4()
 CALLS, EAR, PHONES, STRANGE = "278190001", "278190002", "278190003", "278190004"
 ANA, MAX = 1, 2
 DIRECTORY = Directory(
@@ -37,6 +44,13 @@ DIRECTORY = Directory(
     by_sip={"gencredAna": ANA, "max@pbx.example.com": MAX},
     by_number={"+15550100001": ANA},
     by_reference={"ana": ANA, "2": MAX},
+    customer_mark="leg.role=customer",
+    lines={
+        "sip:kim@sip.telnyx.com": KIM,
+        "+15550100200": KIMS_MOBILE,
+        "sip:gencredAna@sip.telnyx.com": LEAD,  # Ana leads a team as well, on the phone that she takes calls with
+        "+15550100001": LEAD,
+    },
     connections={
         CALLS: KnownConnection("Calls", Connection.Role.CALLS, None),
         EAR: KnownConnection("Ear", Connection.Role.EAR, None),
@@ -176,6 +190,75 @@ def test_an_ears_leg_is_a_supervisors_on_any_connection() -> None:
     )
 
 
+@pytest.mark.parametrize("connection_id", [CALLS, STRANGE, "278190099"])
+@pytest.mark.parametrize("to", ["sip:kim@sip.telnyx.com", "sip:kim@sip.telnyx.eu;transport=tls", "+15550100200"])
+def test_a_leg_dialled_to_a_supervisors_line_is_theirs_on_any_connection(connection_id: str, to: str) -> None:
+    found = whose(
+        connection_id=connection_id, direction="outgoing", to=to, client_state=state({"agent": {"id": "ana"}})
+    )
+    assert found == Recognition(Leg.Party.SUPERVISOR, None, "a supervisor's line")
+
+
+def test_a_leg_that_calls_in_with_a_lines_credential_is_the_supervisors() -> None:
+    caller: Any = {"calling_party_type": "sip", "from_sip_uri": "kim@sip.telnyx.com:5060"}
+    assert whose(direction="incoming", **caller).party == Leg.Party.SUPERVISOR
+    dialling = whose(connection_id=PHONES, direction="outgoing", calling_party_type="sip", from_="sip:kim@10.0.0.7")
+    assert dialling.party == Leg.Party.UNKNOWN  # another host, and nobody's credential says so
+    dialling = whose(
+        connection_id=PHONES, direction="outgoing", calling_party_type="sip", from_="sip:kim@sip.telnyx.com"
+    )
+    assert dialling.party == Leg.Party.SUPERVISOR
+
+
+def test_a_supervisors_number_as_a_caller_id_proves_nothing() -> None:
+    found = whose(
+        from_="+15550100200", direction="incoming", calling_party_type="pstn", from_sip_uri="kim@sip.telnyx.com"
+    )
+    assert found.party == Leg.Party.CUSTOMER
+
+
+def test_an_agents_phone_that_dials_a_supervisor_is_not_the_supervisors_leg() -> None:
+    for connection_id in (PHONES, STRANGE):
+        found = whose(connection_id=connection_id, direction="outgoing", calling_party_type="sip", to="+15550100200")
+        assert found == Recognition(Leg.Party.UNKNOWN)
+
+
+@pytest.mark.parametrize("to", ["sip:gencredAna@sip.telnyx.com", "+15550100001"])
+def test_a_phone_that_is_an_agents_and_a_line_takes_calls_for_the_agent(to: str) -> None:
+    assert whose(direction="outgoing", to=to).agent_id == ANA
+    assert whose(connection_id=EAR, direction="outgoing", to=to).party == Leg.Party.SUPERVISOR
+
+
+def test_a_customer_whom_the_center_dials_is_known_by_its_mark() -> None:
+    note = state({"leg": {"role": "customer"}, "agent": {"id": "ana"}})
+    found = whose(direction="outgoing", to="+4930123456142", client_state=note)
+    assert found == Recognition(Leg.Party.CUSTOMER, None, "client_state leg.role")
+    other = state({"leg": {"role": "agent"}, "agent": {"id": "ana"}})
+    assert whose(direction="outgoing", to="+4930123456142", client_state=other).agent_id == ANA
+
+
+def test_an_agents_credential_goes_before_the_customers_mark() -> None:
+    note = state({"leg": {"role": "customer"}})
+    assert whose(direction="outgoing", to="sip:gencredAna@sip.telnyx.com", client_state=note).agent_id == ANA
+
+
+@pytest.mark.parametrize("mark", ["", "role", "=customer", "role="])
+def test_half_a_customers_mark_marks_nobody(mark: str) -> None:
+    half = replace(DIRECTORY, customer_mark=mark)
+    assert (
+        whose(directory=half, direction="outgoing", client_state=state({"": "customer", "role": ""})).party == "unknown"
+    )
+
+
+@pytest.mark.parametrize(("connection_id", "evidence"), [(STRANGE, f"called in on {STRANGE}"), (None, "called in")])
+def test_a_caller_from_the_telephone_network_is_a_customer_before_anybody_assigned_the_connection(
+    connection_id: str | None, evidence: str
+) -> None:
+    found = whose(connection_id=connection_id, direction="incoming", calling_party_type="pstn")
+    assert found == Recognition(Leg.Party.CUSTOMER, None, evidence)
+    assert whose(connection_id=PHONES, direction="incoming", calling_party_type="pstn").party == Leg.Party.UNKNOWN
+
+
 @pytest.mark.parametrize("connection_id", [STRANGE, "278190099", None, 7, True])
 def test_a_caller_on_a_connection_that_nobody_assigned_is_unknown(connection_id: object) -> None:
     assert whose(connection_id=connection_id, direction="incoming").party == Leg.Party.UNKNOWN
@@ -278,15 +361,26 @@ def test_the_directory_holds_what_the_legs_need(account: Account, ana: Agent, ma
     ]
 
 
+def test_the_directory_finds_the_lines_of_the_legs(account: Account, kim: User, lena: User) -> None:
+    legs = [
+        marks_of("a", facts(direction="outgoing", to="sip:kim@sip.telnyx.eu")),
+        marks_of("b", facts(direction="outgoing", to="+4915550100777")),
+        marks_of("c", facts(direction="outgoing", to="sip:nobody@sip.telnyx.com")),
+    ]
+    directory = directory_for(account, legs)
+    found = [supervisor_line(leg, directory) for leg in legs]
+    assert found == [kim.lines.get().pk, lena.lines.get().pk, None]
+
+
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_directory_takes_three_queries_for_any_number_of_legs(account: Account, ana: Agent, count: int) -> None:
+def test_the_directory_takes_four_queries_for_any_number_of_legs(account: Account, ana: Agent, count: int) -> None:
     legs = [
         marks_of(f"leg {n}", facts(direction="outgoing", connection_id=f"{n}", to=f"sip:gencred{n}@sip.telnyx.com"))
         for n in range(count)
     ]
     with CaptureQueriesContext(connection) as queries:
         directory_for(account, legs)
-    assert len(queries) == 3
+    assert len(queries) == 4
 
 
 def test_hostile_values_reach_the_database_only_as_plain_text(account: Account) -> None:
@@ -390,3 +484,24 @@ def test_a_large_floor_is_recognised_in_batches(
     for number in range(5):
         leg_in(f"Billing-{number}", direction="outgoing", to="sip:gencredAna@sip.telnyx.com")
     assert recognise_again(account=account, now=now) == 5
+
+
+def test_a_line_that_an_admin_adds_is_found_on_live_legs(
+    admin_client: Client,
+    account: Account,
+    leg_in: LegIn,
+    lena: User,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    leg = leg_in("v3:lena", direction="outgoing", to="sip:lena@sip.telnyx.com")
+    form = {
+        "username": "lena", "date_joined_0": "2026-08-21", "date_joined_1": "10:00",
+        "team_memberships-TOTAL_FORMS": 0, "team_memberships-INITIAL_FORMS": 0,
+        "lines-TOTAL_FORMS": 1, "lines-INITIAL_FORMS": 0,
+        "lines-0-label": "Desk", "lines-0-kind": "sip", "lines-0-address": "sip:lena@SIP.telnyx.com",
+    }  # fmt: skip
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = admin_client.post(reverse("admin:auth_user_change", args=[lena.pk]), form)
+    assert answer.status_code == 302
+    leg.refresh_from_db()
+    assert leg.party == Leg.Party.SUPERVISOR

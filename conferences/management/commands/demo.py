@@ -39,6 +39,7 @@ from conferences.sandbox import directory
 PASSWORD = "floorline-demo"  # noqa: S105 - printed on purpose; the sandbox holds no secret
 CALLS = 40
 AGENT_PATH = "agent"
+CUSTOMER_MARK = "role=customer"
 
 LEADS_CHANGE = ("add_agent", "change_agent", "change_connection")
 
@@ -126,7 +127,13 @@ def _clear_the_board() -> None:
 def _seed_account() -> None:
     account, _new = Account.objects.update_or_create(
         name="default",
-        defaults={"agent_path": AGENT_PATH, "bridged_call_seen_at": None, "checked_at": None, "check_problem": ""},
+        defaults={
+            "agent_path": AGENT_PATH,
+            "customer_mark": CUSTOMER_MARK,
+            "bridged_call_seen_at": None,
+            "checked_at": None,
+            "check_problem": "",
+        },
     )
     for connection_id, role in ROLES.items():
         name = directory.CONNECTION_NAMES[connection_id].capitalize()
