@@ -27,7 +27,7 @@ setup: $(RUNTIME) ## Install the locked packages, nothing more
 test: $(DEV) lint types unit browser postgres ## Everything: lint, types, contracts, unit, browser and (TEST_POSTGRES_URL) PostgreSQL tests
 
 quick: $(DEV) lint types ## The part of the tests that runs in under a minute
-	$(PY) -m pytest -n 2 -q --ignore tests/tooling/test_serving.py
+	$(PY) -m pytest -n 2 -q -m 'not browser and not slow'
 
 lint: $(DEV) ## Ruff, import contracts, templates, migrations, Django's own checks
 	$(PY) -m ruff check .

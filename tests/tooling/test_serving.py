@@ -15,6 +15,7 @@ import pytest
 from tests.tooling.conftest import Start, starting, without_settings
 from tests.tooling.processes import Marked, eventually, free_port, python, status_of
 
+pytestmark = pytest.mark.slow
 SERVE = python("manage.py", "serve")
 PARTS = ("gunicorn.conf.py", "manage.py worker", "conferences.sandbox")
 
