@@ -59,7 +59,7 @@ class Writer:
 
     def close(self) -> None:
         """Close the connection and end the thread."""
-        self._thread.submit(connection.close)
+        self._thread.submit(lambda: connection.close())  # looked up there: each thread has its own
         self._thread.shutdown()
 
     @staticmethod

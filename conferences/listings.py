@@ -78,8 +78,10 @@ def end_conference(*, account: Account, telnyx_id: str, reason: str, at: datetim
 def note_participants(*, conference: Conference, reads: list[ParticipantRead], at: datetime) -> list[str]:
     """Put a conference's participants on the board; return the call_control_ids missed for the second time."""
     with changes.turn(now=at) as turn:
+        conference.refresh_from_db(fields=["ended_at", "participants_read_at"])
+        if conference.participants_read_at is not None and conference.participants_read_at > at:
+            return []  # supervision reads too; what was asked for later has already been noted
         turn.changed |= _note_new_legs(conference.account, reads, at=at, version=turn.version)
-        conference.refresh_from_db(fields=["ended_at"])
         stays = {stay.leg.call_control_id: stay for stay in conference.participants.select_related("leg")}
         before = {key: _shown(stay) for key, stay in stays.items()}
         _note_named(conference, reads, stays, at=at)
@@ -114,7 +116,7 @@ def _note_new_legs(account: Account, reads: list[ParticipantRead], *, at: dateti
     observations = [
         Observation(
             call_control_id=read.call_control_id,
-            leg={"seen": [mark, True], "call_leg_id": [mark, read.call_leg_id]},
+            leg={"seen": [mark, True], **({"call_leg_id": [mark, read.call_leg_id]} if read.call_leg_id else {})},
         )
         for read in reads
         if read.call_control_id not in known and read.status != "left"

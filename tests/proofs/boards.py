@@ -1,0 +1,77 @@
+"""What a board looks like, in Telnyx's ids alone, so that two of them can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models, transaction
+
+from conferences.models import Account, Agent, Conference, Leg, Participant, Team
+from conferences.sandbox import directory
+from conferences.storing import Received, store
+
+from .histories import START
+
+Board = dict[tuple[str, ...], dict[str, object]]
+
+# Ours, or softer evidence that has its own proof; `facts` are compared where only events are told.
+APART = {"id", "account", "version", "facts", "missing_since", "read_at", "participants_read_at"}
+
+
+def people() -> Account:
+    """Make the account, and the agents whom histories name."""
+    account = Account.objects.create(name="default")
+    team = Team.objects.create(name="Billing")
+    for agent in directory.TEAMS[0].agents:
+        Agent.objects.create(name=agent.name, team=team, sip_username=agent.sip_username)
+    account.connections.create(connection_id=directory.CALLS_CONNECTION_ID, role="calls", team=team)
+    account.connections.create(connection_id=directory.EAR_CONNECTION_ID, role="ear")
+    return account
+
+
+def take_in(account: Account, bodies: Sequence[bytes], *, at: datetime = START + timedelta(minutes=5)) -> None:
+    """Store a batch, as the endpoint does once it has verified it."""
+    store([Received(account.pk, body, at) for body in bodies])
+
+
+def board(*, facts: bool = True) -> Board:
+    """Read every projected row."""
+    rows: Board = {}
+    for conference in Conference.objects.all():
+        rows["conference", conference.telnyx_id] = _columns(conference, facts=facts)
+    for leg in Leg.objects.all():
+        rows["leg", leg.call_control_id] = _columns(leg, facts=facts)
+    for stay in Participant.objects.select_related("conference", "leg"):
+        key = ("participant", stay.conference.telnyx_id, stay.leg.call_control_id)
+        rows[key] = _columns(stay, facts=facts) | {"conference": "", "leg": ""}
+    return rows
+
+
+def after(tell: Callable[[], Any], *, facts: bool = True) -> Board:
+    """Return the board that follows, and take everything back."""
+    with transaction.atomic():
+        tell()
+        seen = board(facts=facts)
+        transaction.set_rollback(True)
+    return seen
+
+
+def differences(one: Board, other: Board) -> list[str]:
+    """Name what differs."""
+    found = []
+    for key in sorted(one.keys() | other.keys()):
+        left, right = one.get(key, {}), other.get(key, {})
+        columns: Iterable[str] = sorted(left.keys() | right.keys())
+        found += [
+            f"{key} {name}: {left.get(name)} / {right.get(name)}"
+            for name in columns
+            if left.get(name) != right.get(name)
+        ]
+    return found
+
+
+def _columns(row: models.Model, *, facts: bool) -> dict[str, object]:
+    apart = APART - {"facts"} if facts else APART
+    return {field.name: getattr(row, field.attname) for field in row._meta.concrete_fields if field.name not in apart}
