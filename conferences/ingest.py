@@ -59,7 +59,7 @@ class Writer:
 
     def close(self) -> None:
         """Close the connection and end the thread."""
-        self._thread.submit(lambda: connection.close())  # looked up there: each thread has its own
+        self._thread.submit(close_connection)
         self._thread.shutdown()
 
     @staticmethod
@@ -72,6 +72,11 @@ class Writer:
             # A connection that failed once may be broken for good; a new one costs little.
             connection.close()
             raise
+
+
+def close_connection() -> None:
+    """Close the calling thread's connection; `connection.close` itself would be looked up in another thread."""
+    connection.close()
 
 
 def read_keys() -> dict[VerifyKey, int]:

@@ -111,7 +111,9 @@ def _note_new_legs(account: Account, reads: list[ParticipantRead], *, at: dateti
     mark = stamp(occurred_at=at, event_id=READING)
     named = [read.call_control_id for read in reads]
     known = set(
-        Leg.objects.filter(account=account, call_control_id__in=named).values_list("call_control_id", flat=True)
+        Leg.objects.filter(account=account, call_control_id__in=named, started_at__lte=at).values_list(
+            "call_control_id", flat=True
+        )
     )
     observations = [
         Observation(

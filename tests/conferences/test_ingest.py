@@ -14,10 +14,12 @@ import time_machine
 from django.db import OperationalError, connection, transaction
 from nacl.signing import SigningKey
 
-from conferences import changes, storing
+from conferences import changes
 from conferences.ingest import Intake
 from conferences.models import Account, BoardVersion, Conference, Leg, WebhookEvent
-from conferences.telnyx.inbound import parse
+from conferences.observations import Observation, observe
+from conferences.projection import project
+from conferences.telnyx.inbound import Event, parse
 
 from .signed import Post, Telnyx, event, public_text, signature
 
@@ -42,7 +44,7 @@ def telnyx(transactional_db: None, settings: Any, intake: Intake) -> Telnyx:
 
 
 def joined(event_id: str = "e1", **payload: object) -> bytes:
-    ids = {"conference_id": "c1", "call_control_id": "v3:leg", **payload}
+    ids: dict[str, Any] = {"conference_id": "c1", "call_control_id": "v3:leg", **payload}
     return event("conference.participant.joined", event_id=event_id, **ids)
 
 
@@ -187,7 +189,7 @@ HOSTILE = {
     "NUL": event("conference.created", event_id="a\x00b", conference_id="c\x00", call_control_id="v3:\x00"),
     "surrogates": b'{"data":{"event_type":"call.initiated","id":"\\ud800","payload":{"call_control_id":"v3:\\udfff",'
     b'"from":"\\ud83d","to":"+1\\u0000","custom_headers":[{"name":"\\udc00","value":NaN}]}}}',
-    "NaN": b'{"data":{"event_type":"call.initiated","id":"n","payload":{"call_control_id":"v3:n","from":NaN,"to":Infinity}}}',
+    "NaN": b'{"data":{"event_type":"call.initiated","id":"n","payload":{"call_control_id":"v3:n","from":NaN}}}',
     "unknown type": event("conference.reborn", event_id="u", conference_id="c9"),
     "very long": event("call.initiated", event_id="i" * 5000, call_control_id="v" * 5000, **{"from": "f" * 5000}),
     "impossible time": event("call.answered", event_id="t", at="0001-01-01T00:00:00+23:59", call_control_id="v3:t"),
@@ -272,15 +274,13 @@ def test_one_batch_is_one_commit_and_one_version(telnyx: Telnyx) -> None:
 def test_a_poisonous_event_is_kept_as_failed_and_its_batch_goes_on(
     telnyx: Telnyx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = storing.project
-
     def choking(*, observations: Any, **more: Any) -> bool:
         observations = list(observations)
         if any(observation.conference_id == "poison" for observation in observations):
             raise ArithmeticError("cannot")
         return project(observations=observations, **more)
 
-    monkeypatch.setattr(storing, "project", choking)
+    monkeypatch.setattr("conferences.storing.project", choking)
     assert telnyx.send(joined("a"), joined("b", conference_id="poison"), joined("c", conference_id="c2")) == [200] * 3
     assert stored() == [("a", State.PROJECTED), ("b", State.FAILED), ("c", State.PROJECTED)]
     assert WebhookEvent.objects.get(event_id="b").problem == "ArithmeticError"
@@ -288,14 +288,12 @@ def test_a_poisonous_event_is_kept_as_failed_and_its_batch_goes_on(
 
 
 def test_an_event_that_cannot_be_understood_is_kept_as_failed(telnyx: Telnyx, monkeypatch: pytest.MonkeyPatch) -> None:
-    observe = storing.observe
-
-    def choking(seen: Any) -> Any:
+    def choking(seen: Event) -> Observation:
         if seen.id == "b":
             raise AttributeError("nobody foresaw this")
         return observe(seen)
 
-    monkeypatch.setattr(storing, "observe", choking)
+    monkeypatch.setattr("conferences.storing.observe", choking)
     assert telnyx.send(joined("a"), joined("b")) == [200, 200]
     assert stored() == [("a", State.PROJECTED), ("b", State.FAILED)]
 
@@ -337,14 +335,12 @@ def rename(table: str, name: str) -> None:
 
 
 def test_what_breaks_half_way_leaves_nothing_behind(telnyx: Telnyx, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = storing.project
-
     def breaking(**everything: Any) -> bool:
         project(**everything)
         raise OperationalError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(storing, "project", breaking)
+        patch.setattr("conferences.storing.project", breaking)
         assert telnyx.send(joined()) == [503]
     assert not WebhookEvent.objects.exists()
     assert not Conference.objects.exists()

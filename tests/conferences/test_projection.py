@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -17,14 +18,14 @@ from conferences.listings import note_conferences, note_participants
 from conferences.models import Account, Conference, Leg, Participant, WebhookEvent
 from conferences.projection import LISTING_MARGIN
 from conferences.telnyx.client import ConferenceRead, ParticipantRead
-from tests.proofs.boards import after, board, differences, people, take_in
+from tests.proofs.boards import after, board, differences, people, take_in, take_in_batches
 from tests.proofs.histories import START, Invention, disturbed, story
 
 from .signed import event
 
 SAMPLES = sorted((Path(__file__).parents[1] / "data" / "webhook_samples").glob("*.json"))
 BRIEFLY = settings(
-    max_examples=60,
+    max_examples=20,
     deadline=None,
     database=None,
     derandomize=True,
@@ -60,15 +61,14 @@ def present() -> list[tuple[str, str]]:
 # --- Order and repetition ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_shuffled_and_doubled_story_gives_the_same_board_as_the_ordered_one(telnyx: Account, seed: int) -> None:
-    bodies, chance = story(seed), Random(seed)
-    assert len(bodies) > 60
-    ordered = after(lambda: [take_in(telnyx, [body]) for body in bodies])
+    bodies, chance = story(seed, seconds=15), Random(seed)
+    assert len(bodies) > 40
+    ordered = after(partial(take_in_batches, telnyx, [[body] for body in bodies]))
     assert {key[0] for key in ordered} == {"conference", "leg", "participant"}
-    for _ in range(3):
-        batches = disturbed(bodies, chance)
-        shuffled = after(lambda batches=batches: [take_in(telnyx, batch) for batch in batches])  # type: ignore[misc]
+    for _ in range(2):
+        shuffled = after(partial(take_in_batches, telnyx, disturbed(bodies, chance)))
         assert differences(ordered, shuffled) == []
 
 
@@ -77,9 +77,8 @@ def test_a_shuffled_and_doubled_story_gives_the_same_board_as_the_ordered_one(te
 def test_any_history_gives_the_same_board_in_any_order(telnyx: Account, seed: int, length: int) -> None:
     chance = Random(seed)
     bodies = Invention(chance).tell(length)
-    ordered = after(lambda: take_in(telnyx, bodies))
-    batches = disturbed(bodies, chance)
-    assert differences(ordered, after(lambda: [take_in(telnyx, batch) for batch in batches])) == []
+    ordered = after(partial(take_in, telnyx, bodies))
+    assert differences(ordered, after(partial(take_in_batches, telnyx, disturbed(bodies, chance)))) == []
 
 
 @BRIEFLY
@@ -98,14 +97,14 @@ def test_listings_may_come_between_any_two_webhooks(telnyx: Account, seed: int) 
                 conference = Conference.objects.get(telnyx_id="conference-0")
                 note_participants(conference=conference, reads=[inside("v3:leg-0"), inside("v3:leg-1")], at=step)
 
-    ordered = after(lambda: tell([*bodies, *readings]), facts=False)
+    ordered = after(partial(tell, [*bodies, *readings]), facts=False)
     mixed: list[object] = [*bodies]
     chance.shuffle(mixed)
-    for place, reading in zip(
-        sorted(chance.choices(range(len(mixed) + 1), k=3), reverse=True), reversed(readings), strict=True
-    ):
+    # Readings stay in their own order: one that comes late is not noted at all.
+    places = sorted((chance.randrange(len(mixed) + 1) for _ in readings), reverse=True)
+    for place, reading in zip(places, reversed(readings), strict=True):
         mixed.insert(place, reading)
-    assert differences(ordered, after(lambda: tell(mixed), facts=False)) == []
+    assert differences(ordered, after(partial(tell, mixed), facts=False)) == []
 
 
 def read_of(telnyx_id: str, **more: object) -> ConferenceRead:
@@ -125,13 +124,11 @@ def inside(call_control_id: str, *, status: str = "joined") -> ParticipantRead:
     )
 
 
-def test_every_order_of_leaving_rejoining_and_ending_ends_the_same(telnyx: Account) -> None:
-    bodies = [joined(1), left(2), joined(3), left(3, "v3:other"), joined(3, "v3:other")]
-    boards = [
-        after(lambda order=order: [take_in(telnyx, [body]) for body in order])
-        for order in itertools.permutations(bodies)
-    ]  # type: ignore[misc]
-    assert all(differences(boards[0], other) == [] for other in boards)
+def test_every_order_of_leaving_rejoining_and_moving_ends_the_same(telnyx: Account) -> None:
+    bodies = [joined(1), left(2), joined(3), joined(2, conference="c2")]
+    orders = itertools.permutations(bodies)
+    first, *others = [after(partial(take_in_batches, telnyx, [[body] for body in order])) for order in orders]
+    assert all(differences(first, other) == [] for other in others)
 
 
 # --- What single events mean ------------------------------------------------------------------------------------------
@@ -198,7 +195,7 @@ def test_an_unknown_connection_waits_for_an_admins_word(telnyx: Account) -> None
 
 def test_every_recorded_webhook_is_understood(telnyx: Account) -> None:
     assert len(SAMPLES) == 48
-    take_in(telnyx, [path.read_bytes() for path in SAMPLES], at=START + timedelta(hours=1))
+    take_in(telnyx, [path.read_bytes() for path in SAMPLES])
     assert set(WebhookEvent.objects.values_list("state", flat=True)) == {"projected"}
     events = {path.stem: json.loads(path.read_bytes())["data"] for path in SAMPLES}
     assert WebhookEvent.objects.count() == len({data["id"] for data in events.values()})
@@ -210,11 +207,9 @@ def test_every_recorded_webhook_is_understood(telnyx: Account) -> None:
 
 def test_the_recorded_webhooks_give_the_same_board_in_any_order(telnyx: Account) -> None:
     bodies, chance = [path.read_bytes() for path in SAMPLES], Random(48)
-    late = START + timedelta(hours=1)
-    ordered = after(lambda: take_in(telnyx, bodies, at=late))
-    for _ in range(5):
-        batches = disturbed(bodies, chance)
-        shuffled = after(lambda batches=batches: [take_in(telnyx, batch, at=late) for batch in batches])  # type: ignore[misc]
+    ordered = after(partial(take_in, telnyx, bodies))
+    for _ in range(4):
+        shuffled = after(partial(take_in_batches, telnyx, disturbed(bodies, chance)))
         assert differences(ordered, shuffled) == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import models, transaction
@@ -13,6 +13,8 @@ from conferences.sandbox import directory
 from conferences.storing import Received, store
 
 from .histories import START
+
+RECEIVED_AT = START + timedelta(hours=1)
 
 Board = dict[tuple[str, ...], dict[str, object]]
 
@@ -31,9 +33,15 @@ def people() -> Account:
     return account
 
 
-def take_in(account: Account, bodies: Sequence[bytes], *, at: datetime = START + timedelta(minutes=5)) -> None:
+def take_in(account: Account, bodies: Sequence[bytes]) -> None:
     """Store a batch, as the endpoint does once it has verified it."""
-    store([Received(account.pk, body, at) for body in bodies])
+    store([Received(account.pk, body, RECEIVED_AT) for body in bodies])
+
+
+def take_in_batches(account: Account, batches: Iterable[Sequence[bytes]]) -> None:
+    """Store one batch after another."""
+    for batch in batches:
+        take_in(account, batch)
 
 
 def board(*, facts: bool = True) -> Board:
@@ -63,12 +71,8 @@ def differences(one: Board, other: Board) -> list[str]:
     found = []
     for key in sorted(one.keys() | other.keys()):
         left, right = one.get(key, {}), other.get(key, {})
-        columns: Iterable[str] = sorted(left.keys() | right.keys())
-        found += [
-            f"{key} {name}: {left.get(name)} / {right.get(name)}"
-            for name in columns
-            if left.get(name) != right.get(name)
-        ]
+        names = (name for name in sorted(left.keys() | right.keys()) if left.get(name) != right.get(name))
+        found += [f"{key} {name}: {left.get(name)} / {right.get(name)}" for name in names]
     return found
 
 

@@ -13,6 +13,11 @@ from conferences.sandbox.delivery import body_of
 from conferences.sandbox.floor import Floor
 from conferences.sandbox.world import World
 
+LEG_EVENTS = (
+    *("call.initiated", "call.answered", "call.bridged", "call.enqueued", "call.dequeued", "call.hold"),
+    *("call.unhold", "call.dtmf.received", "call.speak.ended", "call.gather.ended", "streaming.started"),
+)
+CONNECTIONS = (directory.CALLS_CONNECTION_ID, directory.CREDENTIAL_CONNECTION_ID, directory.EAR_CONNECTION_ID)
 START = datetime(2026, 8, 21, 14, 0, tzinfo=UTC)
 
 
@@ -62,10 +67,7 @@ class Invention:
         self._say("call.hangup", **self._leg_ids(), hangup_cause=cause)
 
     def _leg(self) -> None:
-        name = self.chance.choice(
-            ["call.initiated", "call.answered", "call.bridged", "call.enqueued", "call.dequeued", "call.hold"]
-            + ["call.unhold", "call.dtmf.received", "call.speak.ended", "call.gather.ended", "streaming.started"]
-        )
+        name = self.chance.choice(LEG_EVENTS)
         agent = self.chance.choice(directory.TEAMS[0].agents)
         more: dict[str, object] = {
             "from": self.chance.choice(["+13125550101", f"sip:{agent.sip_username}@sip.telnyx.com"]),
@@ -81,12 +83,8 @@ class Invention:
 
     def _leg_ids(self) -> dict[str, object]:
         number = self.chance.randrange(self.legs)
-        where = [directory.CALLS_CONNECTION_ID, directory.CREDENTIAL_CONNECTION_ID, directory.EAR_CONNECTION_ID]
-        return {
-            "call_control_id": f"v3:leg-{number}",
-            "call_leg_id": f"leg-{number}",
-            "connection_id": where[number % 3],
-        }
+        ids = {"call_control_id": f"v3:leg-{number}", "call_leg_id": f"leg-{number}"}
+        return {**ids, "connection_id": CONNECTIONS[number % 3]}
 
     def _say(self, event_type: str, **payload: object) -> None:
         at = START + timedelta(seconds=self.chance.randrange(12), microseconds=self.chance.choice([0, 1]))
