@@ -90,7 +90,7 @@ def desk(user: User, *, conference_id: UUID) -> Desk | None:
         legs=tuple(legs),
         present=tuple(stay.leg_id for stay in present if stay.leg.party != Leg.Party.SUPERVISOR),
         audience=audience,
-        roles=_roles(rights, present, session, conference, has_line=stands.has_line),
+        roles=_roles(rights, present, session, conference),
         stay=_stay(rights, present, session),
         ear=my_ear(user, stands),
         mine=session is not None,
@@ -200,16 +200,10 @@ def _roles(
     present: list[Participant],
     session: SupervisorSession | None,
     conference: Conference,
-    *,
-    has_line: bool,
 ) -> tuple[RoleButton, ...]:
     agents = [leg_name(stay.leg) for stay in present if _is_target(stay)]
     pressed = session.role if session and session.stage == SupervisorSession.Stage.INSIDE else ""
-    general = ""
-    if conference.ended_at is not None:
-        general = _("This call has ended.")
-    elif not has_line:
-        general = _("You have no line yet.")
+    general = _("This call has ended.") if conference.ended_at is not None else ""
     no_right = _("You have no right to do this here.")
     whisper_off = general or ("" if rights.whisper else no_right)
     if not whisper_off and not agents:

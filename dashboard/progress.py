@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from conferences.models import Command, Ear, SupervisorSession
@@ -50,7 +51,7 @@ def progress_of(session: SupervisorSession, ear: Ear, command: Command | None) -
         return replace(coming, text=coming.text + " " + _("The whisper follows by itself."))
     if command is None:
         return _standing(session)
-    role = str(command.get_role_display()) if command.role else str(command.get_kind_display())
+    role = capfirst(str(command.get_role_display() if command.role else command.get_kind_display()))
     states: dict[str, Progress] = {
         Command.State.ASKED: Progress(Tone.WAIT, _("%(role)s: asking…") % {"role": role}, command.asked_at),
         Command.State.ACCEPTED: Progress(

@@ -78,8 +78,8 @@ def _do(request: SignedInRequest, act: Callable[[], object], *, open_id: UUID | 
         act()
     except Refused as refused:
         if request.htmx:
-            return HttpResponse(fragments.refusal(str(refused.sentence)), status=422)
-        messages.error(request, str(refused.sentence))
+            return HttpResponse(fragments.refusal(refused.sentence), status=422)
+        messages.error(request, refused.sentence)
     before = _page_behind(request)
     page = before.opening(open_id) if open_id and not before.alone else before
     if not request.htmx:

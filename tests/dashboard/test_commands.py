@@ -102,6 +102,14 @@ def test_the_real_service_refuses_a_whisper_to_a_customer_in_words(
     assert not Command.objects.exists()
 
 
+def test_the_real_service_tells_a_superuser_that_a_line_is_missing(
+    admin_user: User, new_call: NewCall, page_of: SignIn
+) -> None:
+    answer = role(page_of(admin_user), new_call(), role="monitor")
+    assert answer.status_code == 422
+    assert "line" in answer.content.decode()
+
+
 @pytest.mark.parametrize(
     "data", [{}, {"role": "listen"}, {"role": "whisper", "targets": "x"}, {"role": "whisper", "audience": "1"}]
 )

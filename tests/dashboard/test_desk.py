@@ -141,10 +141,10 @@ def test_whisper_is_off_where_no_agent_is_recognised(kim: User, new_call: NewCal
     assert button(shown, "whisper").off_because == "No agent is recognised in this call."
 
 
-def test_without_a_line_every_role_is_off(kim: User, new_call: NewCall) -> None:
+def test_without_a_line_a_role_can_be_chosen_and_the_answer_says_what_is_missing(kim: User, new_call: NewCall) -> None:
     Line.objects.all().delete()
     shown = desk_of(kim, new_call())
-    assert {role.off_because for role in shown.roles} == {"You have no line yet."}
+    assert {role.off_because for role in shown.roles} == {""}
     assert shown.ear.place == "no-line"
 
 
