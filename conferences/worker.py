@@ -18,9 +18,10 @@ from django.db import connection
 from .clients import client_for
 from .models import Account
 from .reconcile import Reconciler, note_bridged_calls
-from .supervision import open_ears, step_ear
+from .supervision import adopt, open_ears, step_ear
 
 EAR_SECONDS = 0.15
+ADOPT_SECONDS = 1.0
 RECONCILE_SECONDS = 0.5
 BRIDGED_SECONDS = 30.0
 EARS_AT_ONCE = 8
@@ -95,6 +96,7 @@ def run(stop: threading.Event) -> None:
     ears, reconciling = EarLoop(), ReconcileLoop()
     loops: list[tuple[Callable[[], None], float]] = [
         (ears.step, EAR_SECONDS),
+        (lambda: adopt(now=clock()), ADOPT_SECONDS),
         (reconciling.step, RECONCILE_SECONDS),
         (reconciling.note_bridged, BRIDGED_SECONDS),
     ]

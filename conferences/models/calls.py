@@ -95,6 +95,7 @@ class Leg(models.Model):
         indexes = [
             # Recognising afresh after an admin's change: the living legs, not the archive.
             models.Index(fields=["account"], condition=Q(hung_up_at=None), name="leg_living"),
+            models.Index(fields=["account"], condition=Q(party="supervisor", hung_up_at=None), name="leg_supervising"),
             models.Index(fields=["queue"], condition=Q(hung_up_at=None, dequeued_at=None), name="leg_waiting"),
         ]
 

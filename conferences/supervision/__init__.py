@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .adopting import adopt
 from .progress import open_ears, step_ear
 from .service import choose_role, connect, disconnect, follow, leave, live_ear, open_session, quieter
 from .stop import seal, stop
@@ -9,6 +10,7 @@ from .words import Refused
 
 __all__ = [
     "Refused",
+    "adopt",
     "choose_role",
     "connect",
     "disconnect",

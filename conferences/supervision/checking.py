@@ -120,7 +120,7 @@ def _read_back(command: Command, *, now: datetime) -> None:
     if _replaced(command):
         settle(command, State.UNCONFIRMED, outcome=_("Replaced before it could be checked."), now=now)
         return
-    if session.conference.ended_at is not None or (command.ear.ended_at is not None):
+    if session.conference.ended_at is not None or (command.ear.ended_at is not None and command.ear.dialled_by_us):
         state = State.VERIFIED if command.kind == Kind.LEAVE else State.UNCONFIRMED
         settle(command, state, now=now)
         return

@@ -16,7 +16,7 @@ from conferences.registers import moment, text
 
 from .commands import LOUD, store
 from .entering import dial, new_ear
-from .leaving import hang_up, leave_session
+from .leaving import leave_session, let_go
 from .service import choose_role, send_role_command
 from .words import Refused
 
@@ -119,9 +119,9 @@ def _stop_following(ear: Ear, *, because: str, now: datetime) -> None:
 def _release_or_renew(ear: Ear, *, now: datetime) -> None:
     present = Presence.objects.filter(user=ear.user, seen_at__gte=now - PAGE_ALIVE_FOR).exists()
     if ear.idle_since is not None and now - ear.idle_since > timedelta(minutes=ear.account.ear_idle_minutes):
-        hang_up(ear, reason=_("Your line was idle and has been released."), now=now)
+        let_go(ear, reason=_("Your line was idle and has been released."), now=now)
     elif ear.connected_at is not None and now - ear.connected_at > RENEW_AFTER:
-        hang_up(ear, reason=_("Your line was renewed before Telnyx' limit of four hours."), now=now)
+        let_go(ear, reason=_("Your line was renewed before Telnyx' limit of four hours."), now=now)
         if present and ear.line is not None:
             _dial_again(ear, now=now)
 

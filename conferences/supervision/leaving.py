@@ -51,9 +51,26 @@ def finish(session: SupervisorSession, *, reason: str, now: datetime) -> None:
         if not closed:
             return
         Ear.objects.filter(pk=session.ear_id, ended_at=None).update(idle_since=now)
+        # A leg that the center's call flow brought is its own again; see adopting.
+        Ear.objects.filter(pk=session.ear_id, ended_at=None, dialled_by_us=False).update(
+            state=Ear.State.ENDED, ended_at=now, end_reason=reason[:200]
+        )
         audit.record("ended", at=now, actor=session.user, conference=session.conference, session=session, detail=reason)
         touch(conferences=[session.conference_id], version=version)
     session.stage, session.ended_at, session.end_reason = Stage.ENDED, now, reason
+
+
+def let_go(ear: Ear, *, reason: str, now: datetime) -> None:
+    """Give up an ear that nobody needs: hang up what Floorline dialled, leave with what the center's call flow did."""
+    if ear.dialled_by_us:
+        hang_up(ear, reason=reason, now=now)
+        return
+    sessions = SupervisorSession.objects.select_related("ear__account", "ear__user", "conference__account", "user")
+    session = sessions.filter(ear=ear, ended_at=None).first()
+    if session is None:
+        end_ear(ear, reason=reason, now=now)
+    else:
+        leave_session(session, reason=reason, now=now)
 
 
 def hang_up(ear: Ear, *, reason: str, now: datetime) -> None:

@@ -20,11 +20,12 @@ from conferences.permissions import rights_book, teams_of
 from conferences.projection import touch
 from conferences.registers import moment, value
 
+from .adopting import follow_center
 from .checking import ESCALATE_AFTER, check_commands, check_inside
 from .commands import store, transmit
 from .entering import ear_mark, join, pin, send_dial, send_gather
 from .keeping import keep_safe
-from .leaving import end_ear, finish, hang_up, leave_again, leave_session
+from .leaving import end_ear, finish, hang_up, leave_again, leave_session, let_go
 from .service import audience_of, send_role_command
 from .words import ALREADY_INSIDE, NOT_ANSWERED_YET, explain_hangup
 
@@ -51,6 +52,8 @@ def open_ears() -> list[UUID]:
 def step_ear(*, ear_id: UUID, now: datetime) -> None:
     """Do what is due for one ear."""
     ear = Ear.objects.select_related("account", "line", "user").get(pk=ear_id)
+    if follow_center(ear, now=now):
+        return
     if ear.ended_at is None:
         _step_line(ear, now=now)
     session = (
@@ -82,7 +85,7 @@ def _step_line(ear: Ear, *, now: datetime) -> None:
     elif ear.state == Ear.State.ENDING:
         _step_ending(ear, now=now)
     elif not ear.user.is_active:
-        hang_up(ear, reason=_("The account was deactivated."), now=now)
+        let_go(ear, reason=_("The account was deactivated."), now=now)
     else:
         keep_safe(ear, leg, now=now)
 
@@ -220,7 +223,11 @@ def _inside(session: SupervisorSession, *, now: datetime) -> None:
 
 
 def _step_inside(session: SupervisorSession, *, now: datetime) -> None:
-    if session.wanted_role != Role.MONITOR and _newest(session, Command.Kind.UPDATE) is None:
+    if (
+        session.ear.dialled_by_us
+        and session.wanted_role != Role.MONITOR
+        and _newest(session, Command.Kind.UPDATE) is None
+    ):
         # The first role after joining waits until the joining itself has been read back.
         joined = _newest(session, Command.Kind.JOIN)
         if joined is not None and joined.state in {State.VERIFIED, State.UNCONFIRMED, State.REJECTED}:

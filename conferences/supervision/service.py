@@ -18,7 +18,7 @@ from conferences.projection import touch
 
 from .commands import LOUD, send_role, store, transmit
 from .entering import dial, join, new_ear
-from .leaving import hang_up, leave_session
+from .leaving import leave_session, let_go
 from .words import Refused
 
 Stage = SupervisorSession.Stage
@@ -118,10 +118,10 @@ def follow(*, user: User, agent: Agent | None, once: bool = False, now: datetime
 
 
 def disconnect(*, user: User, now: datetime) -> None:
-    """Hang up the supervisor's own line, wherever it is."""
+    """Hang up the supervisor's own line, wherever it is; one that the center's call flow brought only leaves."""
     ear = live_ear(user)
     if ear is not None:
-        hang_up(ear, reason=_("You disconnected your line."), now=now)
+        let_go(ear, reason=_("You disconnected your line."), now=now)
 
 
 # --- authorising ------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from conferences.sandbox.faults import Faults
 from conferences.sandbox.phones import Phones
 from conferences.sandbox.scene import Scene
 from conferences.sandbox.world import World
-from conferences.supervision import choose_role, open_ears, step_ear
+from conferences.supervision import adopt, choose_role, open_ears, step_ear
 
 START = datetime(2026, 8, 21, 14, 0, tzinfo=UTC)
 STEP = 0.25
@@ -134,6 +134,8 @@ class Floor:
             self.travel.move_to(self.now)
             self.deliver()
             self.reconciler.step(reads_per_second=self.account.reads_per_second)
+            if self.now.microsecond == 0:
+                adopt(now=self.now)
             for ear in open_ears():
                 step_ear(ear_id=ear, now=self.now)
             self.deliver()
