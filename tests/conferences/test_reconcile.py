@@ -1,0 +1,325 @@
+"""The comparison with Telnyx: what it heals, what it leaves alone, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from conferences import changes
+from conferences.clients import client_for
+from conferences.models import Account, Conference, Leg, Participant
+from conferences.models.supervision import Role
+from conferences.reconcile import Reconciler, note_bridged_calls
+from conferences.sandbox import calls, directory, membership
+from conferences.sandbox.scene import Scene
+from tests.proofs.boards import take_in
+from tests.supervision.conftest import Call, Floor, floor
+
+from .signed import event
+
+__all__ = ["floor"]
+
+
+def wait(floor: Floor, seconds: float, *, until: Callable[[], bool] | None = None) -> None:
+    """Let time pass for Telnyx, the intake and the comparison, a second at a time; stop early when `until` is true."""
+    for _ in range(round(seconds)):
+        if until is not None and until():
+            return
+        floor.world.advance(floor.world.now + 1)
+        floor.travel.move_to(floor.now)
+        floor.deliver()
+        floor.reconciler.step(reads_per_second=floor.account.reads_per_second)
+    assert until is None or until(), "it did not happen in time"
+
+
+def unheard(floor: Floor, seconds: float = 1) -> None:
+    """Let Telnyx' webhooks of this time get lost, as in an outage."""
+    floor.webhooks_lost = True
+    wait(floor, seconds)
+    floor.webhooks_lost = False
+
+
+def many_calls(floor: Floor, count: int) -> list[Scene]:
+    """Let so many customers talk to agents at the same time."""
+    team, scenes = directory.team_named("Billing"), []
+    for number in range(count):
+        scene = Scene(world=floor.world, name=f"Billing-{number}", team=team)
+        scene.greet(scene.arrive("+4930123456142"))
+        scene.connect(scene.ring(team.agents[0]))
+        scenes.append(scene)
+    return scenes
+
+
+def requests_of(floor: Floor) -> list[tuple[float, str]]:
+    return [(entry["at"], entry["path"]) for entry in floor.api.log if entry["method"] == "GET"]
+
+
+def present(call: Call) -> set[str]:
+    return {str(stay.leg) for stay in call.conference.participants.filter(present=True)}
+
+
+def account(floor: Floor) -> Account:
+    return Account.objects.get(pk=floor.account.pk)
+
+
+# --- What a lost webhook costs ----------------------------------------------------------------------------------------
+
+
+def test_a_conference_gets_its_name_by_one_reading(floor: Floor) -> None:
+    call = floor.call()
+    assert call.conference.name == "Billing-4312"
+    assert call.conference.team == floor.account.connections.get(role="calls").team
+
+
+def test_a_board_that_heard_nothing_is_filled_from_listings_alone(floor: Floor) -> None:
+    scene = many_calls(floor, 1)[0]
+    floor.world.outbox.clear()
+    wait(floor, 20)
+    call = Call(floor=floor, scene=scene)
+    assert call.conference.name == "Billing-0"
+    assert call.conference.participants.filter(present=True).count() == 2
+
+
+def test_a_conference_whose_end_was_lost_is_ended_within_a_minute_and_a_half(floor: Floor) -> None:
+    call = floor.call()
+    call.scene.finish()
+    unheard(floor)
+    assert call.conference.ended_at is None
+    wait(floor, 90, until=lambda: call.conference.ended_at is not None)
+    assert call.conference.end_reason == "all_left"
+    assert not call.conference.participants.filter(present=True).exists()
+
+
+def test_hundreds_that_ended_unheard_are_ended_without_a_request_for_each(floor: Floor) -> None:
+    scenes = many_calls(floor, 120)
+    wait(floor, 2)
+    for scene in scenes:
+        scene.finish()
+    unheard(floor)
+    assert Conference.objects.filter(ended_at=None).count() == 120
+    wait(floor, 40, until=lambda: not Conference.objects.filter(ended_at=None).exists())
+
+
+@pytest.mark.parametrize("how", ["left", "hung up"])
+def test_a_participant_who_went_unheard_is_taken_out(floor: Floor, how: str) -> None:
+    call = floor.call(agents=("Ana Ruiz", "Max Falk"))
+    leg = call.scene.agents[1]
+    assert leg.participant is not None
+    if how == "left":
+        membership.leave(floor.world, leg.participant)
+    else:
+        membership.hangup(floor.world, leg)
+    unheard(floor)
+    assert len(present(call)) == 3
+    wait(floor, 75, until=lambda: len(present(call)) == 2)
+
+
+def test_whoever_joined_unheard_is_shown(floor: Floor) -> None:
+    call = floor.call()
+    agent = directory.team_named("Billing").agents[1]
+    call.scene.connect(call.scene.ring(agent))
+    unheard(floor)
+    wait(floor, 75, until=lambda: len(present(call)) == 3)
+
+
+def test_whoever_came_back_unheard_is_shown_again(floor: Floor) -> None:
+    call = floor.call(agents=("Ana Ruiz", "Max Falk"))
+    leg = call.scene.agents[1]
+    assert leg.participant is not None
+    membership.leave(floor.world, leg.participant)
+    wait(floor, 5)
+    assert len(present(call)) == 2
+    assert call.scene.conference is not None
+    membership.join(floor.world, call.scene.conference, leg)
+    unheard(floor)
+    wait(floor, 75, until=lambda: len(present(call)) == 3)
+
+
+def test_a_supervised_conference_is_healed_within_ten_seconds(floor: Floor, kim: User) -> None:
+    call = floor.call(agents=("Ana Ruiz", "Max Falk"))
+    call.choose(kim, Role.MONITOR)
+    floor.wait(10)
+    membership.hangup(floor.world, call.scene.agents[1])
+    unheard(floor)
+    floor.wait(10, until=lambda: not call.conference.participants.filter(present=True, leg__agent__name="Max Falk"))
+
+
+# --- What is never taken for gone -------------------------------------------------------------------------------------
+
+
+def test_nobody_is_removed_because_time_has_passed(floor: Floor) -> None:
+    call = floor.call()
+    floor.fault("*", method="GET", status=503, times=100_000)
+    wait(floor, 180)
+    assert len(present(call)) == 2
+    assert call.conference.ended_at is None
+
+
+def test_a_listing_that_misses_a_participant_is_not_believed_while_the_call_lives(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = floor.call(agents=("Ana Ruiz", "Max Falk"))
+    conference, hidden = call.scene.conference, call.scene.agents[1].call_control_id
+    assert conference is not None
+    stay = conference.participants.pop(hidden)  # Telnyx' listing is wrong: its mixer still has the leg
+    wait(floor, 150)
+    assert len(present(call)) == 3
+    assert call.conference.participants.exclude(missing_since=None).count() == 1
+    conference.participants[hidden] = stay
+    wait(floor, 75, until=lambda: not call.conference.participants.exclude(missing_since=None).exists())
+
+
+def test_a_conference_in_another_region_is_not_ended_while_its_calls_live(floor: Floor) -> None:
+    call = floor.call()
+    conference = call.scene.conference
+    assert conference is not None
+    del floor.world.conferences[conference.id], floor.world.active[conference.id]  # 404, and in no listing
+    wait(floor, 200)
+    assert call.conference.ended_at is None
+    for leg in floor.world.legs.values():
+        leg.state = "ended"
+    wait(floor, 80, until=lambda: call.conference.ended_at is not None)
+    assert call.conference.end_reason == "not_found"
+
+
+def test_an_answer_that_is_no_list_does_not_pass_for_an_empty_one(floor: Floor) -> None:
+    call = floor.call()
+    floor.fault("*", method="GET", status=200, times=100_000)  # {"errors": …} with HTTP 200
+    wait(floor, 120)
+    assert call.conference.ended_at is None
+    assert len(present(call)) == 2
+    assert account(floor).check_problem == "Telnyx does not answer."
+
+
+# --- What Telnyx answers is said --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"drop": True}, "does not answer"),
+        ({"status": 502}, "does not answer"),
+        ({"status": 401}, "refuses the API key"),
+        ({"status": 429}, "rate limit"),
+        ({"status": 422, "code": "10032"}, "HTTP 422 10032"),
+    ],
+)
+def test_a_telnyx_that_refuses_is_said_and_forgotten_when_it_answers_again(
+    floor: Floor, fault: dict[str, Any], words: str
+) -> None:
+    floor.call()
+    wait(floor, 20)
+    checked_at = account(floor).checked_at
+    floor.fault("/conferences", method="GET", times=100_000, **fault)
+    wait(floor, 40)
+    assert words in account(floor).check_problem
+    assert account(floor).checked_at == checked_at or checked_at is None
+    floor.faults.armed.clear()
+    wait(floor, 20)
+    assert account(floor).check_problem == ""
+    assert account(floor).checked_at > floor.now - timedelta(seconds=20)  # type: ignore[operator]
+
+
+def test_bridged_calls_without_a_conference_are_noticed(floor: Floor) -> None:
+    leg = calls.incoming(floor.world, connection_id="1", from_="+4930123456142", to="+18005550199")
+    take_in(floor.account, [])
+    wait(floor, 1)
+    told = event("call.bridged", event_id="b", at=floor.now.isoformat(), call_control_id=leg.call_control_id)
+    take_in(floor.account, [told])
+    note_bridged_calls(account=floor.account, now=floor.now + timedelta(seconds=30))
+    assert account(floor).bridged_call_seen_at is None
+    note_bridged_calls(account=floor.account, now=floor.now + timedelta(seconds=90))
+    assert account(floor).bridged_call_seen_at is not None
+
+
+# --- What it costs ----------------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_that_finds_nothing_new_pushes_nothing(floor: Floor) -> None:
+    floor.call()
+    wait(floor, 70)
+    version, rows = changes.current().version, list(Conference.objects.values("facts", "version"))
+    wait(floor, 70)
+    assert changes.current().version == version
+    assert list(Conference.objects.values("facts", "version")) == rows
+
+
+def test_no_second_sees_more_reads_than_the_cap_whatever_has_happened(floor: Floor) -> None:
+    scenes = many_calls(floor, 40)
+    wait(floor, 3)
+    chance = Random(7)
+    for scene in chance.sample(scenes, 15):
+        scene.finish()
+    for scene in chance.sample(scenes, 15):
+        if scene.agents:
+            membership.hangup(floor.world, scene.agents[0])
+    unheard(floor)
+    wait(floor, 100)
+    times = [at for at, _ in requests_of(floor)]
+    busiest = max(sum(1 for other in times if at <= other < at + 1) for at in times)
+    # A conference that is questioned costs one read for each of its calls besides; they are paid for afterwards.
+    assert busiest <= 2 * floor.account.reads_per_second
+    for start in range(int(times[0]), int(times[-1]) - 20):
+        assert sum(1 for at in times if start <= at < start + 20) <= 21 * floor.account.reads_per_second
+
+
+def test_every_conference_is_read_in_turn(floor: Floor) -> None:
+    many_calls(floor, 30)
+    wait(floor, 75)
+    floor.api.log.clear()
+    wait(floor, 65)
+    read = {path for _, path in requests_of(floor) if path.endswith("/participants")}
+    assert len(read) == 30
+
+
+def test_reading_rests_while_less_than_half_of_the_rate_limit_is_left(floor: Floor) -> None:
+    floor.api.rate.limit = 20
+    many_calls(floor, 40)
+    wait(floor, 60)
+    times = [at for at, _ in requests_of(floor)]
+    for start in range(int(times[0]), int(times[-1])):
+        assert sum(1 for at in times if start <= at < start + 10) <= 20
+
+
+def test_a_stub_with_an_id_that_telnyx_never_gave_holds_up_nothing(floor: Floor) -> None:
+    """Nothing can be asked about it; it lives and dies with its calls."""
+    call = floor.call()
+    ids = {"conference_id": "my conference", "call_control_id": "v3:nobody"}
+    joined = event("conference.participant.joined", event_id="s", at=floor.now.isoformat(), **ids)
+    take_in(floor.account, [joined])
+    floor.api.log.clear()
+    wait(floor, 60, until=lambda: Conference.objects.get(telnyx_id="my conference").ended_at is not None)
+    listings = [at for at, path in requests_of(floor) if path == "/conferences"]
+    assert len(listings) < 12
+    assert len(present(call)) == 2
+
+
+def test_a_stub_costs_no_listing_each_second(floor: Floor) -> None:
+    call = floor.call()
+    conference = call.scene.conference
+    assert conference is not None
+    del floor.world.conferences[conference.id], floor.world.active[conference.id]
+    wait(floor, 30)
+    floor.api.log.clear()
+    wait(floor, 60)
+    assert len([path for _, path in requests_of(floor) if path == "/conferences"]) <= 10
+
+
+def test_two_readers_at_once_do_not_undo_each_other(floor: Floor) -> None:
+    """Supervision reads as well; what was asked for earlier and answered later is not noted."""
+    call = floor.call()
+    newer = Reconciler(account=floor.account, client=client_for(floor.account), clock=lambda: floor.now)
+    older = Reconciler(
+        account=floor.account, client=client_for(floor.account), clock=lambda: floor.now - timedelta(seconds=3)
+    )
+    newer._read_participants(call.conference)
+    read_at = call.conference.participants_read_at
+    older._read_participants(call.conference)
+    assert call.conference.participants_read_at == read_at
+    assert not Participant.objects.exclude(missing_since=None).exists()
+    assert Leg.objects.count() == 2
