@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -74,25 +75,29 @@ class Follower:
         stale = [id_ for id_, version in order if thorough or self._versions.get(id_) != version]
         fresh = {card.id: card for card in cards(self.page.viewer, [*stale, *gone])}
         pieces = [piece for id_ in gone for piece in self._take_away(id_, fresh.get(id_), now)]
+        # htmx looks for all targets of a message before it swaps: new rows are placed by one that is already shown.
+        shown = set(self._rows)
         before: UUID | None = None
+        new: dict[UUID | None, list[str]] = defaultdict(list)
         for id_, _version in order:
             card = fresh.get(id_)
             if card and self._rows.get(id_) != card:
                 html = fragments.row(card, page=self.page, now=now)
-                pieces.append(self._place(id_, html, before))
+                if id_ in shown:
+                    pieces.append(fragments.piece(f"conference-{id_}", html))
+                else:
+                    new[before].append(html)
                 self._rows[id_] = card
                 self._fading.pop(id_, None)
-            if id_ in self._rows:
+            if id_ in shown:
                 before = id_
         self._versions = versions
-        return pieces
+        return pieces + [self._place("".join(rows), place) for place, rows in new.items()]
 
-    def _place(self, id_: UUID, html: str, before: UUID | None) -> str:
-        if id_ in self._rows:
-            return fragments.piece(f"conference-{id_}", html)
+    def _place(self, rows: str, before: UUID | None) -> str:
         if before is None:
-            return fragments.piece("conferences", html, swap="afterbegin")
-        return fragments.piece(f"conference-{before}", html, swap="afterend")
+            return fragments.piece("conferences", rows, swap="afterbegin")
+        return fragments.piece(f"conference-{before}", rows, swap="afterend")
 
     def _take_away(self, id_: UUID, card: ConferenceCard | None, now: datetime) -> list[str]:
         """Let a call that ended fade in its place; what is no longer this viewer's goes at once."""
