@@ -91,6 +91,9 @@ class Sandbox:
     async def _faulty(self, request: Request, fault: Fault) -> Answer | None:
         if fault.when == "before":
             await asyncio.sleep(fault.delay_s)
+        if fault.when == "late":
+            self._keep(asyncio.create_task(self._execute_later(request, fault.delay_s)))
+            return None
         answer = None if fault.replaces else self._execute(request)
         if fault.when == "after":
             await asyncio.sleep(fault.delay_s)
@@ -100,8 +103,11 @@ class Sandbox:
             return answer
         if fault.status == 200:
             return Answer(200, {"data": {"result": "ok"}})
-        used_up = (("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")) if fault.status == 429 else ()
-        return Answer(fault.status, ApiError(fault.status, fault.code).body(), used_up)
+        return Answer(fault.status, ApiError(fault.status, fault.code).body(), fault.headers)
+
+    async def _execute_later(self, request: Request, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._execute(request)
 
     # The control API
 

@@ -44,10 +44,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--semantics", choices=["allow-list", "deny-list"], default="allow-list")
     parser.add_argument("--monitor-muted", choices=["yes", "no"], default="yes")
+    parser.add_argument("--fault-rate", type=float, default=0.0, help="share of REST requests that go wrong")
     parser.add_argument("--rate-limit", type=int, default=2000, help="REST requests in ten seconds")
     options = parser.parse_args(arguments)
     if options.calls < 0 or not 0 < options.rate <= 1000 or options.rate_limit < 1:
         parser.error("--calls must not be negative, --rate up to 1000, and both --rate and --rate-limit positive")
+    if not 0 <= options.fault_rate <= 1:
+        parser.error("--fault-rate must be between 0 and 1")
     return options
 
 
@@ -76,7 +79,9 @@ def refuse_danger(options: argparse.Namespace, environ: Mapping[str, str]) -> No
 def build(options: argparse.Namespace, environ: Mapping[str, str], *, now: float) -> Sandbox:
     semantics = Semantics(whisper=options.semantics, monitor_reads_muted=options.monitor_muted == "yes")
     world = World(seed=options.seed, now=now, webhook_url=options.webhook_url, semantics=semantics)
-    phones, faults = Phones(), Faults()
+    phones, faults = Phones(), Faults(seed=options.seed)
+    if options.fault_rate:
+        faults.arm_everything(options.fault_rate)
     deliveries = Deliveries(key=key_of(environ["SANDBOX_SIGNING_SEED"]))
     api = Api(world=world, phones=phones, api_key=environ["SANDBOX_API_KEY"], rate=RateLimit(limit=options.rate_limit))
     control = Control(world=world, phones=phones, faults=faults, api=api, deliveries=deliveries)

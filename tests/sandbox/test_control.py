@@ -149,6 +149,16 @@ def test_a_request_whose_caller_gave_up_still_executes_late(sandbox: Running) ->
     assert eventually(lambda: people(sandbox, "Late-1")["Ana Ruiz"]["role"] == "monitor")
 
 
+def test_a_request_without_an_answer_may_execute_late(sandbox: Running) -> None:
+    made = sandbox.script("Late-2")
+    body = {"call_control_id": made["legs"][1]["call_control_id"], "supervisor_role": "monitor"}
+    sandbox.control("POST", "/faults", {"when": "late", "delay_s": 0.4})
+    with pytest.raises(requests.ConnectionError):
+        sandbox.rest("POST", f"/conferences/{made['conference']['id']}/actions/update", body)
+    assert people(sandbox, "Late-2")["Ana Ruiz"]["role"] == "none"
+    assert eventually(lambda: people(sandbox, "Late-2")["Ana Ruiz"]["role"] == "monitor")
+
+
 def test_a_slow_request_does_not_hold_up_others(sandbox: Running) -> None:
     sandbox.control("POST", "/faults", {"path": "/conferences", "delay_s": 0.5})
     with ThreadPoolExecutor() as pool:

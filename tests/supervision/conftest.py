@@ -29,7 +29,7 @@ from conferences.reconcile import Reconciler
 from conferences.sandbox import directory, hearing
 from conferences.sandbox.api import Answer, Api, RateLimit, Request
 from conferences.sandbox.delivery import body_of
-from conferences.sandbox.faults import Faults
+from conferences.sandbox.faults import Fault, Faults
 from conferences.sandbox.phones import Phones
 from conferences.sandbox.scene import Scene
 from conferences.sandbox.world import World
@@ -69,14 +69,27 @@ class InProcess(BaseAdapter):
         fault = self.floor.faults.take(method=asked.method, path=asked.path)
         if fault is None:
             return self.floor.api.handle(asked)
+        if fault.when == "late":
+            self.floor.world.after(fault.delay_s, self._execute_late, asked)
+            raise requests.ReadTimeout("no answer, and executed late")
         if fault.replaces:
             if fault.drop or fault.status is None:
                 raise requests.ConnectionError("dropped")
-            return Answer(fault.status, {"errors": [{"code": fault.code, "title": "a fault"}]}, ())
+            return self._refusal(fault)
         answer = self.floor.api.handle(asked)
         if fault.drop:
             raise requests.ReadTimeout("executed, but the answer is lost")
-        return answer
+        return answer if fault.status is None else self._refusal(fault)
+
+    def _execute_late(self, asked: Request) -> None:
+        self.floor.api.handle(asked)
+
+    @staticmethod
+    def _refusal(fault: Fault) -> Answer:
+        assert fault.status is not None
+        if fault.status == 200:
+            return Answer(200, {"data": {"result": "ok"}})
+        return Answer(fault.status, {"errors": [{"code": fault.code, "title": "a fault"}]}, fault.headers)
 
     def close(self) -> None:
         pass
