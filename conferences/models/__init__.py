@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .account import Account, BoardVersion, Connection, DatabaseStamp
+from .account import Account, BoardVersion, Connection, DatabaseStamp, Lease
 from .calls import Conference, Leg, Participant
 from .people import Agent, Line, Team, TeamMembership
 from .records import AuditEntry, WebhookEvent
@@ -18,6 +18,7 @@ __all__ = [
     "Connection",
     "DatabaseStamp",
     "Ear",
+    "Lease",
     "Leg",
     "Line",
     "Participant",

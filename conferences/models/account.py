@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
@@ -10,6 +11,10 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from conferences.secrets import EncryptedTextField
+
+
+# Telnyx repeats an unanswered webhook for about a minute: a shorter silence of ours has lost nothing.
+CHECKED_IS_RECENT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,14 @@ class WhisperReach(models.TextChoices):
     UNPROVEN = "unproven", _("unproven")
     LISTED_ONLY = "listed", _("only the chosen legs, whoever joins later")
     LATER_JOINERS_TOO = "later", _("also legs that join later")
+
+
+class Feed(models.TextChoices):
+    """How the events of an account reach the board."""
+
+    WEBHOOKS = "webhooks", _("webhooks: Telnyx posts them here")
+    COPIES = "copies", _("copies: the center's application forwards them, signature included")
+    POLLING = "polling", _("polling: no webhook reaches us, Telnyx is asked every few seconds")
 
 
 class Account(models.Model):
@@ -114,9 +127,17 @@ class Account(models.Model):
     monitor_reads_muted = models.BooleanField(_("a monitor reads back as muted"), null=True, blank=True)
     monitor_harms_call = models.BooleanField(_("a monitor cuts the audio of the call"), null=True, blank=True)
     probed_at = models.DateTimeField(_("probed"), null=True, blank=True, editable=False)
+    feed = models.CharField(_("feed"), max_length=8, choices=Feed.choices, default=Feed.WEBHOOKS)
     bridged_call_seen_at = models.DateTimeField(_("bridged call seen"), null=True, blank=True, editable=False)
     checked_at = models.DateTimeField(_("last full comparison with Telnyx"), null=True, blank=True, editable=False)
     check_problem = models.CharField(_("why the last comparison failed"), max_length=300, blank=True, default="")
+    unsure_since = models.DateTimeField(
+        _("not compared in full since"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Events may have been missed since then; empty once everything has been compared again."),
+    )
 
     class Meta:
         verbose_name = _("Telnyx account")
@@ -138,6 +159,11 @@ class Account(models.Model):
         """Return the keys that this account's webhooks may be signed with."""
         stored = tuple(key.strip() for key in self.public_keys.replace(",", "\n").splitlines() if key.strip())
         return stored or tuple(settings.TELNYX_PUBLIC_KEYS)
+
+    def is_live(self, *, now: datetime) -> bool:
+        """Say whether the board may be shown as live: compared a moment ago, and in full since the last outage."""
+        recent = self.checked_at is not None and now - self.checked_at < CHECKED_IS_RECENT
+        return recent and self.unsure_since is None
 
 
 class Connection(models.Model):
@@ -180,6 +206,17 @@ class BoardVersion(models.Model):
 
     def __str__(self) -> str:
         return str(self.value)
+
+
+class Lease(models.Model):
+    """Who does the background work: one process at a time, known by a number that only grows."""
+
+    name = models.CharField(primary_key=True, max_length=20)
+    token = models.BigIntegerField(default=0, help_text="Fences off a holder who slept through the end of the lease.")
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.token}"
 
 
 class DatabaseStamp(models.Model):

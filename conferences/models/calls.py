@@ -21,7 +21,7 @@ class Conference(models.Model):
     """One Telnyx conference."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)  # the constraint begins with it
     telnyx_id = models.CharField(_("Telnyx id"), max_length=128)
     facts: models.JSONField[Any, Any] = models.JSONField(default=dict)
 
@@ -48,6 +48,8 @@ class Conference(models.Model):
             # The floor: live conferences only, and the changes since a version.
             models.Index(fields=["started_at"], condition=Q(ended_at=None), name="conference_live"),
             models.Index(fields=["version"], name="conference_version"),
+            # Whose participants are to be read next (conferences.reconcile).
+            models.Index(fields=["participants_read_at"], condition=Q(ended_at=None), name="conference_rotation"),
         ]
 
     def __str__(self) -> str:
@@ -64,7 +66,7 @@ class Leg(models.Model):
         SUPERVISOR = "supervisor", _("supervisor")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)  # the constraint begins with it
     call_control_id = models.CharField(max_length=200)
     facts: models.JSONField[Any, Any] = models.JSONField(default=dict)
 
@@ -106,8 +108,10 @@ class Leg(models.Model):
 class Participant(models.Model):
     """A leg's stay in a conference."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE)
-    conference = models.ForeignKey(Conference, on_delete=models.CASCADE, related_name="participants")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)  # never looked up alone
+    conference = models.ForeignKey(
+        Conference, on_delete=models.CASCADE, related_name="participants", db_index=False
+    )  # the constraint begins with it
     leg = models.ForeignKey(Leg, on_delete=models.CASCADE, related_name="participations")
     facts: models.JSONField[Any, Any] = models.JSONField(default=dict)
 
