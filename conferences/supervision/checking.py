@@ -8,13 +8,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from conferences import changes
-from conferences.clients import client_for
-from conferences.listings import note_participants
 from conferences.models import Command, Ear, Leg, Participant, SupervisorSession
 from conferences.models.account import WhisperReach
 from conferences.models.supervision import Role
 from conferences.projection import touch
-from conferences.telnyx.client import Rejected, Unanswered
 
 from .commands import (
     LOUD,
@@ -28,7 +25,7 @@ from .commands import (
     transmit,
 )
 from .leaving import after_hangup, after_leave, finish, hang_up, leave_session
-from .readback import Verdict, judge
+from .readback import Verdict, is_alive, judge, read, reads_muted
 from .rejoining import rejoin
 from .service import send_role_command
 
@@ -58,9 +55,21 @@ def check_commands(ear: Ear, *, now: datetime) -> None:
         elif command.state == State.UNKNOWN:
             _resolve(command, now=now)
         elif command.kind == Kind.HANGUP:
-            settle(command, State.VERIFIED, now=now)
+            _check_hangup(command, ear, now=now)
         else:
             _read_back(command, now=now)
+
+
+def _check_hangup(command: Command, ear: Ear, *, now: datetime) -> None:
+    """An accepted hang-up is not believed either: the call itself must be dead."""
+    if ear.ended_at is None and _since_answer(command, now) < READ_AFTER[min(command.reads, len(READ_AFTER) - 1)]:
+        return
+    if ear.ended_at is not None or not is_alive(command, ear):
+        settle(command, State.VERIFIED, now=now)
+        after_hangup(ear, command, now=now)
+    elif command.reads >= 2:
+        settle(command, State.CONTRADICTED, outcome=_("Telnyx accepted this but the line is still up."), now=now)
+        hang_up(ear, reason=ear.end_reason, now=now)
 
 
 def _resolve(command: Command, *, now: datetime) -> None:
@@ -100,7 +109,7 @@ def _resolve_loud(command: Command, session: SupervisorSession, *, now: datetime
         return
     if _since_answer(command, now) < READ_AFTER[min(command.reads, len(READ_AFTER) - 1)]:
         return
-    verdict = _read(command, session)
+    verdict = read(command, session)
     if verdict is Verdict.CONFIRMED:
         SupervisorSession.objects.filter(pk=session.pk).update(role=command.role, targets=command.targets)
         _verified(command, session, now=now)
@@ -124,10 +133,12 @@ def _read_back(command: Command, *, now: datetime) -> None:
         state = State.VERIFIED if command.kind == Kind.LEAVE else State.UNCONFIRMED
         settle(command, state, now=now)
         return
-    verdict = _read(command, session)
+    verdict = read(command, session)
     last = command.reads >= len(READ_AFTER)
     if verdict is Verdict.CONFIRMED:
         _verified(command, session, now=now)
+    elif command.kind == Kind.LEAVE and (last or (verdict is Verdict.CONTRADICTED and command.reads >= 2)):
+        _contradicted(command, session, now=now)
     elif verdict is Verdict.CONTRADICTED and command.kind == Kind.UPDATE and command.reads >= REJOIN_AFTER_READS:
         rejoin(command, session, now=now)
     elif last and verdict is Verdict.CONTRADICTED:
@@ -136,37 +147,12 @@ def _read_back(command: Command, *, now: datetime) -> None:
         settle(command, State.UNCONFIRMED, now=now)
 
 
-def _read(command: Command, session: SupervisorSession) -> Verdict | None:
-    """Read the participants and hold the supervisor's own one against the command; None where reading failed."""
-    command.reads += 1
-    Command.objects.filter(pk=command.pk).update(reads=command.reads)
-    at = clock()
-    try:
-        reads = client_for(command.account).participants(session.conference.telnyx_id)
-    except (Rejected, Unanswered):
-        return None
-    note_participants(conference=session.conference, reads=reads, at=at)
-    mine = next((read for read in reads if read.call_control_id == session.ear.call_control_id), None)
-    if command.kind == Kind.LEAVE:
-        return Verdict.CONFIRMED if mine is None else Verdict.CONTRADICTED
-    if mine is None:
-        return Verdict.CONTRADICTED
-    if mine.muted and command.role == Role.MONITOR and not session.monitor_reads_muted:
-        session.monitor_reads_muted = True
-        SupervisorSession.objects.filter(pk=session.pk).update(monitor_reads_muted=True)
-    return judge(
-        role=command.role,
-        listeners=target_call_control_ids(command.targets),
-        muted=mine.muted,
-        whispering_to=mine.whisper_call_control_ids,
-        monitor_reads_muted=_reads_muted(session),
-    )
-
-
 def _verified(command: Command, session: SupervisorSession, *, now: datetime) -> None:
-    if command.kind != Kind.LEAVE:
-        SupervisorSession.objects.filter(pk=session.pk).update(verified_at=now)
     settle(command, State.VERIFIED, now=now)
+    if command.kind == Kind.LEAVE:
+        after_leave(session, command, now=now)
+    else:
+        SupervisorSession.objects.filter(pk=session.pk).update(verified_at=now)
 
 
 def _contradicted(command: Command, session: SupervisorSession, *, now: datetime) -> None:
@@ -209,7 +195,7 @@ def check_inside(session: SupervisorSession, *, now: datetime) -> None:
         listeners=target_call_control_ids(session.targets),
         muted=mine.muted,
         whispering_to=mine.whisper_call_control_ids,
-        monitor_reads_muted=_reads_muted(session),
+        monitor_reads_muted=reads_muted(session),
     )
     if verdict is Verdict.CONFIRMED:
         with transaction.atomic():
@@ -252,12 +238,6 @@ def _notice(session: SupervisorSession, notice: str, *, now: datetime) -> None:
         version = changes.advance(now=now)
         SupervisorSession.objects.filter(pk=session.pk).update(notice=notice)
         touch(conferences=[session.conference_id], version=version)
-
-
-def _reads_muted(session: SupervisorSession) -> bool:
-    """Say whether unmuted means audible: proved for the account, else seen on this very leg."""
-    proved = session.ear.account.monitor_reads_muted
-    return session.monitor_reads_muted if proved is None else proved
 
 
 def _settled_at(session: SupervisorSession) -> datetime | None:

@@ -36,8 +36,11 @@ def leave_session(session: SupervisorSession, *, reason: str, now: datetime) -> 
 
 
 def after_leave(session: SupervisorSession, command: Command, *, now: datetime) -> None:
-    """End the session once Telnyx has accepted the leave, or says that there is nothing left to leave."""
-    if command.state in {Command.State.ACCEPTED, Command.State.VERIFIED} or _is_gone(command):
+    """End the session once a reading has shown that the line is out, or Telnyx says that there is nothing to leave.
+
+    An accepted leave alone ends nothing: until it is verified the screen says "leaving", not "nobody hears you".
+    """
+    if command.state == Command.State.VERIFIED or _is_gone(command):
         finish(session, reason=session.end_reason, now=now)
 
 
@@ -91,8 +94,8 @@ def hang_up(ear: Ear, *, reason: str, now: datetime) -> None:
 
 
 def after_hangup(ear: Ear, command: Command, *, now: datetime) -> None:
-    """End the ear once Telnyx has accepted the hang-up, or says that there is nothing left to hang up."""
-    if command.state in {Command.State.ACCEPTED, Command.State.VERIFIED} or _is_gone(command):
+    """End the ear once the call has been read as dead, or Telnyx says that there is nothing left to hang up."""
+    if command.state == Command.State.VERIFIED or _is_gone(command):
         end_ear(ear, reason=ear.end_reason, now=now)
 
 

@@ -139,7 +139,7 @@ def _step_confirming(ear: Ear, leg: Leg | None, *, now: datetime) -> None:
 def _step_ending(ear: Ear, *, now: datetime) -> None:
     """Hang up again after a refusal or a silence that lasted; an open line is never given up."""
     command = Command.objects.filter(ear=ear, kind=Command.Kind.HANGUP).order_by("-asked_at").first()
-    settled = command is None or command.state in {State.REJECTED, State.EXPIRED}
+    settled = command is None or command.state in {State.REJECTED, State.EXPIRED, State.CONTRADICTED}
     if settled and (command is None or _age(command, now) > TRY_AGAIN_AFTER):
         hang_up(ear, reason=ear.end_reason, now=now)
 

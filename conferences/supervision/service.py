@@ -16,9 +16,10 @@ from conferences.models.supervision import Role
 from conferences.permissions import rights_book, teams_of
 from conferences.projection import touch
 
-from .commands import LOUD, send_role, store, transmit
+from .commands import LOUD, send_role, settle, store, transmit
 from .entering import dial, join, new_ear
-from .leaving import leave_session, let_go
+from .leaving import after_leave, leave_session, let_go
+from .readback import Verdict, read
 from .words import Refused
 
 Stage = SupervisorSession.Stage
@@ -278,7 +279,12 @@ def send_role_command(
 
 
 def _leave_for_another(session: SupervisorSession, *, now: datetime) -> None:
-    leave_session(session, reason=_("You went to another conference."), now=now)
+    command = leave_session(session, reason=_("You went to another conference."), now=now)
+    # A second conference is entered only after a reading has shown that the first one is left.
+    accepted = command is not None and command.state == Command.State.ACCEPTED
+    if command is not None and accepted and read(command, session) is Verdict.CONFIRMED:
+        settle(command, Command.State.VERIFIED, now=now)
+        after_leave(session, command, now=now)
     session.refresh_from_db()
     if session.ended_at is None:
         raise Refused(
