@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -146,9 +146,22 @@ def test_a_new_call_is_placed_after_the_one_before_it(kim: User, new_call: NewCa
     first = new_call()
     with reading(page_of(kim)) as reader:
         reader.until("event: heartbeat")
-        change(new_call("Fresh-1"))
+        change(new_call("Fresh-1", age=timedelta(0)))
         text = reader.until("Fresh-1")
         assert f'hx-target="#conference-{first.conference.id}" hx-swap="afterend"' in text
+
+
+def test_two_new_calls_of_one_message_are_placed_together(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    first = new_call()
+    with reading(page_of(kim)) as reader:
+        reader.until("event: heartbeat")
+        with transaction.atomic():
+            change(new_call("Fresh-1", age=timedelta(seconds=2)))
+            change(new_call("Fresh-2", age=timedelta(seconds=1)))
+        text = reader.until("Fresh-2")
+        # htmx finds all targets before it swaps, so the second row must not be placed by the first.
+        assert text.count(f'hx-target="#conference-{first.conference.id}" hx-swap="afterend"') == 1
+        assert text.index("Fresh-1") < text.index("Fresh-2")
 
 
 def test_an_ended_call_fades_before_it_goes(kim: User, new_call: NewCall, page_of: SignIn, now: datetime) -> None:
