@@ -144,6 +144,7 @@ def _note_named(
         merge(stay.facts, {"listed": [mark, True]})
         stay.listed_at, stay.read_at, stay.missing_since = at, at, None
         stay.muted, stay.on_hold = read.muted, read.on_hold
+        stay.held_since = (stay.held_since or at) if read.on_hold else None
         stay.whisper_call_control_ids = list(read.whisper_call_control_ids)
         derive_participant(stay, conference=conference, leg=stay.leg)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from .registers import Facts, stamp
+from .registers import TURNS, Facts, stamp
 from .telnyx.inbound import Event, clean_json, clean_text
 
 News = Callable[[Mapping[str, object]], Mapping[str, object]]
@@ -137,9 +137,10 @@ def _observe_conference(event: Event) -> Observation:
         seen.conference = {
             key: [mark, known] for key, known in news.items() if known not in ("", None) or key == "ended"
         }
-    if call_control_id:
-        seen.leg = _fields(event, mark, LEG_FIELDS_IN_CONFERENCE_EVENTS)
+        if "speaker" in seen.conference and call_control_id:
+            seen.conference[TURNS] = [mark, {call_control_id: [int(event.occurred_at.timestamp() * 1000)]}]
     if conference_id and call_control_id and event.type in PRESENCE:
+        seen.leg = _fields(event, mark, LEG_FIELDS_IN_CONFERENCE_EVENTS)
         word, rank = PRESENCE[event.type]
         ranked = stamp(occurred_at=event.occurred_at, event_id=event.id, rank=rank)
         seen.presence = {"presence": [ranked, word], **({"joined": [mark, True]} if word == "joined" else {})}

@@ -6,6 +6,7 @@ changes.turn() has taken the version lock, so two writers never merge the same r
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +18,7 @@ from django.db import models
 from .models import Account, Conference, Connection, Leg, Participant
 from .observations import Observation
 from .recognition import directory_for, marks_of, note_connections, recognise
-from .registers import Facts, merge, moment, text, value
+from .registers import Facts, merge, moment, text, turns, value
 
 # A listing is older than the moment it arrives; only one clearly newer than a departure contradicts it.
 LISTING_MARGIN = timedelta(seconds=2)
@@ -33,7 +34,7 @@ IDENTITY = frozenset(
 # What of a row can be seen somewhere; a change of anything else (a later stamp on the same value) is only stored.
 CONFERENCE_SHOWN = attrgetter(
     "name", "connection_id", "team_id", "started_at", "ended_at", "end_reason", "speaker_call_control_id",
-    "speaker_since",
+    "speaker_since", "talk",
 )  # fmt: skip
 LEG_SHOWN = attrgetter(
     "connection_id", "direction", "from_address", "to_address", "caller_name", "started_at", "answered_at",
@@ -88,13 +89,15 @@ def touch(*, conferences: Iterable[Any], version: int) -> None:
 
 def _load(*, account: Account, seen: list[Observation]) -> Floor:
     floor = Floor(account=account)
-    conference_ids = {observation.conference_id for observation in seen} - {""}
-    leg_ids = {observation.call_control_id for observation in seen} - {""}
-    for conference in Conference.objects.filter(account=account, telnyx_id__in=conference_ids):
-        floor.conferences[conference.telnyx_id] = conference
-    for leg in Leg.objects.filter(account=account, call_control_id__in=leg_ids):
-        floor.legs[leg.call_control_id] = leg
-    if floor.conferences and floor.legs:
+    conference_ids = {observation.conference_id for observation in seen if observation.conference}
+    leg_ids = {observation.call_control_id for observation in seen if observation.leg}
+    if conference_ids:
+        for conference in Conference.objects.filter(account=account, telnyx_id__in=conference_ids):
+            floor.conferences[conference.telnyx_id] = conference
+    if leg_ids:
+        for leg in Leg.objects.filter(account=account, call_control_id__in=leg_ids):
+            floor.legs[leg.call_control_id] = leg
+    if floor.conferences and floor.legs and any(observation.presence for observation in seen):
         by_conference = {conference.pk: conference.telnyx_id for conference in floor.conferences.values()}
         by_leg = {leg.pk: leg.call_control_id for leg in floor.legs.values()}
         # Both sides bounded by the batch; pairs that the batch does not name are few and harmless.
@@ -173,7 +176,8 @@ def _derive(floor: Floor) -> Shown:
 
 def _derive_conferences(floor: Floor, shown: Shown) -> None:
     changed = [floor.conferences[key] for key in floor.changed_conferences]
-    teams = _teams(floor.account, {text(conference.facts, "connection_id") for conference in changed} - {""})
+    moved = [row for row in changed if row.connection_id != text(row.facts, "connection_id")]
+    teams = _teams(floor.account, {text(conference.facts, "connection_id") for conference in moved} - {""})
     for conference in changed:
         before, lived = CONFERENCE_SHOWN(conference), conference.ended_at is None
         derive_conference(conference, teams=teams)
@@ -191,16 +195,26 @@ def _teams(account: Account, connection_ids: set[str]) -> Mapping[str, int | Non
 
 
 def derive_conference(conference: Conference, *, teams: Mapping[str, int | None]) -> None:
-    """Set a conference's columns from its registers."""
+    """Set a conference's columns from its registers; `teams` are those of connections that are new to it."""
     facts: Facts = conference.facts
     conference.name = text(facts, "name")
-    conference.connection_id = text(facts, "connection_id")
-    conference.team_id = teams.get(conference.connection_id)
+    connection_id = text(facts, "connection_id")
+    if conference.connection_id != connection_id:  # later an admin may give the connection another team
+        conference.connection_id, conference.team_id = connection_id, teams.get(connection_id)
     conference.started_at = moment(facts, "created") or moment(facts, "seen")
     conference.ended_at = moment(facts, "ended")
     conference.end_reason = text(facts, "ended")
     conference.speaker_call_control_id = text(facts, "speaker")
     conference.speaker_since = moment(facts, "speaker")
+    conference.talk = _talk(turns(facts))
+
+
+def _talk(beginnings: list[tuple[int, str]]) -> dict[str, float]:
+    """Return the seconds of each leg's turns that are over: a turn lasts until the next one begins."""
+    seconds: dict[str, float] = {}
+    for (begun, leg), (over, _next) in itertools.pairwise(beginnings):
+        seconds[leg] = seconds.get(leg, 0) + (over - begun) / 1000
+    return seconds
 
 
 def derive_leg(leg: Leg) -> None:

@@ -14,8 +14,19 @@ from datetime import UTC, datetime
 # {"from": ["2026-08-21T14:00:00.038431 1 <event id>", "+1312…"], …}: plain JSON, stored as it is.
 Facts = dict[str, list[object]]
 
-# The first word stands: an end cannot be taken back, and the first sight only moves to an earlier one.
-EARLIEST = frozenset({"seen", "listed", "created", "ended", "initiated", "answered", "bridged", "hungup"})
+# Who spoke when: not one value but the newest of a set, {leg: [milliseconds of the turns' beginnings, …]}.
+TURNS = "turns"
+TURNS_KEPT = 64
+
+# The first word stands: an end cannot be taken back, the first sight only moves to an earlier one, and what a leg is
+# does not change in its life. So an event that tells nothing new changes no register, and costs no write.
+EARLIEST = frozenset(
+    {
+        "seen", "listed", "created", "ended", "initiated", "answered", "bridged", "hungup",
+        "call_leg_id", "call_session_id", "connection_id", "direction", "from", "to", "caller_name",
+        "from_sip_uri", "to_sip_uri", "calling_party_type", "headers",
+    }
+)  # fmt: skip
 
 
 def stamp(*, occurred_at: datetime, event_id: str, rank: int = 0) -> str:
@@ -34,10 +45,35 @@ def merge(facts: Facts, new: Mapping[str, list[object]]) -> bool:
     changed = False
     for key, register in new.items():
         known = facts.get(key)
-        if known is None or (_before(register, known) if key in EARLIEST else _before(known, register)):
-            facts[key] = register
+        if known is None:
+            kept = register
+        elif key == TURNS:
+            kept = _united(known, register)
+        else:
+            wins = _before(register, known) if key in EARLIEST else _before(known, register)
+            kept = register if wins else known
+        if kept != known:
+            facts[key] = kept
             changed = True
     return changed
+
+
+def turns(facts: Mapping[str, list[object]]) -> list[tuple[int, str]]:
+    """Return the beginnings of the newest turns as (milliseconds since the epoch, leg), in order."""
+    return _turns_in(facts[TURNS]) if TURNS in facts else []
+
+
+def _turns_in(register: list[object]) -> list[tuple[int, str]]:
+    by_leg = register[1] if isinstance(register[1], dict) else {}
+    return sorted((int(at), str(leg)) for leg, moments in by_leg.items() for at in moments)
+
+
+def _united(one: list[object], other: list[object]) -> list[object]:
+    """Unite two sets of turns and keep the newest: truncating a union is as indifferent to order as the union is."""
+    by_leg: dict[str, list[int]] = {}
+    for at, leg in sorted({*_turns_in(one), *_turns_in(other)})[-TURNS_KEPT:]:
+        by_leg.setdefault(leg, []).append(at)
+    return [max(str(one[0]), str(other[0])), by_leg]
 
 
 def _before(known: list[object], register: list[object]) -> bool:

@@ -34,6 +34,9 @@ class Conference(models.Model):
     end_reason = models.CharField(_("end reason"), max_length=32, blank=True, default="")
     speaker_call_control_id = models.CharField(max_length=200, blank=True, default="")
     speaker_since = models.DateTimeField(null=True)
+    talk: models.JSONField[Any, Any] = models.JSONField(
+        default=dict, help_text="Seconds that each leg held the floor, of the newest turns that are over."
+    )
     version = models.BigIntegerField(default=0, help_text="The board version of the last visible change.")
 
     # Softer evidence, from REST listings (conferences.reconcile).
@@ -123,6 +126,7 @@ class Participant(models.Model):
     read_at = models.DateTimeField(null=True)
     muted = models.BooleanField(null=True)
     on_hold = models.BooleanField(null=True)
+    held_since = models.DateTimeField(null=True, help_text="The first reading that saw the hold which still lasts.")
     whisper_call_control_ids: models.JSONField[Any, Any] = models.JSONField(default=list)
     listed_at = models.DateTimeField(null=True, help_text="When a listing last named it as joined.")
     missing_since = models.DateTimeField(null=True, help_text="The first complete listing that did not name it.")

@@ -55,6 +55,7 @@ class Agent(models.Model):
         default="",
         help_text=_("What the call flow writes into client_state or the agent header."),
     )
+    created_at = models.DateTimeField(_("entered"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("agent")

@@ -17,6 +17,7 @@ from conferences import changes
 from conferences.listings import note_conferences, note_participants
 from conferences.models import Account, Conference, Leg, Participant, WebhookEvent
 from conferences.projection import LISTING_MARGIN
+from conferences.registers import TURNS_KEPT
 from conferences.telnyx.client import ConferenceRead, ParticipantRead
 from tests.proofs.boards import after, board, differences, people, take_in, take_in_batches
 from tests.proofs.histories import START, Invention, disturbed, story
@@ -188,6 +189,44 @@ def test_conference_events_never_say_whose_leg_it_is(telnyx: Account) -> None:
 def test_an_unknown_connection_waits_for_an_admins_word(telnyx: Account) -> None:
     take_in(telnyx, [event("call.initiated", event_id="i", call_control_id="v3:leg", connection_id="new-one")])
     assert telnyx.connections.get(connection_id="new-one").role == "unassigned"
+
+
+# --- Who speaks -------------------------------------------------------------------------------------------------------
+
+
+def speaks(seconds: float, leg: str) -> bytes:
+    payload = {"conference_id": "c1", "call_control_id": leg}
+    return event("conference.floor.changed", event_id=f"floor-{leg}-{seconds}", at=at(seconds), **payload)
+
+
+def test_the_share_of_talk_is_the_time_until_somebody_else_speaks(telnyx: Account) -> None:
+    take_in(telnyx, [speaks(0, "v3:ana"), speaks(4, "v3:customer"), speaks(5.5, "v3:ana"), speaks(8, "v3:customer")])
+    assert Conference.objects.get().talk == {"v3:ana": 6.5, "v3:customer": 1.5}
+
+
+def test_a_late_change_of_speaker_corrects_the_share(telnyx: Account) -> None:
+    take_in(telnyx, [speaks(0, "v3:ana"), speaks(8, "v3:ana")])
+    version = changes.current().version
+    take_in(telnyx, [speaks(6, "v3:customer")])
+    assert Conference.objects.get().talk == {"v3:ana": 6.0, "v3:customer": 2.0}
+    assert Conference.objects.get().version == version + 1
+
+
+@BRIEFLY
+@given(seed=st.integers(0, 2**32))
+def test_the_newest_turns_are_kept_whatever_order_they_arrive_in(telnyx: Account, seed: int) -> None:
+    chance = Random(seed)
+    turns = {(chance.randrange(400) / 2, f"v3:{chance.randrange(3)}") for _ in range(TURNS_KEPT + 40)}
+    bodies = [speaks(seconds, leg) for seconds, leg in sorted(turns)]
+    ordered = after(partial(take_in, telnyx, bodies))
+    shuffled = after(partial(take_in_batches, telnyx, disturbed(bodies, chance)))
+    assert differences(ordered, shuffled) == []
+    [kept] = [row["facts"]["turns"][1] for key, row in ordered.items() if key[0] == "conference"]  # type: ignore[index]
+    newest = sorted(turns)[-TURNS_KEPT:]
+    milliseconds = int(START.timestamp() * 1000)
+    assert {(milliseconds + int(seconds * 1000), leg) for seconds, leg in newest} == {
+        (moment, leg) for leg, moments in kept.items() for moment in moments
+    }
 
 
 # --- All that Telnyx sends --------------------------------------------------------------------------------------------
