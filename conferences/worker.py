@@ -18,7 +18,7 @@ from django.db import connection
 from .clients import client_for
 from .models import Account
 from .reconcile import Reconciler, note_bridged_calls
-from .supervision import adopt, open_ears, step_ear
+from .supervision import adopt, open_ears, renew_lines, step_ear
 
 EAR_SECONDS = 0.15
 ADOPT_SECONDS = 1.0
@@ -44,6 +44,7 @@ class EarLoop:
 
     def step(self) -> None:
         """Hand every ear that is not being stepped to the pool."""
+        renew_lines(now=clock())
         for ear_id in open_ears():
             with self._lock:
                 if ear_id in self._busy:

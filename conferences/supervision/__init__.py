@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .adopting import adopt
+from .keeping import renew_lines
 from .progress import open_ears, step_ear
 from .service import choose_role, connect, disconnect, follow, leave, live_ear, open_session, quieter
 from .stop import seal, stop
@@ -20,6 +21,7 @@ __all__ = [
     "open_ears",
     "open_session",
     "quieter",
+    "renew_lines",
     "seal",
     "step_ear",
     "stop",

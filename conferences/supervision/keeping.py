@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from conferences import audit, changes
 from conferences.models import Command, Ear, Leg, Participant, Presence, SupervisorSession
@@ -22,6 +23,9 @@ from .words import Refused
 
 # Telnyx ends a leg after four hours; an idle one is renewed before, a listening one is told so by its end.
 RENEW_AFTER = timedelta(hours=3, minutes=45)
+RENEW_WITHIN = timedelta(seconds=30)
+RENEWED = gettext_lazy("Your line was renewed before Telnyx' limit of four hours.")
+RELEASED = gettext_lazy("Your line was idle and has been released.")
 STAR_WITHIN = timedelta(seconds=5)
 PAGE_ALIVE_FOR = timedelta(seconds=15)
 
@@ -119,11 +123,16 @@ def _stop_following(ear: Ear, *, because: str, now: datetime) -> None:
 def _release_or_renew(ear: Ear, *, now: datetime) -> None:
     present = Presence.objects.filter(user=ear.user, seen_at__gte=now - PAGE_ALIVE_FOR).exists()
     if ear.idle_since is not None and now - ear.idle_since > timedelta(minutes=ear.account.ear_idle_minutes):
-        let_go(ear, reason=_("Your line was idle and has been released."), now=now)
+        let_go(ear, reason=str(RELEASED), now=now)
     elif ear.connected_at is not None and now - ear.connected_at > RENEW_AFTER:
-        let_go(ear, reason=_("Your line was renewed before Telnyx' limit of four hours."), now=now)
-        if present and ear.line is not None:
-            _dial_again(ear, now=now)
+        let_go(ear, reason=str(RENEWED if present else RELEASED), now=now)
+
+
+def renew_lines(*, now: datetime) -> None:
+    """Ring the lines again that were hung up to be renewed, once they are really down."""
+    down = Ear.objects.filter(end_reason=str(RENEWED), ended_at__gt=now - RENEW_WITHIN, dialled_by_us=True)
+    for ear in down.exclude(line=None).exclude(user__ears__ended_at=None).select_related("user", "account", "line"):
+        _dial_again(ear, now=now)
 
 
 def _dial_again(ear: Ear, *, now: datetime) -> None:

@@ -76,7 +76,8 @@ def _step_line(ear: Ear, *, now: datetime) -> None:
     leg = Leg.objects.filter(account=ear.account, call_control_id=ear.call_control_id).first()
     if leg is not None and leg.hung_up_at is not None:
         # Nobody would learn of it otherwise: a phone that rings out, or a line that drops in the middle of a call.
-        reason = explain_hangup(leg.hangup_cause, answered=leg.answered_at is not None)
+        dropped = explain_hangup(leg.hangup_cause, answered=leg.answered_at is not None)
+        reason = ear.end_reason if ear.state == Ear.State.ENDING else dropped
         end_ear(ear, reason=reason, now=now)
     elif ear.state == Ear.State.DIALLING:
         _step_dialling(ear, leg, now=now)

@@ -33,7 +33,7 @@ from conferences.sandbox.faults import Fault, Faults
 from conferences.sandbox.phones import Phones
 from conferences.sandbox.scene import Scene
 from conferences.sandbox.world import World
-from conferences.supervision import adopt, choose_role, open_ears, step_ear
+from conferences.supervision import adopt, choose_role, open_ears, renew_lines, step_ear
 
 START = datetime(2026, 8, 21, 14, 0, tzinfo=UTC)
 STEP = 0.25
@@ -149,6 +149,7 @@ class Floor:
             self.reconciler.step(reads_per_second=self.account.reads_per_second)
             if self.now.microsecond == 0:
                 adopt(now=self.now)
+            renew_lines(now=self.now)
             for ear in open_ears():
                 step_ear(ear_id=ear, now=self.now)
             self.deliver()

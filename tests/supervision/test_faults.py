@@ -130,6 +130,7 @@ def test_leaving_a_conference_that_has_ended_is_no_error(floor: Floor, kim: User
     floor.webhooks_lost = True
     call.scene.finish()
     leave(user=kim, now=floor.now)
+    floor.wait(1)
     assert call.state(session).ended_at is not None
 
 
