@@ -1,4 +1,7 @@
-"""The three people of every permission test: Kim supervises Billing, Lena leads it, Omar is a stranger."""
+"""The three people of every permission test: Kim supervises Billing, Lena leads it, Omar is a stranger.
+
+Pages are tested as they are written, not as collectstatic names their files; passwords are hashed quickly.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,21 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django.fixtures import Settings
 
 from conferences.models import Account, Agent, Line, Team, TeamMembership
+
+
+@pytest.fixture(autouse=True)
+def static_files_under_their_own_names(settings: Settings) -> None:
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "servestatic" not in name]
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
