@@ -1,10 +1,11 @@
-"""Everything Floorline stores, by moment: the account, calls, people, supervision, records."""
+"""Everything Floorline stores, by moment: the account, calls, people, supervision, records, personal things."""
 
 from __future__ import annotations
 
 from .account import Account, BoardVersion, Connection, DatabaseStamp, Lease
 from .calls import Conference, Leg, Participant
 from .people import Agent, Line, Team, TeamMembership
+from .personal import Note, Preferences, SavedView
 from .records import AuditEntry, WebhookEvent
 from .supervision import Command, Ear, Presence, SupervisorSession
 
@@ -21,8 +22,11 @@ __all__ = [
     "Lease",
     "Leg",
     "Line",
+    "Note",
     "Participant",
+    "Preferences",
     "Presence",
+    "SavedView",
     "SupervisorSession",
     "Team",
     "TeamMembership",

@@ -1,0 +1,58 @@
+"""What supervisors keep themselves: notes on a conference, views of the floor, their keyboard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .calls import Conference
+
+
+class Note(models.Model):
+    """Something a supervisor wrote down about a conference; everybody who may see it reads it."""
+
+    LIMIT = 2000
+
+    conference = models.ForeignKey(Conference, on_delete=models.CASCADE, related_name="notes", db_index=False)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="notes")
+    at = models.DateTimeField(_("at"))
+    text = models.CharField(_("text"), max_length=LIMIT)
+
+    class Meta:
+        verbose_name = _("note")
+        indexes = [models.Index(fields=["conference", "at"], name="note_timeline")]
+
+    def __str__(self) -> str:
+        return f"{self.author} {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class SavedView(models.Model):
+    """A window on the floor under a name; shared, also for everybody of a common team."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views", db_index=False
+    )  # the constraint begins with it
+    name = models.CharField(_("name"), max_length=60)
+    query = models.CharField(max_length=500, help_text="The window, as the floor's address spells it.")
+    shared = models.BooleanField(_("shared with my teams"), default=False)
+
+    class Meta:
+        verbose_name = _("saved view")
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="saved_view_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.name}"
+
+
+class Preferences(models.Model):
+    """What a supervisor changed about the screens; no row means the defaults."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True)
+    keys_off = models.BooleanField(_("no keyboard shortcuts"), default=False)
+    keys: models.JSONField[Any, Any] = models.JSONField(default=dict, help_text="Changed keys, by what they do.")
+
+    def __str__(self) -> str:
+        return str(self.user_id)
