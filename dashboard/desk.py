@@ -66,6 +66,8 @@ class Desk:
     stay: RoleButton
     ear: MyEar
     mine: bool
+    left: Seen | None
+    """Why the viewer's line is not here any more, or never came."""
     timeline: tuple[Entry, ...]
 
 
@@ -94,8 +96,15 @@ def desk(user: User, *, conference_id: UUID) -> Desk | None:
         stay=_stay(rights, present, session),
         ear=my_ear(user, stands),
         mine=session is not None,
+        left=None if session else _left(user, conference),
         timeline=timeline(conference, stays),
     )
+
+
+def _left(user: User, conference: Conference) -> Seen | None:
+    ended = SupervisorSession.objects.filter(user=user, conference=conference, stage=SupervisorSession.Stage.ENDED)
+    last = ended.order_by("-ended_at").first()
+    return Seen(names.plain(last.end_reason, limit=200), last.ended_at) if last and last.end_reason else None
 
 
 def _each_leg(stays: list[Participant]) -> list[Participant]:
