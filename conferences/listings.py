@@ -15,9 +15,10 @@ from django.db.models import Q
 from . import changes
 from .models import Account, Conference, Leg, Participant
 from .observations import Observation
-from .projection import PARTICIPANT_SHOWN, derive_participant, project, save_rows, touch
+from .projection import PARTICIPANT_SHOWN, derive_participant, project, touch
 from .registers import Facts, merge, stamp
 from .telnyx.client import ConferenceRead, ParticipantRead
+from .upsert import save_rows
 
 SECOND_LOOK = timedelta(seconds=5)
 READING = "reading"  # stands in a stamp where an event's id would

@@ -13,12 +13,11 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Any
 
-from django.db import models
-
 from .models import Account, Conference, Connection, Leg, Participant
 from .observations import Observation
 from .recognition import directory_for, marks_of, note_connections, recognise
 from .registers import Facts, merge, moment, text, turns, value
+from .upsert import save_rows
 
 # A listing is older than the moment it arrives; only one clearly newer than a departure contradicts it.
 LISTING_MARGIN = timedelta(seconds=2)
@@ -284,10 +283,3 @@ def conferences_of(legs: Iterable[Leg]) -> set[Any]:
     """Return the conferences in which these legs are or were."""
     pks = [leg.pk for leg in legs]
     return set(Participant.objects.filter(leg__in=pks).values_list("conference_id", flat=True)) if pks else set()
-
-
-def save_rows(model: type[models.Model], rows: list[Any]) -> None:
-    """Insert or overwrite rows in one statement per few hundred."""
-    if rows:
-        columns = [field.name for field in model._meta.concrete_fields if not field.primary_key]
-        model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=["pk"], update_fields=columns)
