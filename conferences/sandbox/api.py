@@ -154,6 +154,8 @@ class Api:
         match request.path.strip("/").split("/"):
             case ["calls"]:
                 return call_api.dial(self.world, self.phones, body)
+            case ["conferences"]:
+                return conference_api.create(self.world, body)
             case ["calls", call_control_id, "actions", action]:
                 return self._call_action(call_control_id, action, body)
             case ["conferences", reference, "actions", action]:
@@ -185,6 +187,8 @@ class Api:
                 return conference_api.hold(self.world, reference, body, on_hold=action == "hold")
             case "mute" | "unmute":
                 return conference_api.mute(self.world, reference, body, muted=action == "mute")
+            case "speak":
+                return conference_api.speak(self.world, reference, body)
             case "end":
                 return conference_api.end(self.world, reference)
         raise not_found()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conferences.sandbox import payloads
-from conferences.sandbox.state import Gather, Header, Kind, Leg
+from conferences.sandbox.state import Conference, Gather, Header, Kind, Leg, iso
 from conferences.sandbox.world import World
 
 SPOKEN_CHARACTERS_PER_S = 15.0
@@ -175,9 +175,24 @@ def dequeue(world: World, leg: Leg, *, reason: str) -> None:
 # Speech and digits
 
 
-def speak(world: World, leg: Leg, *, text: str) -> None:
-    world.emit("call.speak.started", payloads.ids(leg), leg=leg)
-    world.after(max(0.5, len(text) / SPOKEN_CHARACTERS_PER_S), _finish_speech, world, leg)
+def speak(world: World, leg: Leg, *, text: str, conference: Conference | None = None) -> None:
+    """Say something to one leg, by itself or as a participant."""
+    seconds = max(0.5, len(text) / SPOKEN_CHARACTERS_PER_S)
+    if conference is None:
+        world.emit("call.speak.started", payloads.ids(leg), leg=leg)
+        world.after(seconds, _finish_speech, world, leg)
+    else:
+        _speak_in(world, leg, conference, "started")
+        world.after(seconds, _speak_in, world, leg, conference, "ended")
+
+
+def _speak_in(world: World, leg: Leg, conference: Conference, what: str) -> None:
+    at = world.stamp()
+    payload = payloads.in_conference(leg, conference) | {
+        "creator_call_session_id": conference.owner.call_session_id,
+        "occurred_at": iso(at),
+    }
+    world.emit(f"conference.participant.speak.{what}", payload, leg=leg, at=at)
 
 
 def _finish_speech(world: World, leg: Leg) -> None:

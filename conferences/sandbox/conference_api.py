@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 
-from conferences.sandbox import membership, params, resources
+from conferences.sandbox import calls, membership, params, resources
 from conferences.sandbox.errors import ApiError
 from conferences.sandbox.params import Body
 from conferences.sandbox.resources import Json
@@ -73,6 +73,29 @@ def update(world: World, reference: str, body: Body) -> Json:
     participant = _participant(world, conference, params.text(body, "call_control_id"))
     role = params.role(body, required=True)
     membership.set_role(world, participant, role=role, whisper_to=params.ids(body, "whisper_call_control_ids"))
+    return OK
+
+
+def create(world: World, body: Body) -> Json:
+    """The named leg becomes the owner and is inside at once."""
+    leg = living_leg(world, params.text(body, "call_control_id"))
+    name = params.text(body, "name")
+    state = params.client_state(body)
+    if leg.state != "answered":
+        raise ApiError(422, "90034", "The call has not been answered yet.", pointer="/call_control_id")
+    same = world.conference_named(name)
+    if same is not None and same.alive:
+        raise ApiError(422, "90033", "A conference with the given name already exists and is active.", pointer="/name")
+    leg.client_state = state or leg.client_state
+    return {"data": resources.conference(membership.create(world, name=name, owner=leg))}
+
+
+def speak(world: World, reference: str, body: Body) -> Json:
+    conference = running(world, reference)
+    words = params.text(body, "payload")
+    params.text(body, "voice")
+    for participant in _several(world, reference, body, required=False):
+        calls.speak(world, participant.leg, text=words, conference=conference)
     return OK
 
 

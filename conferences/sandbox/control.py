@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from conferences.sandbox import calls, directory, hearing, membership
@@ -70,7 +70,7 @@ class Control:
     def state(self) -> Json:
         semantics = self.world.semantics
         return {
-            "semantics": {"whisper": semantics.whisper, "monitor_reads_muted": semantics.monitor_reads_muted},
+            "semantics": asdict(semantics),
             "clock": iso(self.world.now),
             "seed": self.world.seed,
             "conferences": len(self.world.active),
@@ -89,11 +89,15 @@ class Control:
     def set_semantics(self, body: Json) -> Json:
         whisper = body.get("whisper", self.world.semantics.whisper)
         muted = body.get("monitor_reads_muted", self.world.semantics.monitor_reads_muted)
-        if whisper not in {"allow-list", "deny-list"} or not isinstance(muted, bool):
-            raise ControlError(400, "whisper is allow-list or deny-list; monitor_reads_muted is true or false.")
+        harms = body.get("monitor_harms_call", self.world.semantics.monitor_harms_call)
+        if whisper not in {"allow-list", "deny-list"} or not isinstance(muted, bool) or not isinstance(harms, bool):
+            raise ControlError(
+                400, "whisper is allow-list or deny-list; monitor_reads_muted and monitor_harms_call are true or false."
+            )
         self.world.semantics.whisper = whisper
         self.world.semantics.monitor_reads_muted = muted
-        return {"whisper": whisper, "monitor_reads_muted": muted}
+        self.world.semantics.monitor_harms_call = harms
+        return asdict(self.world.semantics)
 
     def script(self, body: Json) -> Json:
         """Open one live conference at once, with all its webhooks; it stays until told otherwise."""

@@ -14,7 +14,8 @@ def hears(*, listener: Participant, speaker: Participant, semantics: Semantics) 
         if semantics.whisper == "deny-list":
             return listener_id not in speaker.denied
         return listener_id in speaker.whisper_call_control_ids
-    return True  # barge is the same as none: audible to all
+    # Barge is the same as none: audible to all.
+    return not (speaker.conference.harmed and speaker.role == listener.role == "none")
 
 
 def is_monitor(participant: Participant) -> bool:

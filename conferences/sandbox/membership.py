@@ -73,6 +73,8 @@ def set_role(world: World, participant: Participant, *, role: Role, whisper_to: 
     participant.whisper_call_control_ids = tuple(dict.fromkeys(whisper_to)) if role == "whisper" else ()
     participant.denied = frozenset(participant.conference.participants) - set(participant.whisper_call_control_ids)
     participant.updated_at = world.now
+    if role == "monitor" and world.semantics.monitor_harms_call:
+        participant.conference.harmed = True
 
 
 def set_hold(world: World, participants: Iterable[Participant], *, on_hold: bool) -> None:

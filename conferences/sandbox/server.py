@@ -44,6 +44,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--semantics", choices=["allow-list", "deny-list"], default="allow-list")
     parser.add_argument("--monitor-muted", choices=["yes", "no"], default="yes")
+    parser.add_argument("--monitor-harms", choices=["yes", "no"], default="no")
     parser.add_argument("--fault-rate", type=float, default=0.0, help="share of REST requests that go wrong")
     parser.add_argument("--rate-limit", type=int, default=2000, help="REST requests in ten seconds")
     options = parser.parse_args(arguments)
@@ -77,7 +78,11 @@ def refuse_danger(options: argparse.Namespace, environ: Mapping[str, str]) -> No
 
 
 def build(options: argparse.Namespace, environ: Mapping[str, str], *, now: float) -> Sandbox:
-    semantics = Semantics(whisper=options.semantics, monitor_reads_muted=options.monitor_muted == "yes")
+    semantics = Semantics(
+        whisper=options.semantics,
+        monitor_reads_muted=options.monitor_muted == "yes",
+        monitor_harms_call=options.monitor_harms == "yes",
+    )
     world = World(seed=options.seed, now=now, webhook_url=options.webhook_url, semantics=semantics)
     phones, faults = Phones(), Faults(seed=options.seed)
     if options.fault_rate:

@@ -25,6 +25,8 @@ class Semantics:
 
     whisper: WhisperSemantics = "allow-list"
     monitor_reads_muted: bool = True
+    monitor_harms_call: bool = False
+    """One live report: from the first monitor on, customer and agent do not hear each other any more."""
 
 
 @dataclass(slots=True, eq=False)
@@ -115,6 +117,8 @@ class Conference:
     ended_at: float | None = None
     end_reason: str | None = None
     ended_by: Leg | None = None
+    harmed: bool = False
+    """A monitor has cut the audio between the others; no later change of role brings it back."""
 
     @property
     def alive(self) -> bool:

@@ -76,7 +76,7 @@ def test_a_conference_ends_by_command_or_by_its_callers(sandbox: Running, how: s
 
 
 def test_semantics_and_phones_are_switched(sandbox: Running) -> None:
-    order = {"whisper": "deny-list", "monitor_reads_muted": False}
+    order = {"whisper": "deny-list", "monitor_reads_muted": False, "monitor_harms_call": True}
     assert sandbox.control("POST", "/semantics", order) == order
     assert sandbox.control("GET", "/state")["semantics"] == order
     sandbox.control("POST", "/semantics", {"whisper": "loud"}, status=400)

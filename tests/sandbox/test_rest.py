@@ -226,3 +226,37 @@ def test_an_incoming_call_is_answered_by_command_and_an_outgoing_one_is_not(stag
     assert (stage.events[-1].type, stage.events[-1].payload["client_state"]) == ("call.answered", "e30=")
     ringing = stage.ask("POST", "/calls", dial())[1]["data"]["call_control_id"]
     assert stage.code("POST", f"/calls/{ringing}/actions/answer", {}) == (422, "90102")
+
+
+def test_an_answered_leg_opens_a_conference_under_a_name_that_is_free(stage: Stage, billing: Billing) -> None:
+    waiting = str(stage.ask("POST", "/calls", dial(to="+15550100001"))[1]["data"]["call_control_id"])
+    body = {"call_control_id": waiting, "name": "Test"}
+    assert stage.code("POST", "/conferences", body) == (422, "90034")
+    stage.wait(3)
+    assert stage.code("POST", "/conferences", body | {"name": "Billing-4312"}) == (422, "90033")
+    status, answer = stage.ask("POST", "/conferences", body)
+    assert (status, answer["data"]["name"], answer["data"]["status"]) == (200, "Test", "in_progress")
+    assert list(stage.world.conferences[answer["data"]["id"]].participants) == [waiting]
+
+
+def test_words_spoken_to_one_participant_are_told_by_webhooks(stage: Stage, billing: Billing) -> None:
+    body = {"payload": "Hello", "voice": "AWS.Polly.Joanna", "call_control_ids": [billing.ana.call_control_id]}
+    stage.ask("POST", f"{billing.path}/actions/speak", body)
+    stage.wait(2)
+    told = [event for event in stage.events if ".speak." in event.type]
+    assert [event.type.rpartition(".")[2] for event in told] == ["started", "ended"]
+    assert {event.payload["call_control_id"] for event in told} == {billing.ana.call_control_id}
+    assert stage.code("POST", f"{billing.path}/actions/speak", {"payload": "Hello"}) == (422, "10004")
+
+
+def test_where_a_monitor_harms_the_call_customer_and_agent_do_not_hear_each_other(
+    stage: Stage, billing: Billing
+) -> None:
+    from conferences.sandbox import hearing
+
+    stage.world.semantics.monitor_harms_call = True
+    kim = stage.supervisor()
+    stage.ask("POST", f"{billing.path}/actions/join", {"call_control_id": kim, "supervisor_role": "monitor"})
+    matrix = hearing.matrix(billing.conference, semantics=stage.world.semantics)
+    assert matrix[billing.customer.call_control_id] == []
+    assert billing.customer.call_control_id in matrix[kim]

@@ -1,0 +1,110 @@
+"""The probe's own legs: dialled with its mark, found again by it, and hung up whatever happened."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+from uuid import uuid4
+
+from conferences.telnyx.client import MyLeg, Rejected, Unanswered
+
+from .client import ProbeClient
+
+Party = Literal["supervisor", "agent", "customer"]
+HANG_UP_TRIES = 5
+
+
+class ProbeFailed(Exception):
+    """Why the probe could not go on, as a sentence for the operator."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phones:
+    """Whom to ring, and on which applications: agent and customer may be dialled on another one of the account."""
+
+    supervisor: str
+    agent: str
+    customer: str
+    from_number: str
+    ear_connection_id: str
+    other_connection_id: str = ""
+
+
+class TestLegs:
+    """The three legs of one probe."""
+
+    __test__ = False  # no test class, whatever pytest makes of its name
+
+    def __init__(self, *, client: ProbeClient, phones: Phones, run: str) -> None:
+        self._client, self._phones = client, phones
+        self._mark = base64.b64encode(json.dumps({"floorline_probe": run}).encode()).decode()
+        self._legs: dict[Party, MyLeg] = {}
+
+    def __getitem__(self, party: Party) -> MyLeg:
+        return self._legs[party]
+
+    def dial(self, party: Party) -> None:
+        """Ring one phone. Raises ProbeFailed where Telnyx does not accept that, or does not say."""
+        phones = self._phones
+        own = party == "supervisor" or not phones.other_connection_id
+        address = {"supervisor": phones.supervisor, "agent": phones.agent, "customer": phones.customer}[party]
+        try:
+            self._legs[party] = self._client.dial_test_leg(
+                command_id=uuid4(),
+                connection_id=phones.ear_connection_id if own else phones.other_connection_id,
+                to=address,
+                from_number=phones.from_number,
+                mark=self._mark,
+            )
+        except (Rejected, Unanswered) as error:
+            raise ProbeFailed(f"The {party}'s phone could not be rung ({in_short(error)}).") from error
+
+    def all_alive(self) -> None:
+        """Raise ProbeFailed where a phone hung up meanwhile: what it did not hear then means nothing."""
+        for party, leg in self._legs.items():
+            if self._is_dead(leg):
+                raise ProbeFailed(f"The {party}'s phone hung up during the probe.")
+
+    def hang_up_all(self, *, pause: Callable[[float], None]) -> int:
+        """Hang up every leg until Telnyx knows none that is alive; return how many may still be."""
+        alive = set(self._legs.values()) | self._marked()
+        for attempt in range(HANG_UP_TRIES):
+            for leg in alive:
+                self._hang_up(leg)
+            pause(1 + attempt)
+            alive = {leg for leg in alive | self._marked() if not self._is_dead(leg)}
+            if not alive:
+                break
+        return len(alive)
+
+    def _hang_up(self, leg: MyLeg) -> None:
+        try:
+            self._client.hangup(command_id=uuid4(), my_leg=leg)
+        except (Rejected, Unanswered):
+            return  # reading whether it is dead decides, and it is tried again
+
+    def _marked(self) -> set[MyLeg]:
+        """Return the living legs with our mark, also those whose dial was never answered to us."""
+        found: set[MyLeg] = set()
+        for connection_id in {self._phones.ear_connection_id, self._phones.other_connection_id} - {""}:
+            try:
+                found |= set(self._client.legs_marked(connection_id=connection_id, mark=self._mark))
+            except (Rejected, Unanswered):
+                continue
+        return found
+
+    def _is_dead(self, leg: MyLeg) -> bool:
+        try:
+            return not self._client.call(leg).is_alive
+        except Rejected as error:
+            return error.status in {404, 422}
+        except Unanswered:
+            return False
+
+
+def in_short(error: Rejected | Unanswered) -> str:
+    """Return what Telnyx answered, as a status and a code."""
+    return f"{error.status} {error.code}".strip() if isinstance(error, Rejected) else "no answer"
