@@ -126,3 +126,10 @@ def test_what_the_environment_lacks_is_no_mistake_while_the_database_is_not_aske
     settings.TELNYX_API_KEY = ""
 
     assert checks.run_checks(tags=[TAG], include_deployment_checks=True) == []
+
+
+@pytest.mark.django_db
+def test_beside_a_local_telnyx_a_simple_secret_key_is_only_warned_of(settings: SettingsWrapper) -> None:
+    settings.SANDBOX, settings.SECRET_KEY = True, "secret"
+    assert "W004" in "".join(found())
+    assert "E001" not in "".join(found())
