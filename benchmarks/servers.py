@@ -1,0 +1,136 @@
+"""Databases and servers for the time of a measurement."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .load import PUBLIC_KEY
+
+ROOT = Path(__file__).parents[1]
+SPAWN = [sys.executable, "-m", "gunicorn"]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers, and the database behind it."""
+
+    name: str
+    port: int
+    pid: int
+    database: str
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that its processes have used so far; the database's own is not in it."""
+        return sum(_cpu_seconds(pid) for pid in (self.pid, *_children(self.pid)))
+
+
+def environment(database: str, *, port: int = 0) -> dict[str, str]:
+    """Return what a child needs: nothing of this shell's settings but its path."""
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database,
+        "TELNYX_PUBLIC_KEY": PUBLIC_KEY,
+        "TELNYX_API_BASE": "http://127.0.0.1:9/v2",
+        "SECRET_KEY": "benchmark-benchmark-benchmark-benchmark",
+        "HOST": "127.0.0.1",
+        "PORT": str(port or 8000),
+        "LOG_LEVEL": "ERROR",
+    }
+
+
+@contextmanager
+def database(url: str) -> Iterator[str]:
+    """Migrate an empty database, and drop it afterwards."""
+    drop(url)
+    if not url.startswith("sqlite"):
+        _postgres(url, "CREATE DATABASE {}")
+    prepare = "from conferences.models import Account; Account.objects.create(name='default')"
+    for command in (["migrate", "-v0"], ["shell", "-v0", "-c", prepare]):
+        subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment(url), check=True)
+    try:
+        yield url
+    finally:
+        drop(url)
+
+
+def drop(url: str) -> None:
+    """Remove a database, whoever is still connected."""
+    if url.startswith("sqlite"):
+        for ending in ("", "-wal", "-shm"):
+            Path(url.removeprefix("sqlite:///") + ending).unlink(missing_ok=True)
+    else:
+        _postgres(url, "DROP DATABASE IF EXISTS {} WITH (FORCE)")
+
+
+def _postgres(url: str, statement: str) -> None:
+    import psycopg
+    from psycopg import sql
+
+    base, _, name = url.rpartition("/")
+    with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]
+
+
+@contextmanager
+def floorline(url: str) -> Iterator[Server]:
+    """Serve Floorline's own dashboard: one worker."""
+    port = free_port()
+    with _running("Floorline", [*SPAWN, "-c", "dashboard/gunicorn.conf.py"], url, port) as server:
+        yield server
+
+
+@contextmanager
+def naive(url: str) -> Iterator[Server]:
+    """Serve the baseline as such a view is usually served: threads."""
+    port = free_port()
+    command = [*SPAWN, "-k", "gthread", "-w", "1", "--threads", "8", "-b", f"127.0.0.1:{port}"]
+    with _running("naive view", [*command, "--no-control-socket", "benchmarks.naive:application"], url, port) as server:
+        yield server
+
+
+@contextmanager
+def _running(name: str, command: list[str], url: str, port: int) -> Iterator[Server]:
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(url, port=port))
+    try:
+        _wait_for(port, process)
+        yield Server(name, port, process.pid, url)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {process.returncode}")
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("the server does not answer")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in listed]
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
