@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -129,7 +130,7 @@ def test_what_the_environment_lacks_is_no_mistake_while_the_database_is_not_aske
 
 
 @pytest.mark.django_db
-def test_beside_a_local_telnyx_a_simple_secret_key_is_only_warned_of(settings: SettingsWrapper) -> None:
+def test_beside_a_local_telnyx_a_simple_secret_key_is_only_warned_of(settings: Any) -> None:
     settings.SANDBOX, settings.SECRET_KEY = True, "secret"
     assert "W004" in "".join(found())
     assert "E001" not in "".join(found())
