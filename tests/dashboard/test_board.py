@@ -41,7 +41,7 @@ def test_the_desk_costs_the_same_queries_for_two_legs_and_for_six(
         desk(kim, conference_id=small.conference.id)
     with CaptureQueriesContext(connection) as many:
         desk(kim, conference_id=large.conference.id)
-    assert len(few) == len(many) == 10
+    assert len(few) == len(many) == 11
 
 
 def test_the_longest_call_comes_first_and_an_ended_one_not_at_all(kim: User, new_call: NewCall, now: datetime) -> None:
