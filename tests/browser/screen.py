@@ -1,0 +1,89 @@
+"""The screens by the words a person reads: rows, the desk, the ear in the top bar."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+VERIFIED = re.compile(r"verified by Telnyx \d\d:\d\d:\d\d")
+
+
+class Screen:
+    """One page of Floorline, as somebody sees it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    # The floor
+
+    def row(self, name: str) -> Locator:
+        return self.page.get_by_role("row", name=name, exact=True)
+
+    def see(self, name: str) -> None:
+        """Wait until a conference has its row."""
+        expect(self.row(name)).to_be_visible()
+
+    def open(self, name: str) -> None:
+        """Bring a conference to the desk."""
+        self.row(name).get_by_role("link", name=name).click()
+        expect(self.desk.get_by_role("heading", name=name)).to_be_visible()
+
+    def monitor(self, name: str) -> None:
+        """Press the Monitor button of a row, and wait until the ear is inside and verified."""
+        self.row(name).get_by_role("button", name="Monitor").click()
+        self.verified("Monitor")
+
+    # The desk
+
+    @property
+    def desk(self) -> Locator:
+        return self.page.locator("#desk")
+
+    def role(self, name: str) -> Locator:
+        group = self.page.get_by_role("group", name="What you do in this call")
+        return group.get_by_role("button", name=name, exact=True)
+
+    def target(self, agent: str) -> Locator:
+        return self.page.get_by_role("checkbox", name=agent, exact=True)
+
+    @property
+    def leave(self) -> Locator:
+        return self.page.get_by_role("button", name="Leave", exact=True)
+
+    @property
+    def audience(self) -> Locator:
+        return self.page.get_by_role("region", name="Who hears you")
+
+    @property
+    def verification(self) -> Locator:
+        return self.audience.get_by_text(VERIFIED)
+
+    @property
+    def refusal(self) -> Locator:
+        return self.page.locator("#refusal")
+
+    def verified(self, role: str) -> None:
+        """Wait until the desk says that this role was read back."""
+        expect(self.role(role)).to_have_attribute("aria-pressed", "true")
+        expect(self.audience).to_contain_text(VERIFIED)
+
+    def barge(self) -> None:
+        """Press twice, as a barge asks for."""
+        self.role("Barge").click()
+        expect(self.page.locator("#about-barge")).to_contain_text("will hear you — press again")
+        self.role("Barge").click()
+
+    # The top bar
+
+    @property
+    def ear(self) -> Locator:
+        return self.page.locator("#my-ear")
+
+    @property
+    def stale(self) -> Locator:
+        return self.page.locator("#stale")
+
+    def is_live(self) -> None:
+        """Wait for the first heartbeat of a stream."""
+        expect(self.page.locator("#clock")).to_have_text(re.compile(r"^Live · "))

@@ -1,0 +1,228 @@
+"""The page heals by itself, and says so meanwhile: whatever stops, stalls, sleeps or jumps."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Floor, Invite, Visitor, open_floor, sign_in
+from tests.browser.proxy import Fate, Proxy
+from tests.browser.sandbox import Sandbox
+from tests.browser.screen import Screen
+from tests.tooling.conftest import starting
+from tests.tooling.processes import eventually, free_port
+
+BROKEN = r"ERR_|status of 502|htmx:(sse:)?error"
+
+
+@pytest.fixture
+def proxy(floor: Floor) -> Iterator[Proxy]:
+    between = Proxy(floor.url)
+    yield between
+    between.close()
+
+
+@pytest.fixture
+def behind(invite: Invite, proxy: Proxy, sandbox: Sandbox) -> Iterator[Visitor]:
+    """Return Kim's browser, which reaches the server through the proxy; broken connections are no surprise here."""
+    visitor = invite("kim", url=proxy.url)
+    yield visitor
+    visitor.forgive(BROKEN)
+
+
+def seconds_shown(screen: Screen, name: str) -> int:
+    """Return what a row's timer reads."""
+    minutes, seconds = screen.row(name).locator("[data-since]").first.inner_text().split(":")[-2:]
+    return int(minutes) * 60 + int(seconds)
+
+
+@pytest.mark.parametrize("fate", [Fate.BAD_GATEWAY, Fate.CUT], ids=["502", "reset"])
+def test_a_stream_that_could_not_connect_at_first_heals(
+    behind: Visitor, proxy: Proxy, sandbox: Sandbox, fate: Fate
+) -> None:
+    proxy.streams = fate
+    screen = behind.visit()
+    call = sandbox.script("Billing-first")
+    expect(screen.page.locator("#clock")).to_contain_text("As of")
+
+    proxy.streams = Fate.PASS
+
+    screen.see(call.name)
+    screen.is_live()
+    expect(screen.page.locator("body")).not_to_contain_text("Bad gateway")
+
+
+def test_a_cut_stream_connects_again_with_what_was_missed(behind: Visitor, proxy: Proxy, sandbox: Sandbox) -> None:
+    gone, kept = sandbox.script("Billing-gone"), sandbox.script("Billing-kept")
+    screen = behind.visit()
+    screen.see(gone.name)
+    screen.see(kept.name)
+    screen.is_live()
+
+    proxy.streams = Fate.CUT
+    proxy.cut()
+    sandbox.end(gone)
+    new = sandbox.script("Billing-new")
+    proxy.streams = Fate.PASS
+
+    screen.see(new.name)
+    expect(screen.row(gone.name)).to_have_count(0)
+    screen.see(kept.name)
+
+
+def test_a_stalled_server_is_told_and_stops_the_timers(behind: Visitor, proxy: Proxy, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-stall")
+    screen = behind.visit(clock=True)
+    screen.see(call.name)
+    screen.is_live()
+    expect(screen.stale).to_be_hidden()
+
+    proxy.stall()
+    screen.page.clock.run_for(15_000)
+    expect(screen.stale).to_contain_text(re.compile(r"Not live since \d\d:\d\d:\d\d"))
+    expect(screen.page.locator("#clock")).to_have_text("Not live")
+    before = seconds_shown(screen, call.name)
+    screen.page.clock.run_for(5_000)
+    assert seconds_shown(screen, call.name) == before
+
+    proxy.flow()
+    expect(screen.stale).to_be_hidden()
+    screen.is_live()
+
+
+def test_a_connection_that_went_dead_is_replaced(behind: Visitor, proxy: Proxy, sandbox: Sandbox) -> None:
+    screen = behind.visit(clock=True)
+    screen.is_live()
+
+    proxy.freeze()
+    new = sandbox.script("Billing-dead")
+    screen.page.clock.run_for(15_000)
+
+    screen.see(new.name)
+    expect(screen.stale).to_be_hidden()
+
+
+def test_a_laptop_that_slept_says_so_and_catches_up(behind: Visitor, proxy: Proxy, sandbox: Sandbox) -> None:
+    gone = sandbox.script("Billing-nap")
+    screen = behind.visit(clock=True)
+    screen.see(gone.name)
+    screen.is_live()
+
+    proxy.streams = Fate.CUT
+    proxy.freeze()
+    sandbox.end(gone)
+    new = sandbox.script("Billing-woke")
+    screen.page.clock.fast_forward("08:00:00")
+    expect(screen.stale).to_be_visible()
+    assert seconds_shown(screen, gone.name) < 60
+
+    proxy.streams = Fate.PASS
+    screen.see(new.name)
+    expect(screen.row(gone.name)).to_have_count(0)
+    expect(screen.stale).to_be_hidden()
+
+
+@pytest.mark.parametrize("hours", [-2, 2], ids=["slow", "fast"])
+def test_a_wrong_clock_does_not_make_calls_older(kim: Visitor, sandbox: Sandbox, hours: int) -> None:
+    call = sandbox.script("Billing-wrong")
+    screen = Screen(kim.context.new_page())
+    screen.page.clock.install(time=datetime.now(UTC) + timedelta(hours=hours))
+    screen.page.goto(kim.url)
+    screen.see(call.name)
+    screen.is_live()
+
+    assert seconds_shown(screen, call.name) < 60
+    expect(screen.stale).to_be_hidden()
+
+
+def test_a_hidden_tab_stays_true(kim: Visitor, sandbox: Sandbox) -> None:
+    screen = kim.visit()
+    screen.is_live()
+
+    screen.page.evaluate(SET_VISIBILITY, "hidden")
+    call = sandbox.script("Billing-hidden")
+    screen.see(call.name)
+    screen.page.evaluate(SET_VISIBILITY, "visible")
+    sandbox.end(call)
+
+    expect(screen.row(call.name)).to_have_count(0)
+    expect(screen.stale).to_be_hidden()
+
+
+SET_VISIBILITY = """state => {
+  Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+  Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_frozen_tab_catches_up_when_it_thaws(kim: Visitor, sandbox: Sandbox) -> None:
+    screen = kim.visit()
+    screen.is_live()
+    browser = kim.context.new_cdp_session(screen.page)
+
+    browser.send("Page.setWebLifecycleState", {"state": "frozen"})
+    call = sandbox.script("Billing-frozen")
+    browser.send("Page.setWebLifecycleState", {"state": "active"})
+
+    screen.see(call.name)
+    expect(screen.stale).to_be_hidden()
+
+
+def kill_the_worker(floor: Floor) -> None:
+    """Kill the process that serves; gunicorn's master starts another."""
+    os.kill(max(floor.processes.all("gunicorn.conf.py")), signal.SIGKILL)
+
+
+def reload_the_worker(floor: Floor) -> None:
+    """Replace the process that serves, as a deployment does."""
+    os.kill(min(floor.processes.all("gunicorn.conf.py")), signal.SIGHUP)
+
+
+@pytest.mark.parametrize("replace", [kill_the_worker, reload_the_worker], ids=["killed", "reloaded"])
+def test_a_page_survives_a_new_server_process(
+    kim: Visitor, sandbox: Sandbox, floor: Floor, replace: Callable[[Floor], None]
+) -> None:
+    screen = kim.visit()
+    screen.is_live()
+    before = set(floor.processes.all("gunicorn.conf.py"))
+
+    replace(floor)
+    assert eventually(lambda: bool(set(floor.processes.all("gunicorn.conf.py")) - before), within=10)
+    call = sandbox.script("Billing-deploy")
+
+    screen.see(call.name)
+    screen.is_live()
+    expect(screen.stale).to_be_hidden()
+    kim.forgive(BROKEN)
+
+
+@pytest.mark.timeout(90)
+def test_a_server_that_was_down_comes_back_without_ghosts(invite: Invite, tmp_path: Path) -> None:
+    port = free_port()
+    with starting(tmp_path) as start:
+        first = open_floor(tmp_path, start, port=port)
+        kim = invite(None, url=first.url)
+        page = kim.context.new_page()
+        sign_in(page, first.url, "kim")
+        screen = Screen(page)
+        ghost = first.sandbox.script("Billing-ghost")
+        screen.see(ghost.name)
+        screen.is_live()
+
+        first.processes.clear_away()
+        expect(screen.stale).to_be_visible(timeout=15_000)
+        second = open_floor(tmp_path, start, port=port)
+        call = second.sandbox.script("Billing-alive")
+
+        screen.see(call.name)
+        expect(screen.row(ghost.name)).to_have_count(0)
+        expect(screen.stale).to_be_hidden()
+        kim.forgive(BROKEN)

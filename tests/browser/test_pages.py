@@ -1,0 +1,121 @@
+"""Every page: fit for assistive technology in both themes, for a phone, and without a complaint of the browser's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Invite, Visitor
+from tests.browser.sandbox import Sandbox
+from tests.browser.screen import Screen
+
+PAGES = ("floor", "empty floor", "desk", "armed", "conference", "ended", "refused", "setup", "404", "signed out")
+Show = Callable[[str], Page]
+
+
+@pytest.fixture
+def show(kim: Visitor, invite: Invite, sandbox: Sandbox) -> Show:
+    """Return a function that brings one of the product's pages to the screen."""
+
+    def show_one(name: str) -> Page:
+        if name == "signed out":
+            return invite(None).visit("/accounts/login/").page
+        if name == "setup":
+            return kim.visit("/setup/").page
+        if name == "404":
+            page = kim.visit("/conferences/00000000-0000-0000-0000-000000000000/").page
+            kim.forgive("status of 404")
+            return page
+        if name == "empty floor":
+            return kim.visit("/?q=nobody").page
+        return call_on_screen(name).page
+
+    def call_on_screen(name: str) -> Screen:
+        call = sandbox.script("Billing-page", agents=["Ana Ruiz", "Max Falk"])
+        sandbox.join(call, stranger="+4930555666")
+        sandbox.act(call.legs["Ana Ruiz"], "speak")
+        sandbox.act(call.legs["Max Falk"], "hold")
+        screen = kim.visit()
+        screen.see(call.name)
+        expect(screen.row(call.name)).to_contain_text("1 unknown")
+        if name == "floor":
+            return screen
+        screen.monitor(call.name)
+        address = f"/conferences/{screen.row(call.name).get_attribute('data-conference')}/"
+        if name == "armed":
+            screen.role("Barge").click()
+        elif name == "refused":
+            sandbox.fault(status=401, code="10009")
+            screen.role("Barge").click()
+            screen.role("Barge").click()
+            expect(screen.refusal).to_contain_text("Telnyx refuses the API key.")
+            kim.forgive("status of 422")
+        elif name in {"conference", "ended"}:
+            screen.page.goto(kim.url + address)
+            if name == "ended":
+                sandbox.end(call)
+                expect(screen.desk).to_contain_text("This call ended at")
+        return screen
+
+    return show_one
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_in_both_themes_and_fits_a_phone(show: Show, name: str) -> None:
+    page = show(name)
+
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        assert_accessible(page, theme)
+
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert_accessible(page, "320 px")
+
+
+def assert_accessible(page: Page, how: str) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{how}: {found.generate_report()}"
+    assert len(found.response["passes"]) > 10, "nothing was examined"
+
+
+def test_the_admin_is_accessible_and_says_that_it_is_a_sandbox(invite: Invite) -> None:
+    """The lists are Django's own, whose bread crumbs do not pass; they only may not complain."""
+    admin = invite("admin")
+    page = admin.visit("/admin/").page
+
+    expect(page.locator(".sandbox-mark")).to_contain_text("Sandbox")
+    assert_accessible(page, "admin")
+    for model in ("agent", "account", "leg", "command", "webhookevent"):
+        page.goto(f"{admin.url}/admin/conferences/{model}/")
+        expect(page.locator(".sandbox-mark")).to_be_visible()
+
+
+def test_everything_can_be_reached_by_the_tab_key_and_shows_its_focus(show: Show) -> None:
+    page = show("floor")
+    reached = set()
+
+    for _press in range(25):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.innerText.trim() || document.activeElement.id"))
+        outlined = "e => getComputedStyle(e).outlineStyle !== 'none' || getComputedStyle(e).boxShadow !== 'none'"
+        focused = page.locator(":focus")
+        if focused.count():
+            assert focused.evaluate(outlined), focused.evaluate("e => e.outerHTML")
+
+    for wanted in ("Skip to the calls", "Billing-page", "Monitor", "q"):
+        assert wanted in {text.split("\n")[0] for text in reached}, reached
+
+
+def test_the_list_of_keys_opens_and_closes(kim: Visitor) -> None:
+    page = kim.visit().page
+
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keyboard")
+    expect(dialog).to_be_visible()
+    assert_accessible(page, "dialog")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()

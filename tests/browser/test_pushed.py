@@ -1,0 +1,167 @@
+"""A page that was kept up to date by pushes looks exactly like one that was just loaded, after every kind of event."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import Page
+
+from conferences.sandbox.signing import key_of, signed_headers
+from tests.browser.conftest import Floor, Invite, Visitor
+from tests.browser.sandbox import Sandbox, Scripted
+from tests.browser.screen import Screen
+from tests.tooling.processes import eventually
+
+SAMPLES = sorted((Path(__file__).parents[1] / "data" / "webhook_samples").glob("*.json"))
+SUPERVISORS = re.compile(r"supervisor")
+# A page's content: not what ticks, what htmx notes on elements or how attributes are ordered, and not the times at which
+# something was read or arrived last, which no version announces and which follow within ten seconds.
+NORMALISED = """() => {
+  const classes = (value) => value.split(/\\s+/).filter((name) => name && !name.startsWith("htmx-")).sort().join(" ");
+  const attribute = ({ name, value }) => `${name}=${name === "class" ? classes(value) : value}`;
+  const tell = (node) => {
+    const text = node.textContent.replace(/\\s+/g, " ").trim().replace(/(last event arrived at|Telnyx confirms) \\S+/, "$1 …");
+    if (node.nodeType === Node.TEXT_NODE) return text ? [text] : [];
+    if (node.nodeType !== Node.ELEMENT_NODE) return [];
+    if (node.matches(".c-time .under")) return ["(confirmed)"];
+    if (node.matches("[data-since]")) return [`(since ${node.dataset.since})`];
+    const attributes = [...node.attributes]
+      .filter(({ name, value }) => !/^data-htmx|^style$/.test(name) && (name !== "class" || classes(value)))
+      .map(attribute).sort();
+    if (node.matches("input[type=checkbox]")) attributes.push(`ticked=${node.checked}`);
+    const children = [...node.childNodes].flatMap(tell).map((line) => ` ${line}`);
+    return [`<${node.localName} ${attributes.join(" ")}>`, ...children];
+  };
+  return ["counters", "conferences", "window", "tidings", "desk", "my-ear"]
+    .flatMap((id) => tell(document.getElementById(id))).join("\\n");
+}"""
+
+
+class Telnyx:
+    """Posts webhooks of its own beside the sandbox's, with the same signature."""
+
+    def __init__(self, floor: Floor) -> None:
+        keys = json.loads((Path(floor.processes.environment["VAR_DIR"]) / "sandbox.json").read_text())
+        self.key = key_of(keys["signing_seed"])
+        self.url = f"{floor.url}/webhooks/telnyx/"
+
+    def post(self, event: dict[str, Any]) -> None:
+        body = json.dumps(event).encode()
+        answer = requests.post(
+            self.url, data=body, headers=signed_headers(body, key=self.key, timestamp=int(time.time())), timeout=5
+        )
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture
+def fresh(invite: Invite) -> Iterator[Page]:
+    """Return a page that is loaded anew for each comparison and hears of nothing afterwards."""
+    visitor = invite("kim")
+    page = visitor.context.new_page()
+    page.route("**/stream/**", lambda route: route.abort())
+    yield page
+    visitor.forgive(r"ERR_FAILED|htmx:(sse:)?error")
+
+
+def equal_to_a_fresh_one(old: Screen, fresh: Page) -> None:
+    """Compare until both agree; what was pushed too late or not at all never does."""
+    loaded = pushed = ""
+
+    def agree() -> bool:
+        nonlocal loaded, pushed
+        fresh.goto(old.page.url)
+        loaded, pushed = fresh.evaluate(NORMALISED), old.page.evaluate(NORMALISED)
+        return bool(loaded == pushed)
+
+    assert eventually(agree, within=3), "\n".join(
+        unified_diff(loaded.splitlines(), pushed.splitlines(), "loaded", "pushed")
+    )
+
+
+def played(sample: Path, call: Scripted, *, leg: str) -> dict[str, Any]:
+    """Return a recorded event as if it were about this conference and leg, just now."""
+    event: dict[str, Any] = json.loads(sample.read_text())
+    data = event["data"]
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    data["id"] = str(uuid.uuid4())
+    payload = data["payload"]
+    for holder in (data, payload):
+        if "occurred_at" in holder:
+            holder["occurred_at"] = now
+    if "conference_id" in payload:
+        payload["conference_id"] = call.id
+    if "call_control_id" in payload:
+        payload["call_control_id"] = call.legs[leg]
+    return event
+
+
+def test_every_recorded_event_is_pushed_as_a_fresh_page_shows_it(
+    kim: Visitor, sandbox: Sandbox, floor: Floor, fresh: Page
+) -> None:
+    telnyx = Telnyx(floor)
+    screen = kim.visit()
+    call = sandbox.script("Billing-told", agents=["Ana Ruiz", "Max Falk"])
+    screen.see(call.name)
+    screen.open(call.name)
+    ends = [sample for sample in SAMPLES if sample.name.startswith(("conference.ended", "call.hangup"))]
+
+    for sample in [sample for sample in SAMPLES if sample not in ends]:
+        telnyx.post(played(sample, call, leg="Ana Ruiz"))
+        equal_to_a_fresh_one(screen, fresh)
+    for sample in ends:
+        telnyx.post(played(sample, call, leg="Max Falk"))
+        equal_to_a_fresh_one(screen, fresh)
+
+
+def test_a_whole_story_is_pushed_as_a_fresh_page_shows_it(kim: Visitor, sandbox: Sandbox, fresh: Page) -> None:
+    screen = kim.visit()
+    call = sandbox.script("Billing-story", agents=["Ana Ruiz", "Max Falk"])
+    older = sandbox.script("Billing-older")
+    screen.see(call.name)
+    screen.see(older.name)
+    screen.open(call.name)
+
+    def step() -> None:
+        equal_to_a_fresh_one(screen, fresh)
+
+    step()
+    sandbox.act(call.legs["Ana Ruiz"], "speak")
+    step()
+    sandbox.act(call.legs["Max Falk"], "hold")
+    step()
+    sandbox.act(call.legs["Max Falk"], "unhold")
+    step()
+    third = sandbox.join(call, agent="Priya Nair")
+    step()
+    stranger = sandbox.join(call, stranger="+4930555666")
+    step()
+    screen.monitor(call.name)
+    step()
+    sandbox.act(stranger, "hangup")
+    sandbox.act(third, "hangup")
+    step()
+    screen.target("Ana Ruiz").check()
+    screen.role("Whisper").click()
+    screen.verified("Whisper")
+    step()
+    screen.barge()
+    screen.verified("Barge")
+    screen.target("Ana Ruiz").uncheck()  # a tick is the person's own, and a fresh page has none
+    step()
+    screen.leave.click()
+    step()
+    sandbox.script("Billing-newer")
+    sandbox.end(older, how="hangup")
+    step()
+    sandbox.end(call)
+    step()

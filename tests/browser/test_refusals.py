@@ -1,0 +1,108 @@
+"""What Telnyx refuses is said in words, and nothing on the screen claims otherwise."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visitor
+from tests.browser.sandbox import KIMS_PHONE, Sandbox
+from tests.browser.screen import VERIFIED
+
+REFUSALS = [
+    (401, "10009", "Telnyx refuses the API key. Ask an administrator to check it."),
+    (404, "10005", "Telnyx does not know this conference any more; it has probably ended."),
+    (422, "90015", "Your line is no longer connected. Choose Monitor to connect it again."),
+    (422, "90018", "Your line has hung up. Choose Monitor to connect it again."),
+    (422, "90019", "This conference has ended."),
+    (422, "90034", "Your line has not answered yet. Pick it up and try again."),
+    (422, "90044", "Your line is already in this conference."),
+    (429, "10011", "Telnyx' rate limit is reached. Wait a few seconds and try again."),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "sentence"), REFUSALS, ids=lambda value: str(value)[:12])
+def test_a_refused_whisper_is_said_and_changes_nothing(
+    kim: Visitor, sandbox: Sandbox, status: int, code: str, sentence: str
+) -> None:
+    call = sandbox.script(f"Billing-{code}")
+    screen = kim.visit()
+    screen.see(call.name)
+    screen.monitor(call.name)
+    sandbox.fault(status=status, code=code)
+
+    screen.role("Whisper").click()
+
+    expect(screen.refusal).to_have_text(sentence)
+    expect(screen.role("Monitor")).to_have_attribute("aria-pressed", "true")
+    expect(screen.role("Whisper")).to_have_attribute("aria-pressed", "false")
+    expect(screen.audience).to_contain_text("Nobody hears you. You hear everyone.")
+    expect(screen.ear).to_contain_text("Monitor")
+    expect(screen.audience).not_to_contain_text(VERIFIED)
+    assert sandbox.hearing(call) == set()
+    kim.forgive(r"status of 422 .*/role/")
+
+
+@pytest.mark.parametrize("fault", [{"status": 500, "code": "10007"}, {"drop": True}], ids=["500", "no answer"])
+def test_a_whisper_without_an_answer_is_told_as_doubt_and_ends_as_monitor(
+    kim: Visitor, sandbox: Sandbox, fault: dict[str, object]
+) -> None:
+    call = sandbox.script("Billing-doubt")
+    screen = kim.visit()
+    screen.see(call.name)
+    screen.monitor(call.name)
+    sandbox.fault(times=1, **fault)
+
+    screen.role("Whisper").click()
+
+    expect(screen.audience).to_contain_text("Not certain yet: assume that Ana Ruiz may hear you.")
+    expect(screen.role("Whisper")).to_have_attribute("aria-pressed", "false")
+    expect(screen.audience).to_contain_text("Nobody hears you. You hear everyone.")
+    screen.verified("Monitor")
+    assert sandbox.hearing(call) == set()
+
+
+def test_a_whisper_that_was_executed_without_an_answer_is_found_by_reading_back(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-lost")
+    screen = kim.visit()
+    screen.see(call.name)
+    screen.monitor(call.name)
+    sandbox.fault(times=1, drop=True, when="after")
+
+    screen.role("Whisper").click()
+
+    screen.verified("Whisper")
+    expect(screen.audience).to_contain_text("Only Ana Ruiz hears you.")
+    assert sandbox.hearing(call) == {"Ana Ruiz"}
+
+
+def test_leave_works_although_telnyx_answers_nothing_at_first(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-stop")
+    screen = kim.visit()
+    screen.see(call.name)
+    screen.monitor(call.name)
+    screen.role("Whisper").click()
+    screen.verified("Whisper")
+    sandbox.fault("/conferences/*/actions/leave", times=1, drop=True)
+
+    screen.leave.click()
+
+    expect(screen.ear).to_contain_text("connected, in no call")
+    assert sandbox.hearing(call) is None
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sentence"),
+    [("busy", "Your line is busy."), ("not_registered", "Your line could not be reached.")],
+)
+def test_a_line_that_does_not_answer_is_said(kim: Visitor, sandbox: Sandbox, behaviour: str, sentence: str) -> None:
+    call = sandbox.script("Billing-line")
+    sandbox.order("/phones", address=KIMS_PHONE, behaviour=behaviour)
+    screen = kim.visit()
+    screen.see(call.name)
+
+    screen.row(call.name).get_by_role("button", name="Monitor").click()
+
+    expect(screen.page.locator("body")).to_contain_text(sentence)
+    expect(screen.ear).to_contain_text("Ear not connected")
+    assert sandbox.hearing(call) is None
