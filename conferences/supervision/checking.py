@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from conferences import changes
@@ -35,6 +36,7 @@ State = Command.State
 READ_AFTER = tuple(timedelta(seconds=seconds) for seconds in (0.3, 1, 2, 5))
 REJOIN_AFTER_READS = 2
 ASK_AGAIN_AFTER = timedelta(seconds=0.7)
+LOST_AFTER = timedelta(seconds=10)  # longer than any request may take
 SAME_ID_FOR = timedelta(seconds=45)
 ESCALATE_AFTER = timedelta(seconds=4)
 LOUD_UNKNOWN_FOR = timedelta(seconds=5)
@@ -43,6 +45,9 @@ SEND_AGAIN = {Kind.JOIN: send_join, Kind.UPDATE: send_role, Kind.LEAVE: send_lea
 
 def check_commands(ear: Ear, *, now: datetime) -> None:
     """Follow every command of an ear that is not settled yet."""
+    # Whoever sent it died before the answer was stored: from here on it is a request without an answer.
+    lost = Command.objects.filter(ear=ear, state=State.ASKED, asked_at__lt=now - LOST_AFTER)
+    lost.update(state=State.UNKNOWN, sent_at=Coalesce("sent_at", "asked_at"), answered_at=now)
     commands = Command.objects.filter(ear=ear, state__in=[State.ACCEPTED, State.UNKNOWN]).order_by("asked_at")
     for command in commands.select_related(
         "account", "ear__account", "ear__user", "session__ear__account", "conference"
@@ -111,7 +116,6 @@ def _resolve_loud(command: Command, session: SupervisorSession, *, now: datetime
         return
     verdict = read(command, session)
     if verdict is Verdict.CONFIRMED:
-        SupervisorSession.objects.filter(pk=session.pk).update(role=command.role, targets=command.targets)
         _verified(command, session, now=now)
     elif now - (command.sent_at or command.asked_at) > LOUD_UNKNOWN_FOR:
         settle(command, State.EXPIRED, outcome=_("Telnyx did not answer in time; you are back on monitor."), now=now)
@@ -152,7 +156,9 @@ def _verified(command: Command, session: SupervisorSession, *, now: datetime) ->
     if command.kind == Kind.LEAVE:
         after_leave(session, command, now=now)
     else:
-        SupervisorSession.objects.filter(pk=session.pk).update(verified_at=now)
+        SupervisorSession.objects.filter(pk=session.pk).update(
+            role=command.role, targets=command.targets, verified_at=now
+        )
 
 
 def _contradicted(command: Command, session: SupervisorSession, *, now: datetime) -> None:

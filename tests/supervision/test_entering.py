@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 
 from conferences.models import Command, Leg, Line, Presence, SupervisorSession
 from conferences.models.supervision import Role
+from conferences.sandbox.directory import Agent, team_named
 from conferences.supervision import Refused, choose_role
 
 from .conftest import Floor
@@ -156,7 +157,5 @@ def posted(floor: Floor) -> list[str]:
     return [entry["path"].rpartition("/")[2] for entry in floor.api.log if entry["method"] == "POST"]
 
 
-def agent(name: str) -> object:
-    from conferences.sandbox.directory import team_named
-
+def agent(name: str) -> Agent:
     return next(agent for agent in team_named("Billing").agents if agent.name == name)

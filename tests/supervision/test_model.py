@@ -42,7 +42,7 @@ LOUD = {Role.WHISPER, Role.BARGE, Role.NONE}
 STOPPED_WITHIN = 12.0
 SAID_WITHIN = 1.0
 WRONG_EAR_WITHIN = 3.0
-FAULTS = [
+FAULTS: list[dict[str, Any]] = [
     {"drop": True},
     {"drop": True, "when": "after"},
     {"status": 429, "code": "10011"},
