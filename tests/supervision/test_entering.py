@@ -61,6 +61,7 @@ def test_a_phone_line_joins_only_after_1_was_pressed(floor: Floor, lena: User) -
     assert len(floor.sent("/gather_using_speak")) == 1
 
 
+@pytest.mark.slow
 def test_a_mailbox_never_gets_into_a_conference(floor: Floor, lena: User) -> None:
     floor.phones.set(address="+4915550100777", behaviour="voicemail")
     call = floor.call()
@@ -71,6 +72,7 @@ def test_a_mailbox_never_gets_into_a_conference(floor: Floor, lena: User) -> Non
     assert floor.sent("/hangup") != []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "words"),
     [

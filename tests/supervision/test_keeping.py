@@ -42,6 +42,7 @@ def test_no_line_is_free_when_the_budget_of_ears_is_used_up(floor: Floor, kim: U
         connect(user=lena, now=floor.now)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("role", "seconds"), [(Role.WHISPER, 60), (Role.BARGE, 120)])
 def test_without_an_open_page_a_voice_falls_back_to_monitor(floor: Floor, kim: User, role: Role, seconds: int) -> None:
     talking(floor, kim, role)
@@ -52,6 +53,7 @@ def test_without_an_open_page_a_voice_falls_back_to_monitor(floor: Floor, kim: U
     assert roles_sent(floor)[-1] == "monitor"
 
 
+@pytest.mark.slow
 def test_an_open_page_keeps_the_voice(floor: Floor, kim: User) -> None:
     talking(floor, kim, Role.WHISPER)
     Presence.objects.filter(user=kim).update(seen_at=floor.now + timedelta(seconds=80))
@@ -87,6 +89,7 @@ def test_a_single_0_on_the_phone_changes_nothing(floor: Floor, kim: User) -> Non
     assert call.who_hears(session) == {"Ana Ruiz"}
 
 
+@pytest.mark.slow
 def test_an_idle_line_is_released(floor: Floor, kim: User) -> None:
     Account.objects.update(ear_idle_minutes=1)
     connect(user=kim, now=floor.now)

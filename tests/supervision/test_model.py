@@ -11,6 +11,7 @@ import os
 import random
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -263,6 +264,7 @@ class Shift:
         return {conference.participants[one].leg.label for one, heard in matrix.items() if mine & set(heard)}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_nobody_hears_who_should_not_whatever_happens(floor: Floor, kim: User) -> None:
     heard = 0
