@@ -12,7 +12,9 @@ from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest
+from django.utils.formats import date_format
 from django.utils.text import format_lazy
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from conferences.models import Account, Connection
@@ -82,11 +84,15 @@ class AccountForm(AccountModelForm):
         return super().save(commit)
 
 
+PROFILE = ["whisper_reaches", "monitor_reads_muted", "monitor_harms_call"]
+
+
 @admin.register(Account)
 class AccountAdmin(WhoIsWhoAdmin):
     form = AccountForm
-    list_display = ["name", "key", "ear_connection_id", "region", "checked_at", "check_problem"]
-    readonly_fields = ["api_base", "probed_at", "checked_at", "check_problem", "bridged_call_seen_at"]
+    list_display = ["name", "key", "ear_connection_id", "region", "probed", "checked_at", "check_problem"]
+    # The profile is the probe's word alone: a guess here would let a customer hear a whisper.
+    readonly_fields = ["api_base", *PROFILE, "probed", "checked_at", "check_problem", "bridged_call_seen_at"]
     fieldsets = [
         (None, {"fields": ["name", "api_base", "new_api_key", "clear_api_key", "public_keys", "region"]}),
         (
@@ -101,7 +107,7 @@ class AccountAdmin(WhoIsWhoAdmin):
         (_("How legs are recognised"), {"fields": ["agent_path", "agent_header", "customer_mark"]}),
         (
             _("What this account does, as probed"),
-            {"fields": ["whisper_reaches", "monitor_reads_muted", "monitor_harms_call", "probed_at"]},
+            {"fields": ["probed", *PROFILE]},
         ),
         (
             _("Comparison with Telnyx"),
@@ -131,6 +137,12 @@ class AccountAdmin(WhoIsWhoAdmin):
         if getattr(account, "key_is_set", False):
             return _("set")
         return _("from the environment") if settings.TELNYX_API_KEY else _("not set")
+
+    @admin.display(description=_("probed"), ordering="probed_at")
+    def probed(self, account: Account) -> Any:
+        if account.probed_at is None:
+            return _("unproven: run manage.py probe_telnyx")
+        return date_format(localtime(account.probed_at), "Y-m-d H:i")
 
     @admin.display(description=_("Telnyx address"))
     def api_base(self, account: Account) -> str:

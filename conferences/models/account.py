@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 
 from conferences.secrets import EncryptedTextField
 
-
 # Telnyx repeats an unanswered webhook for about a minute: a shorter silence of ours has lost nothing.
 CHECKED_IS_RECENT = timedelta(seconds=60)
 
@@ -104,7 +103,13 @@ class Account(models.Model):
         ),
     )
     reads_per_second = models.PositiveSmallIntegerField(
-        _("reads per second"), default=5, help_text=_("Telnyx' rate limit is shared with your call flow.")
+        _("reads per second"),
+        default=5,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "How often Floorline may ask Telnyx what is true. The rate limit is shared with your call flow, and "
+            "commands go first; more reads show changes earlier where webhooks got lost."
+        ),
     )
     max_ears = models.PositiveSmallIntegerField(
         _("lines at once"),
@@ -112,20 +117,49 @@ class Account(models.Model):
         help_text=_("How many supervisors' lines may be up at once; your call flow shares Telnyx' limit of calls."),
     )
     ear_idle_minutes = models.PositiveSmallIntegerField(
-        _("release an idle line after (minutes)"), default=30, validators=[MinValueValidator(1)]
+        _("release an idle line after (minutes)"),
+        default=30,
+        validators=[MinValueValidator(1)],
+        help_text=_("A line that is connected and in no conference costs a call; after this time it is hung up."),
     )
     whisper_alone_seconds = models.PositiveSmallIntegerField(
-        _("whisper without an open page ends after (seconds)"), default=60, validators=[MinValueValidator(15)]
+        _("whisper without an open page ends after (seconds)"),
+        default=60,
+        validators=[MinValueValidator(15)],
+        help_text=_("Whoever whispers and has closed every page goes back to listening silently."),
     )
     barge_alone_seconds = models.PositiveSmallIntegerField(
-        _("barge without an open page ends after (seconds)"), default=120, validators=[MinValueValidator(15)]
+        _("barge without an open page ends after (seconds)"),
+        default=120,
+        validators=[MinValueValidator(15)],
+        help_text=_("The same for whoever speaks to everyone."),
     )
     # The capability profile: what this account really does, unproven until `manage.py probe_telnyx` has run.
     whisper_reaches = models.CharField(
-        _("a running whisper reaches"), max_length=16, choices=WhisperReach.choices, default=WhisperReach.UNPROVEN
+        _("a running whisper reaches"),
+        max_length=16,
+        choices=WhisperReach.choices,
+        default=WhisperReach.UNPROVEN,
+        help_text=_(
+            "Only where it is proven that a whisper stays with the chosen legs does it go on when a customer or an "
+            "unknown leg joins; else it is stopped then."
+        ),
     )
-    monitor_reads_muted = models.BooleanField(_("a monitor reads back as muted"), null=True, blank=True)
-    monitor_harms_call = models.BooleanField(_("a monitor cuts the audio of the call"), null=True, blank=True)
+    monitor_reads_muted = models.BooleanField(
+        _("a monitor reads back as muted"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "If so, Telnyx' list tells a silent line from an audible one, and Monitor and Barge are shown as verified. "
+            "If not, they are shown as accepted, which cannot be confirmed."
+        ),
+    )
+    monitor_harms_call = models.BooleanField(
+        _("a monitor cuts the audio of the call"),
+        null=True,
+        blank=True,
+        help_text=_("If so, Floorline refuses to listen on this account, and tells supervisors why."),
+    )
     probed_at = models.DateTimeField(_("probed"), null=True, blank=True, editable=False)
     feed = models.CharField(_("feed"), max_length=8, choices=Feed.choices, default=Feed.WEBHOOKS)
     bridged_call_seen_at = models.DateTimeField(_("bridged call seen"), null=True, blank=True, editable=False)

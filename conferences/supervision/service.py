@@ -250,6 +250,11 @@ def send_role_command(
     now: datetime,
 ) -> Command | None:
     """Store and send one change of role; None where the same change is already on its way."""
+    if role == Role.MONITOR and session.ear.account.monitor_harms_call:
+        reason = _(
+            "On this account a silent line cuts the audio between customer and agent, so your line was taken out."
+        )
+        return leave_session(session, reason=reason, now=now)
     targets = [str(pk) for pk in listeners]
     with transaction.atomic():
         version = changes.advance(now=now)

@@ -368,3 +368,19 @@ def test_the_sandbox_mark_is_on_every_admin_page(as_boss: Client, settings: Sett
 def test_a_live_admin_wears_no_mark(as_boss: Client, settings: Settings) -> None:
     settings.SANDBOX = False
     assert b"sandbox-mark" not in as_boss.get("/admin/").content
+
+
+def test_an_account_that_was_never_probed_says_so_and_how(admin_client: Client, account: Account) -> None:
+    page = admin_client.get(reverse("admin:conferences_account_change", args=[account.pk])).content.decode()
+    assert "unproven: run manage.py probe_telnyx" in page
+    assert "Floorline refuses to listen on this account" in page
+    assert 'name="whisper_reaches"' not in page  # the probe's word alone
+    assert 'name="max_ears"' in page
+
+
+def test_a_probed_account_says_when(admin_client: Client, account: Account, now: datetime) -> None:
+    Account.objects.update(probed_at=now, whisper_reaches="listed", monitor_harms_call=False)
+    page = admin_client.get(reverse("admin:conferences_account_change", args=[account.pk])).content.decode()
+    assert "unproven" not in page
+    assert "only the chosen legs, whoever joins later" in page
+    assert "2026-08-21" in page
