@@ -32,7 +32,7 @@ def measure(*, batch: int, count: int, seed: int) -> tuple[float, float]:
             verify(body=body, signature=signed, timestamp=timestamp, keys=keys, now=now)
             readings.append(read(Received(account.pk, body, now)))
         with transaction.atomic():
-            keep(readings)
+            keep(account.pk, readings)
     return count / (time.perf_counter() - begun), (time.process_time() - cpu) / count * 1e6
 
 

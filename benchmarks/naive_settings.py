@@ -6,5 +6,5 @@ from dashboard.settings import *  # noqa: F403
 from dashboard.settings import DATABASES
 
 ROOT_URLCONF = "benchmarks.naive"
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 DATABASES["default"]["CONN_MAX_AGE"] = None

@@ -92,7 +92,12 @@ def naive(url: str) -> Iterator[Server]:
     """Serve the baseline as such a view is usually served: threads."""
     port = free_port()
     command = [*SPAWN, "-k", "gthread", "-w", "1", "--threads", "8", "-b", f"127.0.0.1:{port}"]
-    with _running("naive view", [*command, "--no-control-socket", "benchmarks.naive:application"], url, port) as server:
+    with _running(
+        "naive view",
+        [*command, "--no-control-socket", "--log-level", "warning", "benchmarks.naive:application"],
+        url,
+        port,
+    ) as server:
         yield server
 
 

@@ -17,8 +17,8 @@ from .models import Account, Conference, Leg, Participant
 from .observations import Observation
 from .projection import PARTICIPANT_SHOWN, derive_participant, project, touch
 from .registers import Facts, merge, stamp
+from .rows import save_rows
 from .telnyx.client import ConferenceRead, ParticipantRead
-from .upsert import save_rows
 
 SECOND_LOOK = timedelta(seconds=5)
 READING = "reading"  # stands in a stamp where an event's id would

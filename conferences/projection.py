@@ -17,7 +17,7 @@ from .models import Account, Conference, Connection, Leg, Participant
 from .observations import Observation
 from .recognition import directory_for, marks_of, note_connections, recognise
 from .registers import Facts, merge, moment, text, turns, value
-from .upsert import save_rows
+from .rows import load_rows, save_rows
 
 # A listing is older than the moment it arrives; only one clearly newer than a departure contradicts it.
 LISTING_MARGIN = timedelta(seconds=2)
@@ -91,10 +91,10 @@ def _load(*, account: Account, seen: list[Observation]) -> Floor:
     conference_ids = {observation.conference_id for observation in seen if observation.conference}
     leg_ids = {observation.call_control_id for observation in seen if observation.leg}
     if conference_ids:
-        for conference in Conference.objects.filter(account=account, telnyx_id__in=conference_ids):
+        for conference in load_rows(Conference, account_id=account.pk, column="telnyx_id", values=conference_ids):
             floor.conferences[conference.telnyx_id] = conference
     if leg_ids:
-        for leg in Leg.objects.filter(account=account, call_control_id__in=leg_ids):
+        for leg in load_rows(Leg, account_id=account.pk, column="call_control_id", values=leg_ids):
             floor.legs[leg.call_control_id] = leg
     if floor.conferences and floor.legs and any(observation.presence for observation in seen):
         by_conference = {conference.pk: conference.telnyx_id for conference in floor.conferences.values()}

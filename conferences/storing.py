@@ -13,6 +13,7 @@ from . import changes
 from .models import Account, WebhookEvent
 from .observations import Observation, ids, observe
 from .projection import project
+from .rows import driver_time, known_values
 from .telnyx.inbound import Event, parse
 
 WRITER_WAIT_MS = 1500  # for a lock; Telnyx waits two seconds for its answer
@@ -77,43 +78,44 @@ def store(batch: Sequence[Received]) -> None:
         # Not the API key: taking webhooks in must not depend on FIELD_KEYS.
         accounts = Account.objects.defer("api_key").in_bulk(list(by_account))
         for account_id, readings in by_account.items():
-            new = keep(readings)
+            new = keep(account_id, readings)
             put_on_board(accounts[account_id], new, turn=turn)
             _note_failures([reading for reading in new if reading.problem])
 
 
-def keep(readings: Iterable[Reading]) -> list[Reading]:
-    """Insert webhooks as they came, and return those that were not there yet, each once.
+def keep(account_id: int, readings: Iterable[Reading]) -> list[Reading]:
+    """Insert an account's webhooks as they came, and return those that were not there yet, each once.
 
-    One statement for the whole batch, which the ORM cannot write: it has no RETURNING for rows that met no conflict.
+    Nobody inserts between the question and the answer: whoever stores webhooks holds the board's lock.
     """
-    by_id = {(reading.received.account_id, reading.event.id): reading for reading in reversed(list(readings))}
-    rows = [_row(reading) for reading in by_id.values()]
-    places = ", ".join(["(" + ", ".join(["%s"] * len(COLUMNS)) + ")"] * len(rows))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {WebhookEvent._meta.db_table} ({', '.join(COLUMNS)}) VALUES {places} "  # noqa: S608 - our own names
-            "ON CONFLICT (account_id, event_id) DO NOTHING RETURNING account_id, event_id",
-            [value for row in rows for value in row],
-        )
-        return [by_id[account_id, event_id] for account_id, event_id in cursor.fetchall()]
+    by_id = {reading.event.id: reading for reading in readings}
+    for known in known_values(WebhookEvent, account_id=account_id, column="event_id", values=by_id):
+        del by_id[known]
+    if by_id:
+        with connection.cursor() as cursor:
+            cursor.executemany(INSERT, [_row(reading) for reading in by_id.values()])
+    return list(by_id.values())
 
 
 COLUMNS = (
     "account_id", "event_id", "event_type", "occurred_at", "received_at",
     "conference_telnyx_id", "call_control_id", "state", "problem", "body",
 )  # fmt: skip
+INSERT = (
+    f"INSERT INTO {WebhookEvent._meta.db_table} ({', '.join(COLUMNS)}) "  # noqa: S608 - our own names
+    f"VALUES ({', '.join(['%s'] * len(COLUMNS))})"
+)
 
 
-def _row(reading: Reading) -> tuple[str | int | bytes | datetime | None, ...]:
+def _row(reading: Reading) -> tuple[str | int | bytes | datetime, ...]:
     received, event = reading.received, reading.event
     conference_id, call_control_id = ids(event)
     return (
         received.account_id,
         event.id,
         event.type,
-        connection.ops.adapt_datetimefield_value(event.occurred_at),
-        connection.ops.adapt_datetimefield_value(received.received_at),
+        driver_time(event.occurred_at),
+        driver_time(received.received_at),
         conference_id,
         call_control_id,
         reading.state.value,
@@ -142,8 +144,8 @@ def _project_alone(account: Account, reading: Reading, *, turn: changes.Turn) ->
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
-        logger.exception("a webhook of type %s could not be put on the board", reading.event.type)
         reading.problem = type(error).__name__
+        logger.error("a webhook of type %s could not be put on the board: %s", reading.event.type, reading.problem)
 
 
 def _project(account: Account, readings: Iterable[Reading], *, turn: changes.Turn) -> None:
