@@ -10,7 +10,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django_application = get_asgi_application()
 
 from conferences.ingest import Receive, Scope, Send, webhooks  # noqa: E402 - models need the loaded apps
+from dashboard.stopping import leave_at_any_rate  # noqa: E402
 from dashboard.stream import stream  # noqa: E402
+
+
+async def _django(scope: Scope, receive: Receive, send: Send) -> None:
+    await django_application(dict(scope), receive, send)  # type: ignore[arg-type]  # same protocol, other stub
 
 
 async def healthz(scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,6 +31,8 @@ ROUTES = {
     "/webhooks/telnyx/": webhooks,
     "/stream/": stream,
     "/healthz": healthz,
+    "/leave/": leave_at_any_rate(_django),
+    "/quieter/": leave_at_any_rate(_django),
 }
 
 
@@ -34,4 +41,4 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http" and (route := ROUTES.get(scope["path"])):
         await route(scope, receive, send)
     else:
-        await django_application(dict(scope), receive, send)  # type: ignore[arg-type]  # same protocol, other stub
+        await _django(scope, receive, send)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -10,12 +10,13 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
+from conferences import supervision
 from conferences.models import Command, Ear, Leg, Line, SupervisorSession
 from conferences.models.supervision import Role
 
 from . import names
 from .cards import leg_name
-from .progress import Heard, Progress, others_hear, progress_of
+from .progress import Heard, Progress, hanging_up, others_hear, progress_of
 
 
 class Place(StrEnum):
@@ -24,7 +25,9 @@ class Place(StrEnum):
     NO_LINE = "no-line"
     AWAY = "away"
     RINGING = "ringing"
+    CONFIRMING = "confirming"
     PARKED = "parked"
+    HANGING_UP = "hanging-up"
     IN_CONFERENCE = "in-conference"
 
 
@@ -45,6 +48,17 @@ class MyEar:
     notice: str = ""
     heard: Heard = Heard.NO
     """Whether a customer, or anybody who is no whisper target, hears me."""
+    follows: str = ""
+    follows_id: int | None = None
+    follows_once: bool = False
+    own_leg: str = field(default="", repr=False)
+    """Never shown; another leg makes another note for `stop`."""
+    session: SupervisorSession | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def stop(self) -> str:
+        """The sealed note by which Leave works without the database; each reading seals another one."""
+        return supervision.seal(self.session) if self.session and self.own_leg else ""
 
     @property
     def target_names(self) -> str:
@@ -63,18 +77,14 @@ class Standing:
 
 def standing(user: User) -> Standing:
     """Read the open session, the live ear and the newest command of one supervisor."""
-    ear = Ear.objects.filter(user=user, ended_at=None).select_related("line").first()
+    ear = Ear.objects.filter(user=user, ended_at=None).select_related("line", "follows").first()
     session = (
         SupervisorSession.objects.filter(user=user, ended_at=None)
-        .select_related("conference")
+        .select_related("conference", "ear")
         .order_by("-started_at")
         .first()
     )
-    command = (
-        Command.objects.filter(session=session).exclude(kind=Command.Kind.GATHER).order_by("-asked_at").first()
-        if session
-        else None
-    )
+    command = _newest_command(session, ear) if ear else None
     return Standing(
         session=session,
         ear=ear,
@@ -83,23 +93,35 @@ def standing(user: User) -> Standing:
     )
 
 
+def _newest_command(session: SupervisorSession | None, ear: Ear) -> Command | None:
+    if ear.state == Ear.State.ENDING:
+        commands = Command.objects.filter(ear=ear, kind=Command.Kind.HANGUP)
+    else:
+        commands = Command.objects.filter(session=session).exclude(kind=Command.Kind.GATHER)
+    return commands.order_by("-asked_at").first() if session or ear.state == Ear.State.ENDING else None
+
+
 def my_ear(user: User, stands: Standing | None = None) -> MyEar:
     """Return the viewer's ear for the top bar."""
     stands = stands or standing(user)
     ear, session = stands.ear, stands.session
     if ear is None:
         return MyEar(place=Place.AWAY if stands.has_line else Place.NO_LINE)
-    line = names.plain(ear.line.label) if ear.line else _("your line")
+    bare = MyEar(
+        place=_place(ear),
+        line=names.plain(ear.line.label) if ear.line else _("your line"),
+        since=ear.connected_at or ear.created_at,
+        progress=hanging_up(stands.command) if ear.state == Ear.State.ENDING else None,
+        follows=names.plain(ear.follows.name) if ear.follows else "",
+        follows_id=ear.follows_id,
+        follows_once=ear.follows_once,
+        own_leg=ear.call_control_id,
+    )
     if session is None:
-        connected = ear.state == Ear.State.CONNECTED
-        return MyEar(
-            place=Place.PARKED if connected else Place.RINGING,
-            line=line,
-            since=ear.connected_at if connected else ear.created_at,
-        )
-    return MyEar(
+        return bare
+    return replace(
+        bare,
         place=Place.IN_CONFERENCE,
-        line=line,
         conference_id=session.conference_id,
         conference_name=names.conference_name(session.conference),
         role=session.role,
@@ -110,7 +132,16 @@ def my_ear(user: User, stands: Standing | None = None) -> MyEar:
         progress=progress_of(session, ear, stands.command),
         notice=names.plain(session.notice, limit=300),
         heard=others_hear(session, stands.command)["everyone"],
+        session=session,
     )
+
+
+def _place(ear: Ear) -> Place:
+    if ear.state == Ear.State.ENDING:
+        return Place.HANGING_UP
+    if ear.state == Ear.State.CONNECTED:
+        return Place.PARKED
+    return Place.CONFIRMING if ear.state == Ear.State.CONFIRMING else Place.RINGING
 
 
 def _target_names(session: SupervisorSession) -> tuple[str, ...]:

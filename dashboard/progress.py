@@ -49,6 +49,10 @@ def progress_of(session: SupervisorSession, ear: Ear, command: Command | None) -
         if session.wanted_role != Role.WHISPER:
             return coming
         return replace(coming, text=coming.text + " " + _("The whisper follows by itself."))
+    if ear.state == Ear.State.ENDING:
+        return hanging_up(command)
+    if session.stage == SupervisorSession.Stage.LEAVING:
+        return _going(command, going=_("Leaving"), since=session.wanted_at)
     if command is None:
         return _standing(session)
     role = capfirst(str(command.get_role_display() if command.role else command.get_kind_display()))
@@ -76,6 +80,23 @@ def progress_of(session: SupervisorSession, ear: Ear, command: Command | None) -
     return states.get(command.state) or _standing(session, command)
 
 
+def hanging_up(command: Command | None) -> Progress:
+    """Return how far the hanging up of a line has come; done only when a reading shows it."""
+    return _going(command, going=_("Hanging up"), since=None)
+
+
+def _going(command: Command | None, *, going: str, since: datetime | None) -> Progress:
+    if command is None or command.kind not in {Command.Kind.LEAVE, Command.Kind.HANGUP}:
+        return Progress(Tone.WAIT, _("%(going)s…") % {"going": going}, since)
+    if command.state in {Command.State.REJECTED, Command.State.EXPIRED}:
+        return Progress(Tone.DOUBT, _("%(going)s: not confirmed, trying again") % {"going": going}, command.answered_at)
+    if command.state in {Command.State.UNKNOWN, Command.State.CONTRADICTED}:
+        return Progress(
+            Tone.DOUBT, _("%(going)s: Telnyx did not confirm yet, trying again") % {"going": going}, command.sent_at
+        )
+    return Progress(Tone.WAIT, _("%(going)s, checking…") % {"going": going}, command.asked_at)
+
+
 def others_hear(session: SupervisorSession, command: Command | None) -> dict[str, Heard]:
     """Return who hears the supervisor: "agents" (whisper targets) and "everyone", each no, maybe or yes.
 
@@ -83,12 +104,13 @@ def others_hear(session: SupervisorSession, command: Command | None) -> dict[str
     """
     everyone = Heard.YES if session.role in LOUD else Heard.NO
     targets = Heard.YES if session.role == Role.WHISPER else Heard.NO
-    if command and command.state == Command.State.CONTRADICTED:
+    louder = {Command.Kind.JOIN, Command.Kind.UPDATE}
+    if command and command.state == Command.State.CONTRADICTED and command.kind in louder:
         return {
             "everyone": max(everyone, Heard.MAYBE, key=_loudness),
             "targets": max(targets, Heard.MAYBE, key=_loudness),
         }
-    if command and command.state in UNSETTLED and command.kind in {Command.Kind.JOIN, Command.Kind.UPDATE}:
+    if command and command.state in UNSETTLED and command.kind in louder:
         if command.role in LOUD:
             everyone = max(everyone, Heard.MAYBE, key=_loudness)
         if command.role == Role.WHISPER:
@@ -112,8 +134,6 @@ def _connecting(ear: Ear) -> Progress:
 def _standing(session: SupervisorSession, command: Command | None = None) -> Progress:
     if session.stage == SupervisorSession.Stage.JOINING:
         return Progress(Tone.WAIT, _("Joining silently…"), session.started_at)
-    if session.stage == SupervisorSession.Stage.LEAVING:
-        return Progress(Tone.WAIT, _("Leaving…"), session.wanted_at)
     verified_at = session.verified_at or (command.settled_at if command else None)
     if verified_at:
         return Progress(Tone.SURE, _("verified by Telnyx"), verified_at)

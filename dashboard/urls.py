@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LoginView
 from django.urls import URLPattern, URLResolver, path
 
-from .views import floor, pages, supervise
+from .views import ear, floor, pages, personal, supervise
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", floor.floor, name="floor"),
     path("conferences/<uuid:conference_id>/", floor.conference, name="conference"),
     path("conferences/<uuid:conference_id>/role/", supervise.role, name="role"),
+    path("conferences/<uuid:conference_id>/notes/", personal.note, name="note"),
+    path("views/", personal.save_view, name="save-view"),
+    path("views/<int:view_id>/", personal.change_view, name="change-view"),
+    path("keyboard/", personal.keys, name="keyboard"),
     path("leave/", supervise.leave, name="leave"),
     path("quieter/", supervise.quieter, name="quieter"),
+    path("ear/", ear.my_ear, name="my-ear"),
+    path("ear/connect/", ear.connect, name="connect"),
+    path("ear/line/", ear.line, name="line"),
+    path("ear/follow/", ear.follow, name="follow"),
     path("ear/disconnect/", supervise.disconnect, name="disconnect"),
     path("setup/", pages.setup, name="setup"),
     path(
@@ -24,6 +32,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         ),
         name="login",
     ),
-    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("accounts/logout/", pages.sign_out, name="logout"),
     path("admin/", admin.site.urls),
 ]

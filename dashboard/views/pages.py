@@ -1,16 +1,19 @@
-"""Pages that explain."""
+"""Pages that explain, and the way out."""
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.contrib.auth.views import LogoutView
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.board import Window, tidings
+from conferences import supervision
+from dashboard.board import tidings
 from dashboard.fragments import Page
 from dashboard.http import SignedInRequest
 from dashboard.my_ear import my_ear
+from dashboard.window import Window
 
 
 @require_safe
@@ -25,3 +28,10 @@ def setup(request: SignedInRequest) -> HttpResponse:
         "webhook_url": request.build_absolute_uri("/webhooks/telnyx/"),
     }
     return render(request, "setup.html", context)
+
+
+@require_POST
+def sign_out(request: SignedInRequest) -> HttpResponseBase:
+    """Hang up the line first: nobody who is signed out may still listen."""
+    supervision.disconnect(user=request.user, now=timezone.now())
+    return LogoutView.as_view()(request)
