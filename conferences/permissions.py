@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -72,12 +72,24 @@ def rights_book(user: User | AnonymousUser) -> RightsBook:
     """Read a person's rights: one query, none for a superuser."""
     if not user.is_active or not isinstance(user, User):
         return RightsBook(everywhere=False, staff=False, by_team={}, without_team=NO_RIGHTS, leads=False)
+    return _book(user, [] if user.is_superuser else TeamMembership.objects.filter(user=user))
+
+
+def rights_books(users: Collection[User]) -> dict[int, RightsBook]:
+    """Read the rights of many people at once: one query."""
+    memberships: dict[int, list[TeamMembership]] = {user.pk: [] for user in users}
+    for membership in TeamMembership.objects.filter(user__in=memberships):
+        memberships[membership.user_id].append(membership)
+    return {user.pk: _book(user, memberships[user.pk]) for user in users if user.is_active}
+
+
+def _book(user: User, memberships: Iterable[TeamMembership]) -> RightsBook:
     if user.is_superuser:
         return RightsBook(everywhere=True, staff=True, by_team={}, without_team=ALL_RIGHTS, leads=True)
     by_team: dict[int, Rights] = {}
     without_team = NO_RIGHTS
     leads = False
-    for membership in TeamMembership.objects.filter(user=user):
+    for membership in memberships:
         rights = Rights(monitor=membership.may_monitor, whisper=membership.may_whisper, barge=membership.may_barge)
         by_team[membership.team_id] = rights
         if membership.is_lead:

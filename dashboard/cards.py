@@ -1,24 +1,25 @@
 """A conference as one row of the floor: frozen values, finished for the template.
 
-A card holds nothing that depends on the moment or on the person who looks, except the right that was decided here:
-equal cards render to equal bytes, and "is this card still what was sent?" is `==`.
+A card holds nothing that depends on the moment or on the person who looks: equal cards render to equal bytes, and
+"is this card still what was sent?" is `==`. Its words are not translated yet; `spoken` does that for one reader.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils import translation
 from django.utils.translation import gettext as _
 
-from conferences.models import Conference, Leg, Participant, SupervisorSession
-from conferences.permissions import RightsBook
+from conferences.models import Conference, Connection, Leg, Participant, SupervisorSession
 
 from . import names
+from .reasons import Clues, Reason, reasons_of, transfers, weight_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,17 @@ class Speaker:
     """Who was named last as speaking; Telnyx never says that nobody does."""
 
     name: str
+    party: str
     since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Who held the floor how much of the newest turns that are over, in percent."""
+
+    agent: int
+    customer: int
+    other: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +67,55 @@ class ConferenceCard:
     """One row of the floor, and the head of the desk."""
 
     id: UUID
-    version: int
     name: str
+    stand_in: str = field(repr=False)
+    """The beginning of Telnyx's id, until the name is known."""
+    team_ids: frozenset[int]
     teams: tuple[str, ...]
     agents: tuple[str, ...]
     customers: tuple[str, ...]
     unknown: int
+    connection: str
+    queue: str
     started_at: datetime | None
     ended_at: datetime | None
-    confirmed_at: datetime | None
     speaker: Speaker | None
+    share: Share | None
     holds: tuple[Seen, ...]
     supervisors: tuple[Supervision, ...]
-    may_monitor: bool
+    transfers: int
+    reasons: tuple[Reason, ...] = ()
 
     @property
-    def supervisor_ids(self) -> frozenset[int]:
-        return frozenset(supervision.user_id for supervision in self.supervisors)
+    def weight(self) -> int:
+        """How much it needs somebody."""
+        return weight_of(self.reasons)
+
+    @property
+    def supervisor_ids(self) -> tuple[int, ...]:
+        return tuple(supervision.user_id for supervision in self.supervisors)
+
+    @property
+    def shows_a_time(self) -> bool:
+        """Whether the reader's time zone makes a difference to the row."""
+        return bool(self.holds)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A card, and what is known beside it: for searching, filtering and the reasons. Never shown, never logged."""
+
+    card: ConferenceCard
+    clues: Clues
+    agent_ids: tuple[int, ...]
+    named_teams: Mapping[int, str]
+    queues: frozenset[str]
+    """As Window.queue spells them."""
+    named_queues: Mapping[str, str]
+    numbers: frozenset[str] = field(repr=False)
+    """The customers' whole numbers in digits, with and without their country code."""
+    supervisions: tuple[object, ...] = ()
+    """What the card's supervisors were built from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,37 +126,68 @@ class Facts:
     sessions: dict[UUID, list[SupervisorSession]]
 
 
-def facts_about(conferences: Iterable[UUID], *, everyone: bool = False) -> Facts:
-    """Read who is in these conferences and who supervises them; `everyone` includes those who left."""
-    ids = list(conferences)
+def stays_in(which: Q) -> dict[UUID, list[Participant]]:
+    """Return everybody who is or was in these conferences, in the order of joining."""
     stays: dict[UUID, list[Participant]] = defaultdict(list)
-    wanted = Q() if everyone else Q(present=True) | Q(leg__agent__isnull=False)
     for stay in (
-        Participant.objects.filter(wanted, conference__in=ids)
+        Participant.objects.filter(which)
         .select_related("leg__agent__team")
-        .defer("facts", "leg__facts")
+        .defer("facts", "whisper_call_control_ids", "leg__facts")
         .order_by("joined_at", "id")
     ):
         stays[stay.conference_id].append(stay)
+    return stays
+
+
+def open_sessions(which: Q) -> dict[UUID, list[SupervisorSession]]:
+    """Return who supervises, in the order of coming."""
     sessions: dict[UUID, list[SupervisorSession]] = defaultdict(list)
-    for session in (
-        SupervisorSession.objects.filter(conference__in=ids, ended_at=None)
-        .select_related("user", "ear")
-        .order_by("started_at", "id")
-    ):
+    found = SupervisorSession.objects.filter(which, ended_at=None).select_related("user", "ear")
+    for session in found.order_by("started_at", "id"):
         sessions[session.conference_id].append(session)
-    return Facts(stays=stays, sessions=sessions)
+    return sessions
 
 
-def cards_of(
-    conferences: Sequence[Conference], *, book: RightsBook, facts: Facts | None = None
-) -> list[ConferenceCard]:
-    """Build the cards of conferences that were already found visible."""
-    facts = facts or facts_about(conference.id for conference in conferences)
-    return [
-        _card(conference, facts.stays.get(conference.id, []), facts.sessions.get(conference.id, []), book)
-        for conference in conferences
-    ]
+def facts_about(conferences: Iterable[UUID]) -> Facts:
+    """Read who is in these conferences and who supervises them."""
+    which = Q(conference__in=list(conferences))
+    return Facts(stays=stays_in(which), sessions=open_sessions(which))
+
+
+def record_of(
+    conference: Conference,
+    *,
+    stays: list[Participant],
+    sessions: list[SupervisorSession],
+    connections: Mapping[tuple[int, str], Connection],
+) -> Record:
+    """Build a conference's card without its reasons, which belong to a moment."""
+    # Not in any reader's language: everybody shares the card.
+    with translation.override(None):
+        return _record(conference, stays, sessions, connections.get((conference.account_id, conference.connection_id)))
+
+
+def with_reasons(record: Record, *, now: datetime) -> tuple[ConferenceCard, datetime | None]:
+    """Return a record's card with its reasons at a moment, and when they change by themselves."""
+    reasons, changes_at = reasons_of(record.clues, now=now)
+    return replace(record.card, reasons=reasons), changes_at
+
+
+def connections_by_id() -> dict[tuple[int, str], Connection]:
+    """Return every connection by its account and Telnyx's id."""
+    return {(found.account_id, found.connection_id): found for found in Connection.objects.all()}
+
+
+def spoken(card: ConferenceCard) -> ConferenceCard:
+    """Return the card in the reader's language."""
+    return replace(
+        card,
+        name=card.name or _("Conference %(id)s") % {"id": card.stand_in},
+        customers=tuple(_(customer) for customer in card.customers),
+        speaker=card.speaker and replace(card.speaker, name=_(card.speaker.name)),
+        holds=tuple(replace(seen, text=_(seen.text), name=_(seen.name) if seen.name else "") for seen in card.holds),
+        supervisors=tuple(replace(held, role_label=_(held.role_label)) for held in card.supervisors),
+    )
 
 
 def teams_in(conference: Conference, stays: Iterable[Participant]) -> dict[int, str]:
@@ -130,16 +204,6 @@ def leg_name(leg: Leg) -> str:
     return names.outside_number(leg)
 
 
-def speaker_of(conference: Conference, present: Iterable[Participant]) -> Speaker | None:
-    """Return who speaks, as long as that leg is still in the conference."""
-    if not conference.speaker_call_control_id or conference.ended_at:
-        return None
-    for stay in present:
-        if stay.leg.call_control_id == conference.speaker_call_control_id:
-            return Speaker(name=_short_name(stay.leg), since=conference.speaker_since)
-    return None
-
-
 def held(stay: Participant) -> Seen | None:
     """Return that a leg is on hold, as last seen."""
     if stay.on_hold:
@@ -149,8 +213,113 @@ def held(stay: Participant) -> Seen | None:
     return None
 
 
-def supervisions(sessions: Iterable[SupervisorSession], stays: Iterable[Participant]) -> tuple[Supervision, ...]:
-    """Return who supervises a conference and in which role."""
+def shares(talk: Mapping[str, float]) -> dict[str, int]:
+    """Return each leg's percentage of the talk, by call_control_id."""
+    total = sum(talk.values())
+    return {leg: round(100 * seconds / total) for leg, seconds in talk.items()} if total else {}
+
+
+def supervision_marks(sessions: Iterable[SupervisorSession]) -> tuple[object, ...]:
+    """Return what a card's supervisors follow from, to see whether they are still the same."""
+    return tuple(
+        (session.user_id, names.person(session.user), session.role, tuple(session.targets), session.stage)
+        for session in sessions
+    )
+
+
+def _record(
+    conference: Conference,
+    stays: list[Participant],
+    sessions: list[SupervisorSession],
+    connection: Connection | None,
+) -> Record:
+    present = [stay for stay in stays if stay.present]
+    teams = teams_in(conference, stays)
+    clues = _clues(conference, stays, present)
+    named = names.plain(str(connection)) if connection and connection.name else ""
+    waited = {stay.leg.queue for stay in stays if stay.leg.queue}
+    queues = {f"q:{names.plain(queue, limit=100)}": names.plain(queue) for queue in waited}
+    if connection:
+        queues[f"c:{connection.pk}"] = names.plain(str(connection))
+    card = ConferenceCard(
+        id=conference.id,
+        name=names.plain(conference.name),
+        stand_in=names.plain(conference.telnyx_id, limit=8),
+        team_ids=frozenset(teams),
+        teams=tuple(names.plain(team) for team in teams.values()),
+        agents=_legs_of(present, Leg.Party.AGENT),
+        customers=_legs_of(present, Leg.Party.CUSTOMER),
+        unknown=sum(stay.leg.party == Leg.Party.UNKNOWN for stay in present),
+        connection=named,
+        queue=names.plain(min(waited, default="")),
+        started_at=conference.started_at,
+        ended_at=conference.ended_at,
+        speaker=_speaker(conference, present),
+        share=_share(conference.talk, stays),
+        holds=tuple(seen for seen in (_named_hold(stay) for stay in present) if seen),
+        supervisors=_supervisions(sessions, stays),
+        transfers=transfers(clues),
+    )
+    return Record(
+        card=card,
+        clues=clues,
+        agent_ids=tuple(dict.fromkeys(stay.leg.agent_id for stay in present if stay.leg.agent_id)),
+        named_teams={pk: names.plain(team) for pk, team in teams.items()},
+        queues=frozenset(queues),
+        named_queues=queues,
+        numbers=frozenset(
+            digits
+            for stay in present
+            if stay.leg.party in {Leg.Party.CUSTOMER, Leg.Party.UNKNOWN}
+            for digits in names.digits_of(stay.leg)
+        ),
+        supervisions=supervision_marks(sessions),
+    )
+
+
+def _clues(conference: Conference, stays: list[Participant], present: list[Participant]) -> Clues:
+    if conference.ended_at:
+        return Clues()
+    people = [stay for stay in present if stay.leg.party != Leg.Party.SUPERVISOR]
+    agents = [stay for stay in stays if stay.leg.party == Leg.Party.AGENT]
+    speaker = _speaker(conference, present)
+    holds = [since for stay in people for since in (stay.held_since, stay.leg.phone_held_since) if since]
+    entered = [stay.leg.agent.created_at for stay in people if stay.leg.agent]
+    return Clues(
+        started_at=conference.started_at,
+        one_speaker_since=speaker.since if speaker and len(people) > 1 else None,
+        held_since=min(holds, default=None),
+        agent_legs=len(agents),
+        last_agent_joined_at=max((stay.joined_at for stay in agents if stay.joined_at), default=None),
+        newest_agent_since=max(entered, default=None),
+    )
+
+
+def _speaker(conference: Conference, present: Iterable[Participant]) -> Speaker | None:
+    """Return who speaks, as long as that leg is still in the conference."""
+    if not conference.speaker_call_control_id or conference.ended_at:
+        return None
+    for stay in present:
+        if stay.leg.call_control_id == conference.speaker_call_control_id:
+            return Speaker(name=_short_name(stay.leg), party=stay.leg.party, since=conference.speaker_since)
+    return None
+
+
+def _share(talk: Mapping[str, float], stays: Iterable[Participant]) -> Share | None:
+    parties = {stay.leg.call_control_id: stay.leg.party for stay in stays}
+    seconds = dict.fromkeys(("agent", "customer", "other"), 0.0)
+    for leg, spoke in talk.items():
+        party = parties.get(leg, "")
+        seconds[party if party in {Leg.Party.AGENT, Leg.Party.CUSTOMER} else "other"] += spoke
+    if not (percent := shares(seconds)):
+        return None
+    # Rounded parts need not make a hundred; the remainder is the largest part's.
+    largest = max(percent, key=lambda party: percent[party])
+    percent[largest] += 100 - sum(percent.values())
+    return Share(**percent)
+
+
+def _supervisions(sessions: Iterable[SupervisorSession], stays: Iterable[Participant]) -> tuple[Supervision, ...]:
     called = {str(stay.leg_id): leg_name(stay.leg) for stay in stays}
     return tuple(
         Supervision(
@@ -162,29 +331,6 @@ def supervisions(sessions: Iterable[SupervisorSession], stays: Iterable[Particip
             inside=session.stage == SupervisorSession.Stage.INSIDE,
         )
         for session in sessions
-    )
-
-
-def _card(
-    conference: Conference, stays: list[Participant], sessions: list[SupervisorSession], book: RightsBook
-) -> ConferenceCard:
-    present = [stay for stay in stays if stay.present]
-    teams = teams_in(conference, stays)
-    return ConferenceCard(
-        id=conference.id,
-        version=conference.version,
-        name=names.conference_name(conference),
-        teams=tuple(names.plain(team) for team in teams.values()),
-        agents=_legs_of(present, Leg.Party.AGENT),
-        customers=_legs_of(present, Leg.Party.CUSTOMER),
-        unknown=sum(stay.leg.party == Leg.Party.UNKNOWN for stay in present),
-        started_at=conference.started_at,
-        ended_at=conference.ended_at,
-        confirmed_at=conference.read_at,
-        speaker=speaker_of(conference, present),
-        holds=tuple(seen for seen in (_named_hold(stay) for stay in present) if seen),
-        supervisors=supervisions(sessions, stays),
-        may_monitor=conference.ended_at is None and book.in_teams(frozenset(teams)).monitor,
     )
 
 

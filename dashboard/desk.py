@@ -15,7 +15,19 @@ from conferences.permissions import Rights, rights_book, visible_to
 
 from . import names
 from .audience import Audience, Listener, audience_of
-from .cards import ConferenceCard, Seen, cards_of, facts_about, held, leg_name, teams_in
+from .cards import (
+    ConferenceCard,
+    Seen,
+    connections_by_id,
+    facts_about,
+    held,
+    leg_name,
+    record_of,
+    shares,
+    spoken,
+    teams_in,
+    with_reasons,
+)
 from .my_ear import MyEar, Standing, my_ear, standing
 from .progress import Heard, others_hear
 from .timeline import Entry, timeline
@@ -32,6 +44,8 @@ class LegRow:
     evidence: str
     since: datetime | None
     speaking: bool
+    share: int | None
+    """Percent of the newest turns that are over."""
     seen: tuple[Seen, ...]
     choosable: bool
     locked_because: str
@@ -58,6 +72,8 @@ class Desk:
     """One conference, complete for one viewer."""
 
     card: ConferenceCard
+    confirmed_at: datetime | None
+    """When Telnyx answered last about this conference."""
     legs: tuple[LegRow, ...]
     present: tuple[UUID, ...]
     """Who the page shows as present, supervisors apart; sent back with every role as its audience."""
@@ -71,12 +87,12 @@ class Desk:
     timeline: tuple[Entry, ...]
 
 
-def desk(user: User, *, conference_id: UUID) -> Desk | None:
+def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
     """Read one conference for one viewer; None where it is not theirs to see."""
     conference = visible_to(user).select_related("team", "account").defer("facts").filter(id=conference_id).first()
     if conference is None:
         return None
-    facts = facts_about([conference.id], everyone=True)
+    facts = facts_about([conference.id])
     stays = facts.stays.get(conference.id, [])
     book = rights_book(user)
     rights = book.in_teams(frozenset(teams_in(conference, stays)))
@@ -84,11 +100,17 @@ def desk(user: User, *, conference_id: UUID) -> Desk | None:
     session = stands.session if stands.session and stands.session.conference_id == conference.id else None
     own = stands.ear.call_control_id if stands.ear else ""
     present = [stay for stay in stays if stay.present and stay.leg.call_control_id != own]
-    [card] = cards_of([conference], book=book, facts=facts)
+    record = record_of(
+        conference,
+        stays=stays,
+        sessions=facts.sessions.get(conference.id, []),
+        connections=connections_by_id(),
+    )
     legs = _legs(present if conference.ended_at is None else _each_leg(stays), conference, session, facts.sessions)
     audience = _audience(present, session, stands)
     return Desk(
-        card=card,
+        card=spoken(with_reasons(record, now=now)[0]),
+        confirmed_at=conference.read_at,
         legs=tuple(legs),
         present=tuple(stay.leg_id for stay in present if stay.leg.party != Leg.Party.SUPERVISOR),
         audience=audience,
@@ -124,6 +146,7 @@ def _legs(
     }
     agents = [stay for stay in stays if _is_target(stay)]
     chosen = set(session.targets if session and session.role == Role.WHISPER else ())
+    talk = shares(conference.talk)
     keys = {stay.pk: number for number, stay in enumerate(agents[:9], start=1)}
     return [
         LegRow(
@@ -135,6 +158,7 @@ def _legs(
             since=stay.joined_at,
             speaking=bool(conference.speaker_call_control_id)
             and stay.leg.call_control_id == conference.speaker_call_control_id,
+            share=talk.get(stay.leg.call_control_id),
             seen=tuple(seen for seen in (held(stay), _muted(stay)) if seen),
             choosable=_is_target(stay) and conference.ended_at is None,
             locked_because=_locked_because(stay.leg),

@@ -5,7 +5,6 @@ Pieces are htmx partials: each names its own target, so one message may touch an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -13,10 +12,10 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 
-from .board import Board, Counters, Paging, Tidings, Window
-from .cards import ConferenceCard
+from .board import Counters, Paging, Tidings
 from .desk import Desk
 from .my_ear import MyEar
+from .window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +46,15 @@ def piece(target: str, html: str = "", *, swap: str = "outerMorph") -> str:
     return f'<hx-partial hx-target="#{target}" hx-swap="{swap}">{html.strip()}</hx-partial>'
 
 
-def row(card: ConferenceCard, *, page: Page, now: datetime) -> str:
-    """Render one row of the floor."""
-    return render_to_string("floor/_conference.html", {"card": card, "page": page, "now": now}).strip()
+def counters(counted: Counters, *, window: Window, now: datetime) -> str:
+    """Render the line of figures; each is a link to the window that shows what it counts."""
+    context = {"counters": counted, "window": window, "now": now}
+    return piece("counters", render_to_string("floor/_counters.html", context))
 
 
-def counters(counted: Counters, *, now: datetime) -> str:
-    """Render the line of figures."""
-    return piece("counters", render_to_string("floor/_counters.html", {"counters": counted, "now": now}))
-
-
-def window(paging: Paging, *, page: Page) -> str:
+def window(paging: Paging, *, window: Window) -> str:
     """Render where the window lies, or what an empty floor has to say."""
-    return piece("window", render_to_string("floor/_window.html", {"paging": paging, "page": page}))
+    return piece("window", render_to_string("floor/_window.html", {"paging": paging, "window": window}))
 
 
 def tidings(told: Tidings) -> str:
@@ -86,15 +81,6 @@ def stream(page: Page) -> str:
 def refusal(sentence: str = "") -> str:
     """Show why something was refused beside the buttons, or clear that place."""
     return piece("refusal", render_to_string("floor/_refusal.html", {"sentence": sentence}), swap="innerHTML")
-
-
-def whole_floor(shown: Board, *, page: Page, now: datetime) -> Iterable[str]:
-    """Render all of the floor's places, as the first message of a stream does."""
-    rows = "".join(row(card, page=page, now=now) for card in shown.rows)
-    yield piece("conferences", rows, swap="innerMorph")
-    yield counters(shown.counters, now=now)
-    yield window(shown.paging, page=page)
-    yield tidings(shown.tidings)
 
 
 def signed_out() -> str:

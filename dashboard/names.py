@@ -70,3 +70,16 @@ def listed(names: list[str]) -> str:
     if len(names) < 2:
         return "".join(names)
     return _("%(first)s and %(last)s") % {"first": ", ".join(names[:-1]), "last": names[-1]}
+
+
+def digits_of(leg: Leg) -> tuple[str, ...]:
+    """Return the whole number at the far end in digits, with and without its country code; nothing of a SIP caller.
+
+    Only to be compared with a whole number that somebody already knows: a part of it would tell more than the mask.
+    """
+    address = (leg.to_address if leg.direction == "outgoing" else leg.from_address).strip()
+    if not _NUMBER.match(address):
+        return ()
+    digits = address.removeprefix("+")
+    code = _CODE.match(digits) if address.startswith("+") else None
+    return (digits, digits[len(code.group()) :]) if code else (digits,)

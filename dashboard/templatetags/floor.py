@@ -12,25 +12,22 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from dashboard.board import Window
+from dashboard.durations import OPEN, duration
+from dashboard.window import Window
 
 register = template.Library()
 
 
-def duration(seconds: float) -> str:
-    """Write a duration as mm:ss, or h:mm:ss from the first hour on."""
-    whole = max(0, int(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes:02}:{left:02}"
-
-
 @register.simple_tag
-def timer(since: datetime | None, now: datetime, until: datetime | None = None) -> SafeString | str:
-    """Show the time since a moment; the page's script lets it tick, unless it has stopped."""
+def timer(since: datetime | None, now: datetime | None = None, until: datetime | None = None) -> SafeString | str:
+    """Show the time since a moment; the page's script lets it tick, unless it has stopped.
+
+    Without `now` the time is left open for dashboard.rows, which fills it in when the row is sent.
+    """
     if since is None:
         return "–"
-    text = duration(((until or now) - since).total_seconds())
+    at = until or now
+    text = duration((at - since).total_seconds()) if at else OPEN
     if until:
         return format_html('<span class="timer">{}</span>', text)
     return format_html('<span class="timer" data-since="{}">{}</span>', int(since.timestamp() * 1000), text)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from conferences.models.supervision import Role
-from dashboard import fragments, presence
-from dashboard.board import Window, board, ingest_lag, tidings
+from dashboard import fragments, presence, rows
+from dashboard.board import board, ingest_lag, tidings
 from dashboard.desk import Desk, desk
 from dashboard.fragments import Page
 from dashboard.http import SignedInRequest
 from dashboard.my_ear import my_ear
+from dashboard.window import Window
 
 
 @require_safe
@@ -25,7 +28,7 @@ def floor(request: SignedInRequest) -> HttpResponse:
     """Show the live conferences, and the desk beside them where the URL names a conference."""
     now = timezone.now()
     page = Page(viewer=request.user, window=Window.from_query(request.GET.dict()), open_id=_open_id(request))
-    shown = _desk_or_404(request, page.open_id) if page.open_id else None
+    shown = _desk_or_404(request, page.open_id, now) if page.open_id else None
     if request.htmx and not request.htmx.history_restore_request:
         # Another conference was picked: only the desk changes, and the stream follows it.
         return HttpResponse(
@@ -33,7 +36,8 @@ def floor(request: SignedInRequest) -> HttpResponse:
         )
     presence.note(request.user, now=now)
     seen = board(request.user, window=page.window, now=now)
-    context = {"board": seen, "tidings": seen.tidings, **_common(request, page, shown, now)}
+    shown_rows = [mark_safe(rows.render(item, now=now)) for item in seen.items]  # noqa: S308 - rendered templates
+    context = {"board": seen, "rows": shown_rows, "tidings": seen.tidings, **_common(request, page, shown, now)}
     return render(request, "floor/floor.html", context)
 
 
@@ -42,10 +46,23 @@ def conference(request: SignedInRequest, conference_id: UUID) -> HttpResponse:
     """Show one conference's desk alone: an address one can send to a colleague."""
     now = timezone.now()
     page = Page(viewer=request.user, window=Window(), open_id=conference_id, alone=True)
-    shown = _desk_or_404(request, conference_id)
+    if request.htmx and not request.htmx.history_restore_request:
+        return _beside_the_floor(request, conference_id, now)
+    shown = _desk_or_404(request, conference_id, now)
     presence.note(request.user, now=now)
     context = {"tidings": tidings(now=now), **_common(request, page, shown, now)}
     return render(request, "floor/conference.html", context)
+
+
+def _beside_the_floor(request: SignedInRequest, conference_id: UUID, now: datetime) -> HttpResponse:
+    """Answer a click on a row: the row knows only the conference, the window stands in the page's own address."""
+    behind = QueryDict(urlsplit(str(request.htmx.current_url or "")).query).dict()
+    page = Page(viewer=request.user, window=Window.from_query(behind), open_id=conference_id)
+    shown = _desk_or_404(request, conference_id, now)
+    return HttpResponse(
+        fragments.desk(shown, page=page, now=now, swap="outerHTML") + fragments.stream(page),
+        headers={"HX-Push-Url": page.window.url(conference=conference_id)},
+    )
 
 
 def _common(request: SignedInRequest, page: Page, shown: Desk | None, now: datetime) -> dict[str, Any]:
@@ -60,8 +77,8 @@ def _common(request: SignedInRequest, page: Page, shown: Desk | None, now: datet
     }
 
 
-def _desk_or_404(request: SignedInRequest, conference_id: UUID) -> Desk:
-    shown = desk(request.user, conference_id=conference_id)
+def _desk_or_404(request: SignedInRequest, conference_id: UUID, now: datetime) -> Desk:
+    shown = desk(request.user, conference_id=conference_id, now=now)
     if shown is None:
         raise Http404
     return shown

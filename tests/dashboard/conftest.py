@@ -9,10 +9,20 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
-from conferences.models import Account, Agent, BoardVersion, Conference, Ear, Leg, Participant, SupervisorSession, Team
+from conferences import changes
+from conferences.models import Account, Agent, Conference, Ear, Leg, Participant, SupervisorSession, Team
 from conferences.models.supervision import Role
+from dashboard.live import floor
+
+
+def announced() -> int:
+    """Take the next board version, as whatever changes something does."""
+    with transaction.atomic():
+        return changes.advance(now=timezone.now())
 
 
 @dataclass
@@ -27,15 +37,24 @@ class Call:
     def url(self) -> str:
         return f"/conferences/{self.conference.id}/"
 
+    def announce(self) -> None:
+        """Say that something about this call has changed."""
+        Conference.objects.filter(id=self.conference.id).update(version=announced())
+
 
 NewCall = Callable[..., Call]
+
+
+@pytest.fixture(autouse=True)
+def _empty_floor() -> None:
+    """Forget the floor of the test before: its database is gone."""
+    floor.forget()
 
 
 @pytest.fixture
 def new_call(account: Account, billing: Team, ana: Agent, now: datetime) -> NewCall:
     """Return a function that puts a live call of the team Billing on the board."""
     numbers = itertools.count(1)
-    BoardVersion.objects.get_or_create(id=1)
 
     def make(
         name: str = "",
@@ -54,7 +73,7 @@ def new_call(account: Account, billing: Team, ana: Agent, now: datetime) -> NewC
             team=team,
             started_at=now - age,
             ended_at=now if ended else None,
-            version=n,
+            version=announced(),
             read_at=now - timedelta(seconds=3),
         )
         customer = stays(conference, n, "customer", party=Leg.Party.CUSTOMER, from_address=number, direction="incoming")

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from conferences.models import Account, Agent, Command, Leg, Line, Participant, SupervisorSession, WebhookEvent
 from conferences.models.supervision import Role
@@ -16,7 +17,7 @@ Listens = Callable[..., SupervisorSession]
 
 
 def desk_of(user: User, call: Call) -> Desk:
-    shown = desk(user, conference_id=call.conference.id)
+    shown = desk(user, conference_id=call.conference.id, now=timezone.now())
     assert shown is not None
     return shown
 

@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from conferences import changes
 from conferences.models import Agent, Conference, Participant, Presence
-from dashboard import lifetime, stream
-from dashboard.stream import sse_event, sse_message
+from dashboard import broadcast, lifetime, stream
+from dashboard.broadcast import sse_event, sse_message
 
 from .conftest import Call, NewCall
 
@@ -195,7 +195,7 @@ def test_the_open_desk_follows(kim: User, new_call: NewCall, page_of: SignIn) ->
 def test_the_screen_is_cleared_when_the_session_ends(
     kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
     with reading(page_of(kim)) as reader:
         reader.until("event: heartbeat")
         Session.objects.all().delete()
@@ -206,7 +206,7 @@ def test_the_screen_is_cleared_when_the_session_ends(
 def test_a_deactivated_user_is_cleared_too(
     kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
     with reading(page_of(kim)) as reader:
         reader.until("event: heartbeat")
         User.objects.filter(id=kim.id).update(is_active=False)
@@ -226,14 +226,14 @@ def test_the_stream_ends_when_its_worker_stops(kim: User, page_of: SignIn, monke
 
 
 def test_the_stream_ends_by_itself_after_a_while(kim: User, page_of: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "LIFE_SECONDS", 0.1)
+    monkeypatch.setattr(broadcast, "LIFE_SECONDS", 0.1)
     with reading(page_of(kim)) as reader:
         assert reader.over.wait(5)
         assert reader.status == 200
 
 
-def test_times_in_the_stream_are_the_viewers(kim: User, new_call: NewCall, page_of: SignIn) -> None:
-    new_call()
+def test_times_in_the_stream_are_the_viewers(kim: User, new_call: NewCall, page_of: SignIn, now: datetime) -> None:
+    Participant.objects.filter(leg=new_call().customer).update(on_hold=True, read_at=now - timedelta(seconds=3))
     client = page_of(kim)
     client.cookies["other"] = "x"
     cookie = f"{client.cookies[settings.SESSION_COOKIE_NAME].value}; floorline-tz=Asia/Kolkata"

@@ -1,0 +1,301 @@
+"""The live floor: one per process, in memory, shared by every page and every stream.
+
+It holds what everybody sees the same way; who may see it is asked per scope. It follows the database by its versions
+alone, so any number of processes may write: what changed since the last version is read once, for all viewers
+together. Time-dependent reasons wait in a heap for their moment, so nothing is computed each second.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import heapify, heappop, heappush
+from itertools import islice
+from typing import TypeVar
+from uuid import UUID
+
+from conferences.changes import current
+from conferences.models import Conference
+
+from . import reading
+from .cards import ConferenceCard, Record, with_reasons
+from .orders import Entry, Order, entry_of, keeper
+from .reading import Reading, Waiting
+from .scope import Scope
+from .tallies import Tallies, Tally
+from .window import WINDOW_SIZE, Sort, Window
+
+ENDED_KEPT = timedelta(seconds=5)
+"""Longer than a page fades a conference that has ended."""
+FIGURES_EVERY = timedelta(seconds=1)
+COMPARED_EVERY = timedelta(seconds=10)
+GAP = 5_000
+"""So many versions behind, everything live is read instead of everything that changed."""
+WINDOWS_KEPT = 500
+CHANGES_KEPT = 5_000
+
+
+_Key = TypeVar("_Key")
+_Kept = TypeVar("_Kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one conference in one generation."""
+
+    generation: int
+    old: Entry | None
+    new: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A window's conferences in order, and the generation they were found in."""
+
+    generation: int
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A figure, and when it was counted."""
+
+    generation: int
+    at: datetime
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is counted over everything in a scope."""
+
+    news: object
+    at: datetime
+    tally: Tally
+    longest_since: datetime | None
+    waiting: tuple[datetime, ...]
+    """Since when each waiting leg waits."""
+
+
+class LiveFloor:
+    """Every live conference, in order, filtered and counted; all methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew: the next look reads everything."""
+        with self._lock:
+            self.version = -1
+            self.generation = 0
+            self._waiting: tuple[Waiting, ...] = ()
+            self._figures: OrderedDict[Scope, Figures] = OrderedDict()
+            self._waiting_at: tuple[int, datetime] | None = None
+            self._compared_at: datetime | None = None
+            self._entries: dict[UUID, Entry] = {}
+            self._versions: dict[UUID, int] = {}
+            self._sessions: dict[UUID, tuple[object, ...]] = {}
+            self._standings: dict[int, str] = {}
+            self._ended: dict[UUID, tuple[datetime, ConferenceCard]] = {}
+            self._moments: list[tuple[datetime, UUID]] = []
+            self._tallies = Tallies()
+            self._orders: dict[tuple[Sort, bool], Order] = {}
+            self._windows: OrderedDict[tuple[Scope, Window], Found] = OrderedDict()
+            self._totals: OrderedDict[tuple[Scope, Window], Counted] = OrderedDict()
+            self._changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
+
+    def refresh(self, *, now: datetime) -> int:
+        """Catch up with the database and with the time; return the generation, which rises with every change."""
+        version = current().version
+        with self._lock:
+            if version < self.version:
+                # Somebody was faster, or the database is another one than before: the version says which.
+                version = current().version
+            before = self.generation
+            self.generation += 1
+            gap = version < self.version or self.version < 0 or version - self.version > GAP
+            if gap or self._has_drifted(now, version):
+                self._take_all(reading.read(after=None, supervised={}), now)
+            elif version > self.version:
+                self._take(reading.read(after=self.version, supervised=self._sessions), now)
+            self.version = version
+            self._pass_time(now)
+            self._look_at_queues(now)
+            if not self._changes or self._changes[-1].generation != self.generation:
+                self.generation = before
+            return self.generation
+
+    # --- What is asked ------------------------------------------------------------------------------------------------
+
+    def find(self, scope: Scope, window: Window) -> tuple[ConferenceCard, ...]:
+        """Return a window's cards in order; viewers with the same scope share the answer."""
+        return tuple(entry.card for entry in self.entries(scope, window))
+
+    def entries(self, scope: Scope, window: Window) -> tuple[Entry, ...]:
+        """Return a window's entries in order."""
+        with self._lock:
+            keeps = keeper(scope, window)
+            found = self._windows.get((scope, window))
+            if found is None or self._concerns(found.generation, keeps):
+                start = (window.page - 1) * WINDOW_SIZE
+                matching = filter(keeps, self._order(window).entries(self._entries))
+                entries = tuple(islice(matching, start, start + WINDOW_SIZE))
+            else:
+                entries = found.entries
+            _keep(self._windows, (scope, window), Found(self.generation, entries))
+            return entries
+
+    def total(self, scope: Scope, window: Window, *, now: datetime) -> int:
+        """Return how many conferences match; of filtered windows counted at most once a second."""
+        with self._lock:
+            if not window.is_filtered:
+                return self._tallies.live(scope)
+            key = (scope, window.filters)
+            known = self._totals.get(key)
+            if known is None or (known.generation != self.generation and not _is_recent(known.at, now)):
+                keeps = keeper(scope, window)
+                known = Counted(self.generation, now, sum(map(keeps, self._entries.values())))
+                _keep(self._totals, key, known)
+            return known.value
+
+    def figures(self, scope: Scope, *, now: datetime) -> Figures:
+        """Return the figures over everything in scope, counted at most once a second and shared by its viewers."""
+        with self._lock:
+            known = self._figures.get(scope)
+            news = (self.generation, self._waiting_at)
+            if known is None or (known.news != news and not _is_recent(known.at, now)):
+                longest = filter(keeper(scope, Window()), self._order(Window()).entries(self._entries))
+                tally = self._tallies.of(scope)
+                known = Figures(
+                    news=news,
+                    at=now,
+                    tally=tally,
+                    longest_since=next((entry.card.started_at for entry in longest), None) if tally.live else None,
+                    waiting=tuple(leg.since for leg in self._waiting if scope.answers_for(leg.team)),
+                )
+                _keep(self._figures, scope, known)
+            return known
+
+    def has_news(self, scope: Scope, *, now: datetime) -> bool:
+        """Say whether the figures of a scope may be counted again, and have reason to."""
+        known = self._figures.get(scope)
+        return known is None or (known.news != (self.generation, self._waiting_at) and not _is_recent(known.at, now))
+
+    def ended(self, id_: UUID) -> ConferenceCard | None:
+        """Return the card of a conference that ended a moment ago."""
+        kept = self._ended.get(id_)
+        return kept[1] if kept else None
+
+    def mark_of(self, id_: UUID) -> object:
+        """Return a mark that changes with everything that a desk says of a conference which is or was just live."""
+        entry = self._entries.get(id_)
+        return self._versions.get(id_), entry and entry.card.reasons
+
+    def standing(self, user_id: int) -> str | None:
+        """Return a mark that changes with everything a page says of this user's own ear."""
+        return self._standings.get(user_id)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    # --- How it follows -----------------------------------------------------------------------------------------------
+
+    def _take_all(self, read: Reading, now: datetime) -> None:
+        self._compared_at = now
+        for id_ in [id_ for id_ in self._entries if id_ not in read.records]:
+            self._put(id_, None)
+        self._take(read, now)
+        self._versions = {id_: version for id_, version in self._versions.items() if id_ in self._entries}
+
+    def _take(self, read: Reading, now: datetime) -> None:
+        for id_, record in read.records.items():
+            self._versions[id_] = read.versions[id_]
+            if record.card.ended_at is None:
+                self._put(id_, self._entry(record, now))
+            elif id_ in self._entries:
+                self._put(id_, None)
+                self._ended[id_] = (now + ENDED_KEPT, record.card)
+            elif id_ not in self._ended:
+                del self._versions[id_]
+        self._sessions, self._standings = read.sessions, read.standings
+        if len(self._moments) > 4 * len(self._entries) + 100:
+            self._moments = [(entry.changes_at, id_) for id_, entry in self._entries.items() if entry.changes_at]
+            heapify(self._moments)
+
+    def _has_drifted(self, now: datetime, version: int) -> bool:
+        """Say, once in a while, whether rows went away without a version."""
+        if self._compared_at and now - self._compared_at < COMPARED_EVERY:
+            return False
+        self._compared_at = now
+        return version == self.version and Conference.objects.filter(ended_at=None).count() != len(self._entries)
+
+    def _pass_time(self, now: datetime) -> None:
+        while self._moments and self._moments[0][0] <= now:
+            moment, id_ = heappop(self._moments)
+            entry = self._entries.get(id_)
+            if entry and entry.changes_at == moment:
+                self._put(id_, self._entry(entry.record, now))
+        for id_ in [id_ for id_, (until, _card) in self._ended.items() if until <= now]:
+            del self._ended[id_]
+            self._versions.pop(id_, None)
+
+    def _look_at_queues(self, now: datetime) -> None:
+        if self._waiting_at and (self._waiting_at[0] == self.version or _is_recent(self._waiting_at[1], now)):
+            return
+        self._waiting = reading.waiting(now=now)
+        self._waiting_at = (self.version, now)
+
+    def _entry(self, record: Record, now: datetime) -> Entry:
+        return entry_of(record, *with_reasons(record, now=now))
+
+    def _put(self, id_: UUID, new: Entry | None) -> None:
+        old = self._entries.get(id_)
+        if old and new and old.record == new.record and old.card == new.card:
+            return
+        if new:
+            self._entries[id_] = new
+            if new.changes_at and not (old and old.changes_at == new.changes_at):
+                heappush(self._moments, (new.changes_at, id_))
+        elif old:
+            del self._entries[id_]
+        else:
+            return
+        self._tallies.swap(old, new)
+        for order in self._orders.values():
+            order.changed(id_)
+        self._changes.append(Change(self.generation, old, new))
+
+    def _concerns(self, generation: int, keeps: Callable[[Entry], bool]) -> bool:
+        """Say whether anything that matches has changed since a generation."""
+        if generation == self.generation:
+            return False
+        for change in reversed(self._changes):
+            if change.generation <= generation:
+                return False
+            if (change.old and keeps(change.old)) or (change.new and keeps(change.new)):
+                return True
+        return len(self._changes) == CHANGES_KEPT
+
+    def _order(self, window: Window) -> Order:
+        return self._orders.setdefault(
+            (window.sort, window.by_agent), Order(sort=window.sort, by_agent=window.by_agent)
+        )
+
+
+def _keep(store: OrderedDict[_Key, _Kept], key: _Key, kept: _Kept) -> None:
+    """Keep an answer, and drop the one that was not asked for longest."""
+    store[key] = kept
+    store.move_to_end(key)
+    if len(store) > WINDOWS_KEPT:
+        store.popitem(last=False)
+
+
+def _is_recent(at: datetime, now: datetime) -> bool:
+    return now - at < FIGURES_EVERY
+
+
+floor = LiveFloor()

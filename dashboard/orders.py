@@ -1,0 +1,146 @@
+"""The orders of the floor, and what a window leaves out: sorted once, then kept in order change by change."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from .cards import ConferenceCard, Record
+from .reasons import NEEDS_SOMEBODY
+from .scope import Scope, Teams
+from .window import NEEDS, Sort, Window
+
+REBUILD_FROM = 500
+"""So many changes at once are sorted anew rather than put in one by one."""
+LAST = "\U0010ffff"
+WHOLE_NUMBER = 7
+_SIGNS = re.compile(r"[\s()+./-]")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A live conference as the floor keeps it: two entries are never equal, only the same."""
+
+    record: Record
+    card: ConferenceCard
+    """The record's card, with its reasons."""
+    flags: frozenset[str]
+    text: str
+    """What a search looks through: nothing that the screen does not show."""
+    changes_at: datetime | None
+    """When its reasons change by themselves."""
+
+
+def entry_of(record: Record, card: ConferenceCard, changes_at: datetime | None) -> Entry:
+    """Prepare a card for searching and filtering."""
+    flags = {reason.key.value for reason in card.reasons} | ({NEEDS} if card.weight >= NEEDS_SOMEBODY else set())
+    text = "\n".join((card.name or card.stand_in, *card.agents, *card.customers)).casefold()
+    return Entry(record=record, card=card, flags=frozenset(flags), text=text, changes_at=changes_at)
+
+
+Key = tuple[Any, ...]
+
+
+def _started(entry: Entry) -> float:
+    return entry.card.started_at.timestamp() if entry.card.started_at else float("inf")
+
+
+def _name(entry: Entry) -> str:
+    return (entry.card.name or entry.card.stand_in).casefold()
+
+
+def _agent(entry: Entry) -> str:
+    return entry.card.agents[0].casefold() if entry.card.agents else LAST
+
+
+KEYS: Mapping[Sort, Callable[[Entry], Key]] = {
+    Sort.LONGEST: lambda entry: (_started(entry),),
+    Sort.NEEDS: lambda entry: (-entry.card.weight, _started(entry)),
+    Sort.NEWEST: lambda entry: (-_started(entry) if entry.card.started_at else float("inf"),),
+    Sort.NAME: lambda entry: (_name(entry),),
+    Sort.AGENT: lambda entry: (_agent(entry), _started(entry)),
+}
+
+
+def key_of(entry: Entry, *, sort: Sort, by_agent: bool) -> Key:
+    """Return where an entry stands; the id at the end makes every order total."""
+    group = (_agent(entry), entry.record.agent_ids[0] if entry.record.agent_ids else 0) if by_agent else ()
+    return (*group, *KEYS[sort](entry), entry.card.id)
+
+
+class Order:
+    """The ids of all live conferences in one order; catches up only when somebody looks."""
+
+    def __init__(self, *, sort: Sort, by_agent: bool) -> None:
+        self._sort, self._by_agent = sort, by_agent
+        self._keys: list[Key] = []
+        self._key: dict[UUID, Key] = {}
+        self._late: set[UUID] | None = None
+
+    def changed(self, id_: UUID) -> None:
+        """Note that an entry came, went or became another."""
+        if self._late is not None:
+            self._late.add(id_)
+
+    def entries(self, entries: Mapping[UUID, Entry]) -> Iterator[Entry]:
+        """Yield the live conferences in order."""
+        self._catch_up(entries)
+        return (entries[key[-1]] for key in self._keys)
+
+    def _catch_up(self, entries: Mapping[UUID, Entry]) -> None:
+        if self._late is None or len(self._late) > REBUILD_FROM:
+            self._key = {id_: key_of(entry, sort=self._sort, by_agent=self._by_agent) for id_, entry in entries.items()}
+            self._keys = sorted(self._key.values())
+        else:
+            for id_ in self._late:
+                self._move(id_, entries.get(id_))
+        self._late = set()
+
+    def _move(self, id_: UUID, entry: Entry | None) -> None:
+        was = self._key.pop(id_, None)
+        wanted = key_of(entry, sort=self._sort, by_agent=self._by_agent) if entry else None
+        if wanted is not None:
+            self._key[id_] = wanted
+        if was == wanted:
+            return
+        if was is not None:
+            del self._keys[bisect_left(self._keys, was)]
+        if wanted is not None:
+            insort(self._keys, wanted)
+
+
+def keeper(scope: Scope, window: Window) -> Callable[[Entry], bool]:
+    """Return the question whether an entry belongs to what a window asks for, within a scope."""
+    seen: dict[Teams, bool] = {}
+    needle = window.query.casefold()
+    numbers = _whole_numbers(window.query)
+    team, queue, flag, supervised = window.team, window.queue, window.flag, window.supervised
+
+    def keeps(entry: Entry) -> bool:
+        teams = entry.card.team_ids
+        visible = seen.get(teams)
+        if visible is None:
+            visible = seen[teams] = scope.sees(teams)
+        return (
+            visible
+            and (not team or team in teams)
+            and (not queue or queue in entry.record.queues)
+            and (not flag or flag in entry.flags)
+            and (not supervised or bool(entry.card.supervisors))
+            and (not needle or needle in entry.text or not numbers.isdisjoint(entry.record.numbers))
+        )
+
+    return keeps
+
+
+def _whole_numbers(query: str) -> frozenset[str]:
+    """Return the whole numbers that a search may mean: a part of one would let people guess what the mask hides."""
+    digits = _SIGNS.sub("", query)
+    if not (digits.isascii() and digits.isdigit()) or len(digits) < WHOLE_NUMBER:
+        return frozenset()
+    return frozenset({digits, digits.removeprefix("00"), digits.removeprefix("0")})
