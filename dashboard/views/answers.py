@@ -44,7 +44,7 @@ def pieces(request: SignedInRequest, page: Page, *, moved: bool = False, more: s
     mine = my_ear(request.user)
     html = [fragments.ear(mine, page=page, now=now), ear_state(mine, now=now)]
     if page.open_id:
-        shown = desk(request.user, conference_id=page.open_id)
+        shown = desk(request.user, conference_id=page.open_id, now=now)
         html += [fragments.desk(shown, page=page, now=now, swap="outerHTML" if moved else "outerMorph")]
     html += [fragments.refusal(), more]
     if moved:

@@ -70,7 +70,7 @@ def _ask_again(request: SignedInRequest, conference_id: UUID, wanted: Role) -> H
     page = page if page.alone else page.opening(conference_id)
     if request.htmx:
         now = timezone.now()
-        shown = desk(request.user, conference_id=conference_id)
+        shown = desk(request.user, conference_id=conference_id, now=now)
         return HttpResponse(fragments.desk(shown, page=page, now=now, armed=wanted))
     url = url_of(page)
     return redirect(f"{url}{'&' if '?' in url else '?'}armed={wanted}")
