@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -54,7 +54,7 @@ class InProcess(BaseAdapter):
             str(request.method), path, dict(parse_qsl(parts.query)), str(request.headers["Authorization"]), raw
         )
         try:
-            answer = self._answer(asked)
+            answer = self.answer(asked, patience=kwargs.get("timeout"))
         except requests.RequestException:
             self.floor.api.record(asked, status=None)
             raise
@@ -65,27 +65,28 @@ class InProcess(BaseAdapter):
         response.headers.update(dict(answer.headers))
         return response
 
-    def _answer(self, asked: Request) -> Answer:
+    def answer(self, asked: Request, *, patience: Any) -> Answer:
+        """Execute a request, or let it go wrong; here nothing takes time, whatever the caller's patience."""
         fault = self.floor.faults.take(method=asked.method, path=asked.path)
         if fault is None:
             return self.floor.api.handle(asked)
         if fault.when == "late":
-            self.floor.world.after(fault.delay_s, self._execute_late, asked)
+            self.floor.world.after(fault.delay_s, self.execute_late, asked)
             raise requests.ReadTimeout("no answer, and executed late")
         if fault.replaces:
             if fault.drop or fault.status is None:
                 raise requests.ConnectionError("dropped")
-            return self._refusal(fault)
+            return self.refusal(fault)
         answer = self.floor.api.handle(asked)
         if fault.drop:
             raise requests.ReadTimeout("executed, but the answer is lost")
-        return answer if fault.status is None else self._refusal(fault)
+        return answer if fault.status is None else self.refusal(fault)
 
-    def _execute_late(self, asked: Request) -> None:
+    def execute_late(self, asked: Request) -> None:
         self.floor.api.handle(asked)
 
     @staticmethod
-    def _refusal(fault: Fault) -> Answer:
+    def refusal(fault: Fault) -> Answer:
         assert fault.status is not None
         if fault.status == 200:
             return Answer(200, {"data": {"result": "ok"}})
@@ -106,6 +107,7 @@ class Floor:
     faults: Faults = field(default_factory=Faults)
     webhooks_lost: bool = False
     watch: Callable[[], None] | None = None
+    busy: set[object] = field(default_factory=set)
 
     @property
     def phones(self) -> Phones:
@@ -143,19 +145,34 @@ class Floor:
         for _ in range(round(seconds / STEP)):
             if until is not None and until():
                 return
-            self.world.advance(self.world.now + STEP)
-            self.travel.move_to(self.now)
-            self.deliver()
-            self.reconciler.step(reads_per_second=self.account.reads_per_second)
-            if self.now.microsecond == 0:
-                adopt(now=self.now)
-            renew_lines(now=self.now)
-            for ear in open_ears():
-                step_ear(ear_id=ear, now=self.now)
-            self.deliver()
-            if self.watch is not None:
-                self.watch()
+            self.tick()
         assert until is None or until(), "it did not happen in time"
+
+    def tick(self) -> None:
+        """Let one step of time pass, and everything run that is due.
+
+        A request that hangs ticks from within: then what waits for it is left out, as its thread would be busy.
+        """
+        self.world.advance(self.world.now + STEP)
+        self.travel.move_to(self.now)
+        self.deliver()
+        self._unless_busy("reconciler", lambda: self.reconciler.step(reads_per_second=self.account.reads_per_second))
+        if self.now.microsecond == 0:
+            adopt(now=self.now)
+        self._unless_busy("renewal", lambda: renew_lines(now=self.now))
+        for ear in open_ears():
+            self._unless_busy(ear, partial(step_ear, ear_id=ear, now=self.now))
+        self.deliver()
+        if self.watch is not None:
+            self.watch()
+
+    def _unless_busy(self, what: object, do: Callable[[], Any]) -> None:
+        if what not in self.busy:
+            self.busy.add(what)
+            try:
+                do()
+            finally:
+                self.busy.discard(what)
 
     def deliver(self) -> None:
         """Take the world's webhooks in, as the endpoint would after verifying them."""

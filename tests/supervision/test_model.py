@@ -136,8 +136,14 @@ class Shift:
         self.end()
 
     def end(self) -> None:
-        """However the shift went: when Telnyx works again, a stop is a stop."""
+        """However the shift went: when Telnyx works again, a whisper stays private, and a stop is a stop."""
         self.floor.faults.armed.clear()
+        self.wait(STOPPED_WITHIN + 1)
+        self.troubled_at = None
+        self.whisper()
+        self.wait(4)
+        self.somebody_unknown_joins()
+        self.wait(4)
         leave(user=self.kim, now=self.floor.now)
         self.stopped = True
         self.wait(STOPPED_WITHIN + 1)
@@ -197,7 +203,7 @@ class Shift:
 
     def somebody_unknown_joins(self) -> None:
         conference = self.call.scene.conference
-        if conference is not None and conference.alive and len(conference.participants) < 6:
+        if conference is not None and conference.alive:
             leg = calls.incoming(
                 self.floor.world,
                 connection_id=directory.CALLS_CONNECTION_ID,
