@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,13 +19,16 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.db.models import F
 
 from .models import BoardVersion
 from .rows import driver_time
 
 LOOK_SECONDS = 0.1
+CHANNEL = "floorline"
+LISTEN_SECONDS = 5.0  # then it makes sure that somebody is still at the other end
+AGAIN_SECONDS = 1.0
 
 LOCK = f"SELECT value FROM {BoardVersion._meta.db_table} WHERE id = 1"  # noqa: S608 - our own name
 UNLOCK = (
@@ -62,6 +67,7 @@ def advance(*, now: datetime, ingested: bool = False) -> int:
         BoardVersion.objects.bulk_create([BoardVersion(id=1, value=0)], ignore_conflicts=True)
         BoardVersion.objects.filter(id=1).update(**fields)
     version = BoardVersion.objects.values_list("value", flat=True).get(id=1)
+    _tell_others(version)
     transaction.on_commit(partial(hub.notify, version))
     return version
 
@@ -104,6 +110,15 @@ def _unlock(held: Turn, *, ingested_at: datetime | None) -> None:
     if held.changed or ingested_at is not None:
         with connection.cursor() as cursor:
             cursor.execute(UNLOCK, [held.version - (not held.changed), ingested_at and driver_time(ingested_at)])
+    if held.changed:
+        _tell_others(held.version)
+
+
+def _tell_others(version: int) -> None:
+    """Wake the other processes, where the database can: PostgreSQL sends this with the commit, SQLite has no such."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(version)])
 
 
 class Hub:
@@ -141,6 +156,28 @@ class Hub:
             self._version = version
             self._news.set()
             self._news = asyncio.Event()
+
+    def listen(self) -> None:
+        """Have PostgreSQL wake this process too; called once, where a server starts."""
+        if connection.vendor == "postgresql":
+            threading.Thread(target=self._listen, name="board-listener", daemon=True).start()
+
+    def _listen(self) -> None:
+        """Wait for notifications on a connection of our own; while it is away, looking alone goes on."""
+        while True:
+            own = connections.create_connection("default")
+            try:
+                own.connect()
+                own.connection.execute(f"LISTEN {CHANNEL}")
+                while True:
+                    for notification in own.connection.notifies(timeout=LISTEN_SECONDS):
+                        self.notify(int(notification.payload))
+                    own.connection.execute("SELECT 1")
+            except Exception:
+                logger.warning("the database's notifications broke off; listening again in a moment", exc_info=True)
+                time.sleep(AGAIN_SECONDS)
+            finally:
+                own.close()
 
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()

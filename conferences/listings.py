@@ -18,7 +18,7 @@ from .observations import Observation
 from .projection import PARTICIPANT_SHOWN, derive_participant, project, touch
 from .registers import Facts, merge, stamp
 from .rows import save_rows
-from .telnyx.client import ConferenceRead, ParticipantRead
+from .telnyx.client import CallRead, ConferenceRead, ParticipantRead
 
 SECOND_LOOK = timedelta(seconds=5)
 READING = "reading"  # stands in a stamp where an event's id would
@@ -93,6 +93,14 @@ def note_participants(*, conference: Conference, reads: list[ParticipantRead], a
             touch(conferences=[conference.pk], version=turn.version)
             turn.changed = True
     return suspects
+
+
+def note_call(*, account: Account, read: CallRead, at: datetime) -> None:
+    """Put what a call's reading says about its leg on the board; an empty client_state says that there is none."""
+    facts: Facts = {"client_state": [stamp(occurred_at=at, event_id=READING), read.client_state]}
+    observation = Observation(call_control_id=read.call_control_id, leg=facts)
+    with changes.turn(now=at) as turn:
+        turn.changed |= project(account=account, observations=[observation], version=turn.version)
 
 
 def take_out(*, conference: Conference, call_control_ids: Iterable[str], at: datetime) -> None:

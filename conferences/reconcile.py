@@ -17,11 +17,23 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from .listings import SECOND_LOOK, end_conference, note_conferences, note_missing, note_participants, take_out
+from . import changes
+from .listings import (
+    SECOND_LOOK,
+    end_conference,
+    note_call,
+    note_conferences,
+    note_missing,
+    note_participants,
+    take_out,
+)
 from .models import Account, Conference, Leg, SupervisorSession
-from .telnyx.client import Client, ConferencePage, ConferenceRead, Rejected, Unanswered
+from .models.account import CHECKED_IS_RECENT
+from .telnyx.client import CallRead, Client, ConferencePage, ConferenceRead, Rejected, Unanswered
 
 LISTING_EVERY = timedelta(seconds=15)
+# Where no webhook reaches us; a listing of many pages takes what the read cap lets it take.
+POLLING_EVERY = timedelta(seconds=3)
 # Soon enough for the second look at what a listing missed.
 SECOND_LISTING_AFTER = timedelta(seconds=6)
 SUPERVISED_EVERY = timedelta(seconds=5)
@@ -62,10 +74,13 @@ class Reconciler:
         self._questioned: dict[str, datetime] = {}
         self._spare_reads = 0.0
         self._counted_at: datetime | None = None
+        self._polling = False
+        self._pass_began: datetime | None = None
 
-    def step(self, *, reads_per_second: int) -> None:
+    def step(self, *, reads_per_second: int, polling: bool = False) -> None:
         """Do what is due now; a Telnyx that does not answer is said on the account and tried again."""
         now = self._clock()
+        self._polling = polling
         self._earn(now, cap=float(reads_per_second))
         try:
             while self._spare_reads >= 1 and self._client.may_read and self._read_next():
@@ -87,6 +102,8 @@ class Reconciler:
             self._question(self._suspects.popleft())
         elif (conference := self._next_in_rotation(now)) is not None:
             self._read_participants(conference)
+        elif self._polling and (leg := self._unasked_leg()) is not None:
+            self._read_leg(leg)
         else:
             return False
         return True
@@ -121,8 +138,29 @@ class Reconciler:
             self._look_among_ended()
         missing = self._live().exclude(missing_since=None).exclude(telnyx_id__in=self._questioned)
         self._listed_at = listing.at
-        self._listing_due = listing.at + (SECOND_LISTING_AFTER if missing.exists() else LISTING_EVERY)
+        regular = POLLING_EVERY if self._polling else LISTING_EVERY
+        self._listing_due = listing.at + (min(regular, SECOND_LISTING_AFTER) if missing.exists() else regular)
+        self._note_pass(listing.at)
         self._say("", checked_at=listing.at)
+
+    def _note_pass(self, at: datetime) -> None:
+        """Keep the account "unsure" from an outage on until everything has been compared once again."""
+        account = Account.objects.only("checked_at", "unsure_since").get(pk=self._account.pk)
+        if account.checked_at is None or at - account.checked_at > CHECKED_IS_RECENT:
+            self._pass_began = at
+            if account.unsure_since is None:
+                self._set_unsure(account.checked_at or at)
+        elif account.unsure_since is not None:
+            self._pass_began = self._pass_began or at
+            behind = self._readable().exclude(participants_read_at__gte=self._pass_began)
+            if not behind.exists() and self._pass_began < at:
+                self._set_unsure(None)
+
+    def _set_unsure(self, since: datetime | None) -> None:
+        """Say it to every open page as well."""
+        with changes.turn(now=self._clock()) as turn:
+            Account.objects.filter(pk=self._account.pk).update(unsure_since=since)
+            turn.changed = True
 
     def _look_among_ended(self) -> None:
         """End many at once: after an outage hundreds of conferences may have ended unheard."""
@@ -181,6 +219,23 @@ class Reconciler:
         dead = [leg for leg in suspects if not self._is_alive(leg)]
         if dead:
             take_out(conference=conference, call_control_ids=dead, at=at)
+
+    def _unasked_leg(self) -> Leg | None:
+        """Return a present leg of which no event told us anything."""
+        present = Leg.objects.filter(account=self._account, hung_up_at=None, participations__present=True)
+        return present.exclude(facts__has_key="client_state").order_by("started_at").first()
+
+    def _read_leg(self, leg: Leg) -> None:
+        """Learn the one thing that a reading tells of whose leg it is: what the call flow wrote into client_state."""
+        at = self._clock()
+        self._spare_reads -= 1
+        try:
+            read = self._client.call(leg.call_control_id)
+        except Rejected as error:
+            if error.status not in {404, 422}:
+                raise
+            read = CallRead(call_control_id=leg.call_control_id, is_alive=False)
+        note_call(account=self._account, read=read, at=at)
 
     def _is_alive(self, call_control_id: str) -> bool:
         self._spare_reads -= 1

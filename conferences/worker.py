@@ -1,4 +1,4 @@
-"""The background loops: follow every ear, compare the board with Telnyx, notice bridged calls.
+"""The background loops: follow every ear, compare the board with Telnyx, notice bridged calls, forget what is old.
 
 One thread looks for ears and hands each to a small pool, so that one slow answer from Telnyx holds up nobody else;
 a second thread reconciles each account. A loop that fails says so in the log and goes on.
@@ -11,19 +11,25 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import connection
 
 from .clients import client_for
+from .lease import RENEW_SECONDS, Holder
 from .models import Account
+from .models.account import Feed
 from .reconcile import Reconciler, note_bridged_calls
+from .retention import forget
 from .supervision import adopt, open_ears, renew_lines, step_ear
 
 EAR_SECONDS = 0.15
 ADOPT_SECONDS = 1.0
 RECONCILE_SECONDS = 0.5
 BRIDGED_SECONDS = 30.0
+FORGET_SECONDS = 300.0
+BETWEEN_BATCHES_SECONDS = 0.5  # the intake goes first
 EARS_AT_ONCE = 8
 
 logger = logging.getLogger(__name__)
@@ -73,7 +79,6 @@ class ReconcileLoop:
 
     def __init__(self) -> None:
         self._reconcilers: dict[tuple[int, int], Reconciler] = {}
-        self._bridged_at = float("-inf")
 
     def step(self) -> None:
         """Do what is due for every account that has an API key."""
@@ -84,7 +89,8 @@ class ReconcileLoop:
             key = (account.pk, id(client))
             if key not in self._reconcilers:
                 self._reconcilers[key] = Reconciler(account=account, client=client, clock=clock)
-            self._reconcilers[key].step(reads_per_second=account.reads_per_second)
+            polling = account.feed == Feed.POLLING
+            self._reconcilers[key].step(reads_per_second=account.reads_per_second, polling=polling)
 
     def note_bridged(self) -> None:
         """Look for bridged calls without a conference."""
@@ -93,24 +99,38 @@ class ReconcileLoop:
 
 
 def run(stop: threading.Event) -> None:
-    """Run every loop until `stop` is set."""
-    ears, reconciling = EarLoop(), ReconcileLoop()
-    loops: list[tuple[Callable[[], None], float]] = [
+    """Run every loop until `stop` is set; where several workers run, one works and the others stand by."""
+    ears, reconciling, holder = EarLoop(), ReconcileLoop(), Holder("worker")
+    loops: list[tuple[Callable[[], object], float]] = [
         (ears.step, EAR_SECONDS),
         (lambda: adopt(now=clock()), ADOPT_SECONDS),
         (reconciling.step, RECONCILE_SECONDS),
         (reconciling.note_bridged, BRIDGED_SECONDS),
+        (partial(_forget, stop), FORGET_SECONDS),
     ]
-    threads = [threading.Thread(target=_repeat, args=(step, pause, stop), daemon=True) for step, pause in loops]
+    steps: list[tuple[Callable[[], object], float]] = [(lambda: holder.claim(now=clock()), RENEW_SECONDS)]
+    steps += [(partial(_under_lease, holder, step), pause) for step, pause in loops]
+    threads = [threading.Thread(target=_repeat, args=(step, pause, stop), daemon=True) for step, pause in steps]
     for thread in threads:
         thread.start()
     stop.wait()
     for thread in threads:
         thread.join(timeout=5)
     ears.close()
+    holder.give_back(now=clock())
 
 
-def _repeat(step: Callable[[], None], pause: float, stop: threading.Event) -> None:
+def _under_lease(holder: Holder, step: Callable[[], object]) -> None:
+    if holder.is_ours(now=clock()):
+        step()
+
+
+def _forget(stop: threading.Event) -> None:
+    while forget(now=clock()) and not stop.wait(BETWEEN_BATCHES_SECONDS):
+        pass
+
+
+def _repeat(step: Callable[[], object], pause: float, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             step()
@@ -119,3 +139,4 @@ def _repeat(step: Callable[[], None], pause: float, stop: threading.Event) -> No
             logger.exception("a background step failed; it is tried again")
             connection.close()
         stop.wait(pause)
+    connection.close()

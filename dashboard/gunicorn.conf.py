@@ -48,7 +48,10 @@ loglevel = "warning"
 
 def post_worker_init(worker: Any) -> None:
     """Let the streams of this process see when it is to end, and open the connection that webhooks are written on."""
-    from conferences.ingest import intake  # noqa: PLC0415 - the application, and with it Django, is loaded only now
+    # The application, and with it Django, is loaded only now.
+    from conferences.changes import hub  # noqa: PLC0415
+    from conferences.ingest import intake  # noqa: PLC0415
 
     lifetime.begin(worker)
     intake.writer.warm()
+    hub.listen()

@@ -111,7 +111,12 @@ class AccountAdmin(WhoIsWhoAdmin):
         ),
         (
             _("Comparison with Telnyx"),
-            {"fields": ["reads_per_second", "checked_at", "check_problem", "bridged_call_seen_at"]},
+            {
+                "fields": [
+                    *("feed", "reads_per_second", "checked_at", "check_problem", "unsure_since"),
+                    "bridged_call_seen_at",
+                ]
+            },
         ),
     ]
 

@@ -1,0 +1,55 @@
+"""Forgets what is old, a few rows at a time, so that the database does not grow without end and nobody waits for it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from .models import Command, Conference, Ear, Leg, Participant, SupervisorSession, WebhookEvent
+
+KEPT = {"events": timedelta(days=30), "calls": timedelta(days=90), "commands": timedelta(days=365)}
+"""Raw webhooks are the bulk; calls are small; commands say who listened to whom, beside the audit, which stays."""
+BATCH = 1000  # rows per transaction: some ten milliseconds of the writer's time
+
+logger = logging.getLogger(__name__)
+
+
+def forget(*, now: datetime) -> int:
+    """Delete at most one batch of each kind; return how many rows went, 0 when there is nothing old left."""
+    return sum(
+        (
+            _delete(WebhookEvent.objects.filter(received_at__lt=now - KEPT["events"]).order_by("received_at")),
+            _delete(Command.objects.filter(asked_at__lt=now - KEPT["commands"])),
+            _delete(SupervisorSession.objects.filter(ended_at__lt=now - KEPT["commands"])),
+            _delete(Ear.objects.filter(ended_at__lt=now - KEPT["commands"]).exclude(_has(SupervisorSession, "ear"))),
+            _delete(_ended_conferences(now - KEPT["calls"])),
+            _delete(_dead_legs(now - KEPT["calls"])),
+        )
+    )
+
+
+def _ended_conferences(before: datetime) -> models.QuerySet[Conference]:
+    return Conference.objects.filter(ended_at__lt=before).exclude(_has(SupervisorSession, "conference"))
+
+
+def _dead_legs(before: datetime) -> models.QuerySet[Leg]:
+    """Legs that are over (no call lives longer than four hours, whether or not its end was heard) and in nothing."""
+    over = Q(hung_up_at__lt=before) | Q(hung_up_at=None, started_at__lt=before)
+    return Leg.objects.filter(over).exclude(_has(Participant, "leg"))
+
+
+def _has(model: type[models.Model], name: str) -> Exists:
+    return Exists(model._default_manager.filter(**{name: OuterRef("pk")}))
+
+
+def _delete(old: models.QuerySet[models.Model]) -> int:
+    with transaction.atomic():
+        pks = list(old.values_list("pk", flat=True)[:BATCH])
+        if not pks:
+            return 0
+        gone, _by_model = old.model._default_manager.filter(pk__in=pks).delete()
+    logger.info("forgot %d rows with %s", gone, old.model._meta.verbose_name_plural)
+    return gone

@@ -1,0 +1,295 @@
+"""Rebuilding, forgetting, the worker's lease, polling, and what is said after an outage."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+
+from conferences import changes, retention
+from conferences.changes import Hub
+from conferences.lease import LIFE, Holder
+from conferences.models import (
+    Account,
+    Agent,
+    Command,
+    Conference,
+    Lease,
+    Leg,
+    Participant,
+    SupervisorSession,
+    WebhookEvent,
+)
+from conferences.models.supervision import Role
+from conferences.rebuilding import rebuild
+from conferences.retention import forget
+from conferences.sandbox import directory
+from tests.proofs.boards import board, differences, people, take_in
+from tests.proofs.histories import START, story
+from tests.supervision.conftest import Floor, floor
+
+from .signed import event
+from .test_reconcile import account, many_calls, unheard, wait
+
+__all__ = ["floor"]
+
+NOW = START + timedelta(hours=1)
+
+
+@pytest.fixture
+def telnyx(db: None) -> Account:
+    return people()
+
+
+# --- Rebuild ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_rebuild_from_the_stored_webhooks_gives_the_identical_board(telnyx: Account) -> None:
+    bodies = story(3, seconds=20)
+    take_in(telnyx, bodies)
+    before, version = board(), changes.current().version
+    report = rebuild(account=telnyx, since=START - timedelta(days=1), now=NOW)
+    assert report.mended == []
+    assert report.rows == len(before)
+    assert differences(before, board()) == []
+    assert changes.current().version == version
+
+
+def test_a_rebuild_mends_what_is_wrong_and_pushes_it(telnyx: Account) -> None:
+    take_in(telnyx, story(3, seconds=20))
+    before = board()
+    Participant.objects.update(present=False, facts={})
+    Leg.objects.update(from_address="", facts={})
+    Conference.objects.update(ended_at=None, facts={})
+    version = changes.current().version
+    report = rebuild(account=telnyx, since=START - timedelta(days=1), now=NOW)
+    assert differences(before, board()) == []
+    assert report.mended
+    assert changes.current().version > version
+
+
+def test_a_rebuild_keeps_what_only_readings_know(floor: Floor) -> None:
+    call = floor.call()
+    before = board()
+    rebuild(account=floor.account, since=START - timedelta(days=1), now=floor.now)
+    assert call.conference.name == "Billing-4312"
+    assert differences(before, board()) == []
+
+
+def test_a_rebuild_puts_on_the_board_what_failed_when_it_came(telnyx: Account) -> None:
+    joined = {"conference_id": "c1", "call_control_id": "v3:leg"}
+    take_in(telnyx, [event("conference.participant.joined", event_id="j", at=START.isoformat(), **joined)])
+    Participant.objects.all().delete()
+    Conference.objects.all().delete()
+    WebhookEvent.objects.update(state=WebhookEvent.State.FAILED, problem="ValueError")
+    rebuild(account=telnyx, since=START - timedelta(days=1), now=NOW)
+    assert Participant.objects.get().present
+    assert WebhookEvent.objects.get().state == WebhookEvent.State.PROJECTED
+
+
+def test_rows_older_than_the_stored_webhooks_are_left_alone(telnyx: Account) -> None:
+    take_in(telnyx, story(3, seconds=20))
+    before = board()
+    WebhookEvent.objects.all().delete()
+    rebuild(account=telnyx, since=START + timedelta(days=1), now=NOW)
+    assert differences(before, board()) == []
+
+
+def test_the_command_says_whether_the_board_was_right(telnyx: Account) -> None:
+    joined = {"conference_id": "c1", "call_control_id": "v3:leg"}
+    take_in(telnyx, [event("conference.participant.joined", event_id="j", at=START.isoformat(), **joined)])
+    with time_machine.travel(NOW, tick=False):
+        assert "The board is identical." in said("rebuild")
+        Participant.objects.update(present=False)
+        assert "1 were wrong and are mended" in said("rebuild")
+
+
+def said(command: str) -> str:
+    out = StringIO()
+    call_command(command, stdout=out)
+    return out.getvalue()
+
+
+# --- Retention --------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_old_is_forgotten_in_small_batches(telnyx: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_in(telnyx, story(3, seconds=20))
+    events = WebhookEvent.objects.count()
+    monkeypatch.setattr(retention, "BATCH", 25)
+    late = START + timedelta(days=31)
+    assert forget(now=late) == 25
+    assert WebhookEvent.objects.count() == events - 25
+    while forget(now=late):
+        pass
+    assert not WebhookEvent.objects.exists()
+    assert Conference.objects.exists()
+
+
+def test_calls_go_later_with_everyone_who_was_in_them_and_live_ones_stay(telnyx: Account) -> None:
+    take_in(telnyx, story(3, seconds=60, rate=60))
+    live = set(Conference.objects.filter(ended_at=None).values_list("pk", flat=True))
+    assert 0 < len(live) < Conference.objects.count()
+    while forget(now=START + timedelta(days=91)):
+        pass
+    assert set(Conference.objects.values_list("pk", flat=True)) == live
+    assert not Leg.objects.exclude(participations__conference__in=live).exists()
+
+
+def test_what_supervision_did_outlives_the_call_by_its_own_time(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    call.choose(kim, Role.MONITOR)
+    floor.wait(5)
+    Conference.objects.update(ended_at=floor.now)
+    SupervisorSession.objects.update(ended_at=floor.now)
+    while forget(now=floor.now + timedelta(days=200)):
+        pass
+    assert SupervisorSession.objects.count() == Conference.objects.count() == 1
+    assert Command.objects.exists()
+    while forget(now=floor.now + timedelta(days=400)):
+        pass
+    assert not Command.objects.exists()
+    assert not SupervisorSession.objects.exists()
+    assert not Conference.objects.exists()
+
+
+# --- The lease --------------------------------------------------------------------------------------------------------
+
+
+def test_one_worker_works_and_the_others_stand_by(db: None) -> None:
+    first, second = Holder("worker"), Holder("worker")
+    assert first.claim(now=NOW)
+    assert not second.claim(now=NOW)
+    assert first.is_ours(now=NOW)
+    assert not second.is_ours(now=NOW)
+
+
+def test_a_worker_that_died_is_followed_by_another_with_a_higher_token(db: None) -> None:
+    first, second = Holder("worker"), Holder("worker")
+    first.claim(now=NOW)
+    assert not second.claim(now=NOW + LIFE * 0.9)
+    assert second.claim(now=NOW + LIFE)
+    assert first.token is not None
+    assert second.token is not None
+    assert second.token > first.token
+
+
+def test_a_worker_that_slept_through_its_lease_begins_no_further_step(db: None) -> None:
+    first, second = Holder("worker"), Holder("worker")
+    first.claim(now=NOW)
+    late = NOW + LIFE
+    assert not first.is_ours(now=late)  # by its own clock, before it has asked anybody
+    second.claim(now=late)
+    assert not first.claim(now=late)
+    assert second.claim(now=late + timedelta(seconds=3))
+
+
+def test_a_worker_that_ends_in_order_leaves_the_lease_free(db: None) -> None:
+    first, second = Holder("worker"), Holder("worker")
+    first.claim(now=NOW)
+    first.give_back(now=NOW)
+    assert second.claim(now=NOW)
+    assert Lease.objects.count() == 1
+
+
+# --- Polling, and after an outage -------------------------------------------------------------------------------------
+
+
+def test_an_account_that_is_polled_shows_new_calls_within_a_few_seconds_and_learns_whose_legs_they_are(
+    floor: Floor,
+) -> None:
+    Account.objects.update(agent_path="agent")
+    floor.account.refresh_from_db()
+    ana = directory.team_named("Billing").agents[0]
+    Agent.objects.filter(name=ana.name).update(reference=ana.reference)
+    floor.webhooks_lost = True
+    poll(floor, 10)
+    many_calls(floor, 1)
+    poll(floor, 5)
+    assert Conference.objects.get().name == "Billing-0"
+    poll(floor, 5)
+    assert {str(leg.agent) for leg in Leg.objects.filter(participations__present=True) if leg.agent} == {ana.name}
+    for scene_leg in floor.world.legs.values():
+        scene_leg.participant = None
+    for conference in list(floor.world.active.values()):
+        conference.ended_at = floor.world.now
+        floor.world.retire_conference(conference)
+    poll(floor, 20)
+    assert Conference.objects.get().ended_at is not None
+
+
+def poll(floor: Floor, seconds: int) -> None:
+    for _ in range(seconds):
+        floor.world.advance(floor.world.now + 1)
+        floor.travel.move_to(floor.now)
+        floor.deliver()
+        floor.reconciler.step(reads_per_second=5, polling=True)
+
+
+def test_a_board_is_live_only_after_its_first_full_pass(floor: Floor) -> None:
+    many_calls(floor, 20)
+    assert not account(floor).is_live(now=floor.now)
+    wait(floor, 1)
+    assert account(floor).unsure_since is not None
+    wait(floor, 40, until=lambda: account(floor).is_live(now=floor.now))
+    assert not Conference.objects.filter(ended_at=None, participants_read_at=None).exists()
+
+
+def test_after_an_outage_the_board_is_not_live_until_everything_was_compared_again(floor: Floor) -> None:
+    many_calls(floor, 20)
+    wait(floor, 40, until=lambda: account(floor).is_live(now=floor.now))
+    last = account(floor).checked_at
+    floor.fault("*", method="GET", status=503, times=100_000)
+    unheard(floor, 100)
+    assert not account(floor).is_live(now=floor.now)
+    floor.faults.armed.clear()
+    wait(floor, 8)
+    assert account(floor).unsure_since == last
+    began = floor.now
+    wait(floor, 60, until=lambda: account(floor).is_live(now=floor.now))
+    assert not Conference.objects.filter(ended_at=None, participants_read_at__lt=began - timedelta(seconds=10)).exists()
+
+
+# --- Wake-ups ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_change_is_seen_without_any_wake_up(transactional_db: None) -> None:
+    """Another process commits; nobody tells this one, and it looks by itself."""
+
+    async def scenario() -> tuple[int, int]:
+        hub = Hub()
+        before = await hub.wait(after=-1, seconds=1)
+        await asyncio.to_thread(committed)
+        seen = await hub.wait(after=before, seconds=2)
+        hub._reader.submit(close).result()
+        return before, seen
+
+    before, seen = asyncio.run(scenario())
+    assert seen > before
+
+
+def committed() -> None:
+    with changes.turn(now=NOW) as turn:
+        turn.changed = True
+    close()
+
+
+def close() -> None:
+    connection.close()
+
+
+def test_a_turn_that_changes_nothing_takes_no_version(db: None, django_capture_on_commit_callbacks: Any) -> None:
+    with django_capture_on_commit_callbacks() as woken:
+        with changes.turn(now=NOW):
+            pass
+        with changes.turn(now=NOW, ingested=True):
+            pass
+    assert (changes.current().version, changes.current().ingested_at) == (0, NOW)
+    assert woken == []
