@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,16 +21,18 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from conferences.management.commands.demo import PASSWORD
 from tests.browser.sandbox import Sandbox
 from tests.browser.screen import Screen
-from tests.tooling.conftest import starting, without_settings
+from tests.tooling.conftest import Start, starting, without_settings
 from tests.tooling.processes import Marked, eventually, free_port, python
 
-SERVE = python("manage.py", "serve", "--sandbox", "--calls", "0", "--seed", "1")
+PASSWORD = "floorline-demo"
+NO_CALLS = ("--calls", "0")
 COMPLAIN = (
     "addEventListener('securitypolicyviolation', e => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`))"
 )
+
+Invite = Callable[..., "Visitor"]
 
 RESULTS = Path("test-results")
 FAILED = pytest.StashKey[bool]()
@@ -101,10 +103,10 @@ class Visitor:
             self.complaints.append(f"{message.text} ({message.location['url']})")
 
 
-def open_floor(folder: Path, start: Callable[[list[str], dict[str, str]], Marked], *, port: int) -> Floor:
-    """Serve a sandbox floor without calls of its own, ready."""
+def open_floor(folder: Path, start: Start, *, port: int, story: Sequence[str] = NO_CALLS) -> Floor:
+    """Serve a sandbox floor, ready; without calls of its own where no story is told."""
     environment = {**without_settings(folder), "PORT": str(port)}
-    served = start(SERVE, environment)
+    served = start(python("manage.py", "serve", "--sandbox", *story), environment)
     eventually(lambda: "Floorline is open" in served.said() or served.process.poll() is not None, within=40)
     found = re.search(r"who hears whom: (http://[\d.:]+)/", served.said())
     assert found, served.said()
@@ -128,15 +130,17 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
+def launch(playwright: Playwright) -> Browser:
+    """Start the Chromium that CHROMIUM names, else the one that is installed."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+
+
 @pytest.fixture(scope="session")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+    browser = launch(playwright)
     yield browser
     browser.close()
-
-
-Invite = Callable[..., Visitor]
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ class Proxy:
         self.streams = Fate.PASS
         self._flowing = threading.Event()
         self._flowing.set()
+        self._streaming: set[socket.socket] = set()
         self._frozen: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -44,8 +45,8 @@ class Proxy:
         self._flowing.set()
 
     def freeze(self) -> None:
-        """Let nothing through any more on what is open now; new connections work."""
-        self._frozen |= self._open
+        """Let nothing through any more on the streams that are open now; new connections work."""
+        self._frozen |= self._streaming
 
     def cut(self) -> None:
         """Break what is open now."""
@@ -69,30 +70,25 @@ class Proxy:
                 continue
             server.settimeout(None)
             self._open |= {browser, server}
-            threading.Thread(target=self._requests, args=(browser, server), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(browser, server), daemon=True).start()
             threading.Thread(target=self._pass_on, args=(server, browser), daemon=True).start()
 
-    def _requests(self, browser: socket.socket, server: socket.socket) -> None:
-        # A browser does not pipeline, so every request begins a chunk of its own.
-        self._pass_on(browser, server, judge=True)
-
-    def _pass_on(self, source: socket.socket, to: socket.socket, *, judge: bool = False) -> None:
+    def _pass_on(self, source: socket.socket, to: socket.socket) -> None:
         with suppress(OSError, ValueError):
             while chunk := source.recv(65536):
                 self._flowing.wait()
                 if source in self._frozen:
                     continue
-                fate = self._fate_of(chunk) if judge else Fate.PASS
-                if fate is Fate.BAD_GATEWAY:
-                    source.sendall(BAD_GATEWAY)
-                if fate is not Fate.PASS:
-                    break
+                # A browser does not pipeline, so every request begins a chunk of its own.
+                if chunk.startswith(b"GET /stream/"):
+                    if self.streams is Fate.BAD_GATEWAY:
+                        source.sendall(BAD_GATEWAY)
+                    if self.streams is not Fate.PASS:
+                        break
+                    self._streaming |= {source, to}
                 to.sendall(chunk)
         self._close(source)
         self._close(to)
-
-    def _fate_of(self, chunk: bytes) -> Fate:
-        return self.streams if chunk.startswith(b"GET /stream/") else Fate.PASS
 
     def _close(self, connection: socket.socket) -> None:
         self._open.discard(connection)

@@ -116,7 +116,7 @@ def test_a_laptop_that_slept_says_so_and_catches_up(behind: Visitor, proxy: Prox
     screen.is_live()
 
     proxy.streams = Fate.CUT
-    proxy.freeze()
+    proxy.cut()
     sandbox.end(gone)
     new = sandbox.script("Billing-woke")
     screen.page.clock.fast_forward("08:00:00")
