@@ -76,7 +76,7 @@ class Window:
             "queue": self.queue,
             "flag": self.flag,
             "supervised": "1" if self.supervised else "",
-            "sort": "" if self.sort == Sort.LONGEST else self.sort.value,
+            "sort": "" if self.sort == Sort.LONGEST else str(self.sort),
             "group": "agent" if self.by_agent else "",
             "page": str(self.page) if self.page > 1 else "",
         }

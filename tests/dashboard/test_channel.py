@@ -1,0 +1,240 @@
+"""What is pushed adds up: an old page with all its pieces applied is a fresh page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.auth.models import User
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+
+from conferences.models import Account, Conference, Participant, Team
+from conferences.permissions import rights_book
+from dashboard import rows
+from dashboard.board import Tidings, board
+from dashboard.channel import FADES, Audience, Channel
+from dashboard.live import floor
+from dashboard.scope import Scope
+from dashboard.window import NEEDS, Sort, Window
+
+from .conftest import NewCall
+from .stories import Story
+
+NOTHING = Tidings(last_event_at=None, bridged_seen=False)
+PIECE = re.compile(r'<hx-partial hx-target="#([^"]+)" hx-swap="([^"]+)">(.*?)</hx-partial>', re.DOTALL)
+ROW = re.compile(r'<tr id="([^"]+)".*?</tr>', re.DOTALL)
+
+
+def without_times(html: str) -> str:
+    return re.sub(r'(data-since="\d+">)[0-9:]+', r"\1", html)
+
+
+@dataclass
+class Sheet:
+    """What a browser would show: rows by their ids, in order, and the figures around them."""
+
+    rows: dict[str, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+
+    def apply(self, pieces: list[str]) -> None:
+        """Do what htmx does: find every target first, then swap one after the other."""
+        found = [match.groups() for piece in pieces for match in [PIECE.fullmatch(piece)] if match]
+        assert len(found) == len(pieces)
+        for target, _swap, _html in found:
+            assert target in self.rows or target in {"conferences", "counters", "window", "tidings"}, target
+        for target, swap, html in found:
+            self._swap(target, swap, html)
+
+    def _swap(self, target: str, swap: str, html: str) -> None:
+        new = {match[1]: without_times(match[0]) for match in ROW.finditer(html)}
+        if target in {"counters", "window", "tidings"}:
+            self.places[target] = without_times(html)
+        elif swap == "innerMorph":
+            self.rows = new
+        elif swap == "delete":
+            del self.rows[target]
+        elif swap == "outerMorph":
+            assert list(new) == [target]
+            self.rows[target] = new[target]
+        else:
+            assert not new.keys() & self.rows.keys()
+            shown = list(self.rows.items())
+            at = 0 if swap == "afterbegin" else list(self.rows).index(target) + 1
+            self.rows = dict([*shown[:at], *new.items(), *shown[at:]])
+
+    @property
+    def live(self) -> list[tuple[str, str]]:
+        """The rows in order, without those that fade."""
+        return [(dom_id, html) for dom_id, html in self.rows.items() if "conference ended" not in html]
+
+
+def audience_of(user: User, window: Window, zone: str = "UTC") -> Audience:
+    return Audience(scope=Scope.of(rights_book(user)), window=window, language="en", zone=ZoneInfo(zone))
+
+
+def fresh(audience: Audience, now: datetime) -> Sheet:
+    sheet = Sheet()
+    sheet.apply(Channel(audience).snapshot(tidings=NOTHING, now=now)[1])
+    return sheet
+
+
+WINDOWS = [
+    Window(),
+    Window(sort=Sort.NEEDS),
+    Window(sort=Sort.NEWEST),
+    Window(sort=Sort.NAME),
+    Window(sort=Sort.AGENT, by_agent=True),
+    Window(sort=Sort.NEEDS, by_agent=True),
+    Window(flag=NEEDS, sort=Sort.NEEDS),
+    Window(query="a", sort=Sort.NAME),
+    Window(supervised=True),
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_old_page_with_everything_applied_is_a_fresh_page(
+    account: Account, billing: Team, kim: User, lena: User, now: datetime, seed: int
+) -> None:
+    chance = Random(seed)
+    teams = [billing, Team.objects.create(name="Sales")]
+    told = Story(chance=chance, account=account, teams=teams, now=now, people=[kim, lena])
+    for _ in range(12):
+        told.step()
+    floor.refresh(now=told.now)
+    audiences = [audience_of(chance.choice([kim, lena]), window) for window in WINDOWS]
+    channels = [Channel(audience) for audience in audiences]
+    sheets = [fresh_of(channel, told.now) for channel in channels]
+    for _ in range(25):
+        for _ in range(chance.choice([0, 1, 1, 4, 9])):
+            told.step()
+        floor.refresh(now=told.now)
+        for channel, sheet in zip(channels, sheets, strict=True):
+            sheet.apply(channel.changes(tidings=NOTHING, now=told.now)[1])
+            assert sheet.live == fresh(channel.audience, told.now).live, channel.audience.window
+    told.now += FADES + timedelta(seconds=1)
+    floor.refresh(now=told.now)
+    for channel, sheet in zip(channels, sheets, strict=True):
+        sheet.apply(channel.changes(tidings=NOTHING, now=told.now)[1])
+        again = fresh(channel.audience, told.now)
+        assert (list(sheet.rows.items()), sheet.places) == (list(again.rows.items()), again.places)
+
+
+def fresh_of(channel: Channel, now: datetime) -> Sheet:
+    sheet = Sheet()
+    sheet.apply(channel.snapshot(tidings=NOTHING, now=now)[1])
+    return sheet
+
+
+def test_a_page_that_comes_while_a_row_fades_sees_it_fade(kim: User, new_call: NewCall, now: datetime) -> None:
+    new_call("stays")
+    call = new_call("ends")
+    floor.refresh(now=now)
+    channel = Channel(audience_of(kim, Window()))
+    fresh_of(channel, now)
+    Conference.objects.filter(id=call.conference.id).update(ended_at=now)
+    call.announce()
+    floor.refresh(now=now)
+    channel.changes(tidings=NOTHING, now=now)
+    late = fresh_of(channel, now)
+    assert [("ended" in html) for html in late.rows.values()] == [False, True]
+    late.apply(channel.changes(tidings=NOTHING, now=now + FADES)[1])
+    assert len(late.rows) == 1
+
+
+def test_a_snapshot_and_the_pieces_after_it_have_their_numbers(kim: User, new_call: NewCall, now: datetime) -> None:
+    call = new_call()
+    floor.refresh(now=now)
+    channel = Channel(audience_of(kim, Window()))
+    before, _pieces = channel.snapshot(tidings=NOTHING, now=now)
+    assert channel.changes(tidings=NOTHING, now=now) == (before, [])
+    Conference.objects.filter(id=call.conference.id).update(name="Renamed")
+    call.announce()
+    floor.refresh(now=now)
+    number, pieces = channel.changes(tidings=NOTHING, now=now)
+    assert number == before + 1
+    assert [match[1] for piece in pieces for match in [PIECE.fullmatch(piece)] if match] == [
+        f"conference-{call.conference.id}"
+    ]
+    assert channel.snapshot(tidings=NOTHING, now=now)[0] == number
+
+
+def test_one_row_that_moves_is_one_row_that_is_sent(kim: User, new_call: NewCall, now: datetime) -> None:
+    calls = [new_call(name) for name in ("b", "c", "d", "e", "f")]
+    floor.refresh(now=now)
+    channel = Channel(audience_of(kim, Window(sort=Sort.NAME)))
+    sheet = fresh_of(channel, now)
+    Conference.objects.filter(id=calls[4].conference.id).update(name="a")
+    calls[4].announce()
+    floor.refresh(now=now)
+    _number, pieces = channel.changes(tidings=NOTHING, now=now)
+    assert [piece.count("<tr") for piece in pieces] == [0, 1]
+    sheet.apply(pieces)
+    assert next(iter(sheet.rows)) == f"conference-{calls[4].conference.id}"
+
+
+# --- One rendering for all who read alike -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note the templates that rows are rendered from."""
+    seen: list[str] = []
+
+    def noted(template: str, context: dict[str, Any]) -> str:
+        seen.append(template)
+        return render_to_string(template, context)
+
+    rows._html.clear()
+    monkeypatch.setattr(rows, "render_to_string", noted)
+    return seen
+
+
+def test_a_card_is_rendered_once_for_all_who_read_alike(
+    kim: User, new_call: NewCall, now: datetime, rendered: list[str]
+) -> None:
+    call = new_call()
+    [item] = board(kim, window=Window(), now=now).items
+    for zone in ("UTC", "Asia/Kolkata"):
+        with timezone.override(zone):
+            rows.render(item, now=now)
+            rows.render(item, now=now + timedelta(seconds=1))
+    assert len(rendered) == 1  # the row shows no time of day, so the zone makes no difference
+    with translation.override("de"):
+        rows.render(item, now=now)
+    rows.render(replace(item, may_monitor=False), now=now)  # type: ignore[arg-type]
+    assert len(rendered) == 3
+    Participant.objects.filter(leg=call.customer).update(on_hold=True, read_at=now)
+    call.announce()
+    [held] = board(kim, window=Window(), now=now).items
+    with timezone.override("Asia/Kolkata"):
+        assert "19:33:00" in rows.render(held, now=now)
+    with timezone.override("UTC"):
+        assert "14:03:00" in rows.render(held, now=now)
+    assert len(rendered) == 5
+
+
+def test_a_running_time_is_written_when_the_row_is_sent(kim: User, new_call: NewCall, now: datetime) -> None:
+    new_call(age=timedelta(minutes=12, seconds=41))
+    [item] = board(kim, window=Window(), now=now).items
+    assert ">12:41</span>" in rows.render(item, now=now)
+    assert ">12:43</span>" in rows.render(item, now=now + timedelta(seconds=2))
+
+
+def test_nobody_can_forge_a_running_time(kim: User, new_call: NewCall, now: datetime) -> None:
+    new_call('data-since="0">\0<')
+    [item] = board(kim, window=Window(), now=now).items
+    assert "data-since=&quot;0&quot;&gt;&lt;" in rows.render(item, now=now)
+
+
+def test_what_is_personal_is_not_in_the_shared_row(kim: User, lena: User, new_call: NewCall, now: datetime) -> None:
+    new_call()
+    kim.team_memberships.update(may_whisper=False, may_barge=False)
+    [mine] = board(kim, window=Window(), now=now).items
+    [theirs] = board(lena, window=Window(), now=now).items
+    assert rows.render(mine, now=now) == rows.render(theirs, now=now)
