@@ -53,6 +53,16 @@ postgres: $(DEV) ## The same tests on PostgreSQL, where TEST_POSTGRES_URL names 
 	@if [ -z "$$TEST_POSTGRES_URL" ]; then echo "PostgreSQL tests left out: TEST_POSTGRES_URL is not set."; else \
 	  DATABASE_URL="$$TEST_POSTGRES_URL" $(PY) -m pytest -n 2 -m "not browser" --ignore tests/tooling --ignore tests/sandbox; fi
 
+# One proof of docs/proofs.md, resumable: make proof NAME=permutations SIZE=100000 SEED=1
+NAME ?= permutations
+SIZE ?= 1000
+SEED ?= 1
+proof: $(DEV) ## One proof at any size: NAME=permutations|orders|kills|fuzz|storms SIZE=1000 SEED=1 (docs/proofs.md)
+	$(PY) -m tests.proofs $(NAME) --size $(SIZE) --seed $(SEED)
+
+bench: $(DEV) ## The intake beside a naive view and the limit without HTTP; PostgreSQL too where TEST_POSTGRES_URL is set
+	$(PY) -m benchmarks $(ARGS)
+
 format: $(DEV) ## Format Python and templates
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
@@ -97,4 +107,4 @@ $(DEV): requirements-dev.lock | $(PY)
 	$(install)
 	@touch $(RUNTIME)
 
-.PHONY: run serve setup test quick lint types unit browser postgres format lock help
+.PHONY: run serve setup test quick lint types unit browser postgres proof bench format lock help

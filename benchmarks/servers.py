@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +27,11 @@ class Server:
     port: int
     pid: int
     database: str
+
+    def kill(self) -> None:
+        """End it as a power cut would: master and workers at once."""
+        for pid in (self.pid, *_children(self.pid)):
+            os.kill(pid, signal.SIGKILL)
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that its processes have used so far; the database's own is not in it."""
@@ -76,7 +82,7 @@ def _postgres(url: str, statement: str) -> None:
 
     base, _, name = url.rpartition("/")
     with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]
+        connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
 @contextmanager

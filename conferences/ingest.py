@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ MAX_WAITING_BYTES = 64 * 1024 * 1024  # some forty thousand webhooks; what comes
 ANSWER_SECONDS = 1.9  # Telnyx waits two
 KEYS_SECONDS = 2.0
 BODY_SECONDS = 10.0
+REFUSALS_SECONDS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -171,6 +173,8 @@ class Intake:
         self.writer = Writer()
         self._keyring = Keyring(self.writer)
         self._batcher = Batcher(self.writer)
+        self._refusals: Counter[str] = Counter()
+        self._refusals_told_at = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -203,11 +207,20 @@ class Intake:
                 now=now,
             )
         except SignatureRefused as refused:
-            logger.warning("a webhook was refused: signature %s", refused.reason)
+            self._note_refusal(refused.reason)
             return 401, "This is not signed by Telnyx, or not fresh."
         if await self._batcher.store(Received(account_id=keys[key], body=body, received_at=now)):
             return 200, "ok"
         return 503, "The event could not be stored in time; send it again."
+
+    def _note_refusal(self, reason: str) -> None:
+        """Log one line a second, however many come: a flood must not fill the disk either."""
+        self._refusals[reason] += 1
+        if time.monotonic() - self._refusals_told_at >= REFUSALS_SECONDS:
+            told = ", ".join(f"{count} × {name}" for name, count in self._refusals.items())
+            logger.warning("webhooks were refused for their signature: %s", told)
+            self._refusals.clear()
+            self._refusals_told_at = time.monotonic()
 
 
 async def _read_body(headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
