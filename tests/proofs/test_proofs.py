@@ -11,6 +11,7 @@ import pytest
 from tests.proofs import all as proofs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prepared", "cases"), [(proofs.kills, 2), (proofs.fuzz, 1)], ids=lambda value: getattr(value, "__name__", None)
 )
