@@ -16,12 +16,11 @@ from . import changes
 from .models import Account, Conference, Leg, Participant
 from .observations import Observation
 from .projection import PARTICIPANT_SHOWN, derive_participant, project, touch
-from .registers import Facts, merge, stamp
+from .registers import READING, Facts, merge, stamp
 from .rows import save_rows
 from .telnyx.client import CallRead, ConferenceRead, ParticipantRead
 
 SECOND_LOOK = timedelta(seconds=5)
-READING = "reading"  # stands in a stamp where an event's id would
 
 
 def conference_facts(read: ConferenceRead, *, at: datetime) -> Facts:

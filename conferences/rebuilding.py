@@ -14,7 +14,6 @@ from typing import Any
 from django.db.models import Q
 
 from . import changes
-from .listings import READING
 from .models import Account, Conference, Leg, Participant, WebhookEvent
 from .observations import observe
 from .projection import (
@@ -28,7 +27,7 @@ from .projection import (
     project,
     touch,
 )
-from .registers import Facts, merge
+from .registers import READING, Facts, merge
 from .rows import save_rows
 from .telnyx.inbound import parse
 

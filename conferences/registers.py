@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 # {"from": ["2026-08-21T14:00:00.038431 1 <event id>", "+1312…"], …}: plain JSON, stored as it is.
 Facts = dict[str, list[object]]
 
+READING = "reading"  # stands in a stamp where an event's id would
+
 # Who spoke when: not one value but the newest of a set, {leg: [milliseconds of the turns' beginnings, …]}.
 TURNS = "turns"
 TURNS_KEPT = 64

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from conferences import changes
+from conferences import changes, evidence
 from conferences.clients import client_for
+from conferences.evidence import Evidence, Source
 from conferences.models import Account, Conference, Leg, Participant
 from conferences.models.supervision import Role
 from conferences.reconcile import Reconciler, note_bridged_calls
@@ -147,6 +148,24 @@ def test_a_supervised_conference_is_healed_within_ten_seconds(floor: Floor, kim:
     membership.hangup(floor.world, call.scene.agents[1])
     unheard(floor)
     floor.wait(10, until=lambda: not call.conference.participants.filter(present=True, leg__agent__name="Max Falk"))
+
+
+def test_every_row_says_what_it_rests_on(floor: Floor) -> None:
+    call = floor.call(agents=("Ana Ruiz", "Max Falk"))
+    wait(floor, 70)
+    conference = call.conference
+    told = evidence.of_conference(conference)
+    assert told == Evidence(Source.WEBHOOK, conference.started_at, conference.read_at)  # type: ignore[arg-type]
+    stays = {str(stay.leg.agent): stay for stay in conference.participants.filter(leg__agent__isnull=False)}
+    ana = evidence.of_participant(stays["Ana Ruiz"])
+    assert ana == Evidence(Source.WEBHOOK, stays["Ana Ruiz"].joined_at, stays["Ana Ruiz"].listed_at)  # type: ignore[arg-type]
+    assert not ana.contested
+    membership.hangup(floor.world, call.scene.agents[1])
+    unheard(floor)
+    wait(floor, 75, until=lambda: len(present(call)) == 2)
+    gone = conference.participants.get(leg__agent__name="Max Falk")
+    told = evidence.of_participant(gone)
+    assert told == Evidence(Source.READING, gone.gone_at, gone.gone_at)  # type: ignore[arg-type]
 
 
 # --- What is never taken for gone -------------------------------------------------------------------------------------
