@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,11 +74,12 @@ def key_of(entry: Entry, *, sort: Sort, by_agent: bool) -> Key:
 
 
 class Order:
-    """The ids of all live conferences in one order; catches up only when somebody looks."""
+    """All live conferences in one order; catches up only when somebody looks."""
 
     def __init__(self, *, sort: Sort, by_agent: bool) -> None:
         self._sort, self._by_agent = sort, by_agent
         self._keys: list[Key] = []
+        self._entries: list[Entry] = []  # beside the keys: a search passes over thousands
         self._key: dict[UUID, Key] = {}
         self._late: set[UUID] | None = None
 
@@ -87,31 +88,31 @@ class Order:
         if self._late is not None:
             self._late.add(id_)
 
-    def entries(self, entries: Mapping[UUID, Entry]) -> Iterator[Entry]:
-        """Yield the live conferences in order."""
-        self._catch_up(entries)
-        return (entries[key[-1]] for key in self._keys)
-
-    def _catch_up(self, entries: Mapping[UUID, Entry]) -> None:
+    def entries(self, entries: Mapping[UUID, Entry]) -> Sequence[Entry]:
+        """Return the live conferences in order."""
         if self._late is None or len(self._late) > REBUILD_FROM:
-            self._key = {id_: key_of(entry, sort=self._sort, by_agent=self._by_agent) for id_, entry in entries.items()}
+            self._key = {id_: self._key_of(entry) for id_, entry in entries.items()}
             self._keys = sorted(self._key.values())
+            self._entries = [entries[key[-1]] for key in self._keys]
         else:
             for id_ in self._late:
                 self._move(id_, entries.get(id_))
         self._late = set()
+        return self._entries
 
     def _move(self, id_: UUID, entry: Entry | None) -> None:
         was = self._key.pop(id_, None)
-        wanted = key_of(entry, sort=self._sort, by_agent=self._by_agent) if entry else None
-        if wanted is not None:
-            self._key[id_] = wanted
-        if was == wanted:
-            return
         if was is not None:
-            del self._keys[bisect_left(self._keys, was)]
-        if wanted is not None:
-            insort(self._keys, wanted)
+            at = bisect_left(self._keys, was)
+            del self._keys[at], self._entries[at]
+        if entry is not None:
+            key = self._key[id_] = self._key_of(entry)
+            at = bisect_left(self._keys, key)
+            self._keys.insert(at, key)
+            self._entries.insert(at, entry)
+
+    def _key_of(self, entry: Entry) -> Key:
+        return key_of(entry, sort=self._sort, by_agent=self._by_agent)
 
 
 def keeper(scope: Scope, window: Window) -> Callable[[Entry], bool]:

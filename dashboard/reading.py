@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from conferences.models import Command, Conference, Connection, Ear, Leg, Participant, SupervisorSession
 
 from .cards import Record, connections_by_id, open_sessions, record_of, stays_in, supervision_marks
 
+BATCH = 500
 LONGEST_LEG = timedelta(hours=4)  # Telnyx ends every leg by then, so an older one that waits is a ghost.
 
 
@@ -42,26 +44,30 @@ def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Re
     marks = {conference: supervision_marks(found) for conference, found in sessions.items()}
     differ = [id_ for id_ in marks.keys() | supervised.keys() if marks.get(id_) != supervised.get(id_)]
     connections = connections_by_id()
-    live, of_live = Q(ended_at=None), Q(conference__ended_at=None)
-    if after is not None:
-        live = Q(version__gt=after) | Q(id__in=differ)
-        of_live = Q(conference__version__gt=after) | Q(conference__in=differ)
-    conferences = list(Conference.objects.filter(live).select_related("team").defer("facts"))
-    stays = stays_in(of_live)
-    return Reading(
-        records={
-            conference.id: record_of(
+    which = Q(ended_at=None) if after is None else Q(version__gt=after) | Q(id__in=differ)
+    versions = dict(Conference.objects.filter(which).values_list("id", "version"))
+    records: dict[UUID, Record] = {}
+    for ids in _batches(list(versions)):
+        stays = stays_in(Q(conference__in=ids))
+        for conference in Conference.objects.filter(id__in=ids).select_related("team").defer("facts"):
+            records[conference.id] = record_of(
                 conference,
                 stays=stays.get(conference.id, []),
                 sessions=sessions.get(conference.id, []),
                 connections=connections,
             )
-            for conference in conferences
-        },
-        versions={conference.id: conference.version for conference in conferences},
+    return Reading(
+        records=records,
+        versions=versions,
         sessions=marks,
         standings=_standings(session for found in sessions.values() for session in found),
     )
+
+
+def _batches(ids: list[UUID]) -> Iterator[list[UUID]]:
+    """Yield some ids at a time, so that reading a whole floor needs no more memory than the floor."""
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]
 
 
 def waiting(*, now: datetime) -> tuple[Waiting, ...]:
@@ -83,12 +89,17 @@ def waiting(*, now: datetime) -> tuple[Waiting, ...]:
 def _standings(sessions: Iterable[SupervisorSession]) -> dict[int, str]:
     """Return a mark of everything that the top bar and the desk say of a supervisor's own ear."""
     own: dict[int, list[object]] = {}
-    open_ones = {session.pk: session.user_id for session in sessions}
-    for ear in Ear.objects.filter(ended_at=None).values():
-        own.setdefault(ear["user_id"], []).append(sorted(ear.items(), key=lambda item: item[0]))
-    for row in SupervisorSession.objects.filter(pk__in=open_ones).order_by("pk").values():
-        own.setdefault(row["user_id"], []).append(sorted(row.items(), key=lambda item: item[0]))
-    for command in Command.objects.filter(session__in=open_ones).order_by("asked_at", "pk").values():
-        user = open_ones[command["session_id"]]
-        own.setdefault(user, []).append(sorted(command.items(), key=lambda item: item[0]))
+    for ear in Ear.objects.filter(ended_at=None).order_by("pk"):
+        own.setdefault(ear.user_id, []).append(_columns(ear))
+    open_ones = {session.pk: session for session in sessions}
+    commands = Command.objects.filter(session__in=open_ones).order_by("asked_at", "pk") if open_ones else ()
+    for session in open_ones.values():
+        own.setdefault(session.user_id, []).append(_columns(session))
+    for command in commands:
+        if command.session_id:
+            own.setdefault(open_ones[command.session_id].user_id, []).append(_columns(command))
     return {user: repr(rows) for user, rows in own.items()}
+
+
+def _columns(row: models.Model) -> list[object]:
+    return [getattr(row, field.attname) for field in row._meta.concrete_fields]

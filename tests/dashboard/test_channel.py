@@ -142,7 +142,7 @@ def test_a_page_that_comes_while_a_row_fades_sees_it_fade(kim: User, new_call: N
     floor.refresh(now=now)
     channel.changes(tidings=NOTHING, now=now)
     late = fresh_of(channel, now)
-    assert [("ended" in html) for html in late.rows.values()] == [False, True]
+    assert ["conference ended" in html for html in late.rows.values()] == [False, True]
     late.apply(channel.changes(tidings=NOTHING, now=now + FADES)[1])
     assert len(late.rows) == 1
 
