@@ -1,6 +1,6 @@
 """Fill an empty database with a floor of live conferences and somebody who watches it; prints a session per viewer.
 
-    python -m benchmarks.floors CONFERENCES VIEWERS
+python -m benchmarks.floors CONFERENCES VIEWERS
 """
 
 from __future__ import annotations
@@ -66,9 +66,7 @@ def fill(*, conferences: int, viewers: int) -> list[str]:
                 from_address="" if agent else f"+1312555{chance.randrange(10**4):04}",
             )
             legs.append(leg)
-            stays.append(
-                Participant(account=account, conference=row, leg=leg, joined_at=row.started_at, present=True)
-            )
+            stays.append(Participant(account=account, conference=row, leg=leg, joined_at=row.started_at, present=True))
         row.speaker_call_control_id, row.speaker_since = f"v3:{number}-0", now
     Leg.objects.bulk_create(legs)
     Participant.objects.bulk_create(stays)

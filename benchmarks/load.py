@@ -63,8 +63,14 @@ async def post(port: int, requests: Sequence[bytes], *, connections: int, per_se
         for number, request in left:
             due = begun + number / per_second if per_second else time.perf_counter()
             await asyncio.sleep(max(0, due - time.perf_counter()))
-            writer.write(request)
-            status = await _status(reader)
+            try:
+                writer.write(request)
+                status = await _status(reader)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                # A kept connection may be closed between two requests; as Telnyx would, send it again on a new one.
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(request)
+                status = await _status(reader)
             outcome.answers[status] = outcome.answers.get(status, 0) + 1
             outcome.waits.append(time.perf_counter() - due)
         writer.close()
