@@ -29,6 +29,7 @@ from .cards import (
     with_reasons,
 )
 from .my_ear import MyEar, Standing, my_ear, standing
+from .notes import NoteLine, notes_on
 from .progress import Heard, others_hear
 from .timeline import Entry, timeline
 
@@ -43,6 +44,10 @@ class LegRow:
     party_label: str
     evidence: str
     since: datetime | None
+    by_webhook: bool
+    """Whether an event said so, or only Telnyx's list."""
+    confirmed_at: datetime | None
+    """When Telnyx's list named it last as inside."""
     speaking: bool
     share: int | None
     """Percent of the newest turns that are over."""
@@ -52,6 +57,8 @@ class LegRow:
     chosen: bool
     key: int
     """1–9 for the first nine agents, otherwise 0."""
+    agent_id: int | None = None
+    """Whom the ear can follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class Desk:
     mine: bool
     left: Seen | None
     """Why the viewer's line is not here any more, or never came."""
+    notes: tuple[NoteLine, ...]
     timeline: tuple[Entry, ...]
 
 
@@ -119,6 +127,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
         ear=my_ear(user, stands),
         mine=session is not None,
         left=None if session else _left(user, conference),
+        notes=notes_on(conference),
         timeline=timeline(conference, stays),
     )
 
@@ -147,6 +156,7 @@ def _legs(
     agents = [stay for stay in stays if _is_target(stay)]
     chosen = set(session.targets if session and session.role == Role.WHISPER else ())
     talk = shares(conference.talk)
+    told = _told_by_webhook(conference)
     keys = {stay.pk: number for number, stay in enumerate(agents[:9], start=1)}
     return [
         LegRow(
@@ -156,6 +166,8 @@ def _legs(
             party_label=str(stay.leg.get_party_display()),
             evidence=names.plain(stay.leg.evidence, limit=26),
             since=stay.joined_at,
+            by_webhook=stay.pk in told,
+            confirmed_at=stay.listed_at,
             speaking=bool(conference.speaker_call_control_id)
             and stay.leg.call_control_id == conference.speaker_call_control_id,
             share=talk.get(stay.leg.call_control_id),
@@ -164,9 +176,17 @@ def _legs(
             locked_because=_locked_because(stay.leg),
             chosen=str(stay.leg_id) in chosen or (len(agents) == 1 and _is_target(stay)),
             key=keys.get(stay.pk, 0),
+            agent_id=stay.leg.agent_id if _is_target(stay) else None,
         )
         for stay in sorted(stays, key=lambda stay: not _is_target(stay))
     ]
+
+
+def _told_by_webhook(conference: Conference) -> frozenset[int]:
+    """Return the stays of which a webhook told the beginning."""
+    return frozenset(
+        Participant.objects.filter(conference=conference, facts__has_key="joined").values_list("pk", flat=True)
+    )
 
 
 def _is_target(stay: Participant) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -46,15 +47,25 @@ ACTIONS = (
 )
 
 
-def map_of(user: User) -> tuple[Action, ...]:
-    """Return what each key does for this supervisor."""
-    changed = _preferences(user).keys
-    return tuple(replace(action, key=changed.get(action.name, action.key)) for action in ACTIONS)
+@dataclass(frozen=True, slots=True)
+class Keyboard:
+    """What the keys do for one supervisor."""
+
+    actions: tuple[Action, ...]
+    off: bool
+
+    @property
+    def script(self) -> str:
+        """The map as the page's script reads it: key to action, empty where the shortcuts are off."""
+        return json.dumps({} if self.off else {action.key: action.name for action in self.actions})
 
 
-def are_off(user: User) -> bool:
-    """Say whether this supervisor wants no shortcuts."""
-    return _preferences(user).keys_off
+def keyboard_of(user: User) -> Keyboard:
+    """Return a supervisor's map."""
+    preferences = Preferences.objects.filter(user=user).first() or Preferences(user=user)
+    changed = preferences.keys
+    actions = tuple(replace(action, key=changed.get(action.name, action.key)) for action in ACTIONS)
+    return Keyboard(actions=actions, off=preferences.keys_off)
 
 
 def change(user: User, keys: Mapping[str, str], *, off: bool) -> None:
@@ -67,7 +78,3 @@ def change(user: User, keys: Mapping[str, str], *, off: bool) -> None:
             raise Unusable(_("“%(key)s” would do two things. Give each its own key.") % {"key": key})
     changed = {action.name: wanted[action.name] for action in ACTIONS if wanted[action.name] != action.key}
     Preferences.objects.update_or_create(user=user, defaults={"keys": changed, "keys_off": off})
-
-
-def _preferences(user: User) -> Preferences:
-    return Preferences.objects.filter(user=user).first() or Preferences(user=user)

@@ -83,7 +83,7 @@ def _subscriber(request: ASGIRequest, now: float) -> Subscriber | int:
         viewer=user,
         window=Window.from_query(request.GET.dict()),
         open_id=open_id,
-        alone=open_id is not None and "alone" in request.GET,
+        alone="alone" in request.GET,
     )
     audience = Audience(
         scope=scopes.Scope.of(rights_book(user)),

@@ -33,8 +33,8 @@ def my_ear(request: SignedInRequest) -> HttpResponse:
         "lines": ear_page.lines_of(request.user),
         "facts": ear_page.account_facts(),
         "account": Account.objects.order_by("id").first(),
-        "actions": keyboard.map_of(request.user),
-        "keys_off": keyboard.are_off(request.user),
+        "keyboard": keyboard.keyboard_of(request.user),
+        "live": True,
         "tidings": tidings(now=now),
         "now": now,
     }
@@ -71,9 +71,10 @@ def line(request: SignedInRequest) -> HttpResponse:
 @require_POST
 def follow(request: SignedInRequest) -> HttpResponse:
     """Stay with an agent, go only into their next call, or follow nobody any more."""
-    named = request.POST.get("agent", "")
+    # In the address: the buttons of several agents share one form.
+    named = request.GET.get("agent", "")
     if named and not (named.isascii() and named.isdigit() and len(named) < 19):
         return HttpResponseBadRequest()
     agent = get_object_or_404(Agent, pk=int(named)) if named else None
-    once = request.POST.get("once") == "1"
+    once = request.GET.get("once") == "1"
     return act(request, lambda: supervision.follow(user=request.user, agent=agent, once=once, now=timezone.now()))

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from conferences.models.supervision import Role
-from dashboard import fragments, presence, rows
-from dashboard.board import board, ingest_lag, tidings
+from dashboard import fragments, keyboard, presence, rows, saved_views
+from dashboard.board import Board, board, ingest_lag, tidings
 from dashboard.desk import Desk, desk
 from dashboard.fragments import Page
 from dashboard.http import SignedInRequest
 from dashboard.my_ear import my_ear
 from dashboard.window import Window
+
+from .answers import page_behind
 
 
 @require_safe
@@ -28,17 +30,54 @@ def floor(request: SignedInRequest) -> HttpResponse:
     """Show the live conferences, and the desk beside them where the URL names a conference."""
     now = timezone.now()
     page = Page(viewer=request.user, window=Window.from_query(request.GET.dict()), open_id=_open_id(request))
-    shown = _desk_or_404(request, page.open_id, now) if page.open_id else None
     if request.htmx and not request.htmx.history_restore_request:
-        # Another conference was picked: only the desk changes, and the stream follows it.
-        return HttpResponse(
-            fragments.desk(shown, page=page, now=now, swap="outerHTML", armed=_armed(request)) + fragments.stream(page)
-        )
+        behind = page_behind(request)
+        # A filter does not close the desk; only its own cross does.
+        return _changes(request, page if page.open_id or "close" in request.GET else page.opening(behind.open_id), now)
+    shown = _desk_or_404(request, page.open_id, now) if page.open_id else None
     presence.note(request.user, now=now)
     seen = board(request.user, window=page.window, now=now)
-    shown_rows = [mark_safe(rows.render(item, now=now)) for item in seen.items]  # noqa: S308 - rendered templates
-    context = {"board": seen, "rows": shown_rows, "tidings": seen.tidings, **_common(request, page, shown, now)}
+    shown_rows = [mark_safe(html) for html in _rows(seen, now)]  # noqa: S308 - rendered templates
+    context = {
+        "board": seen,
+        "rows": shown_rows,
+        "views": saved_views.views_for(request.user),
+        "tidings": seen.tidings,
+        **_common(request, page, shown, now),
+    }
     return render(request, "floor/floor.html", context)
+
+
+def _rows(seen: Board, now: datetime) -> list[str]:
+    return [rows.render(item, now=now) for item in seen.items]
+
+
+def _changes(request: SignedInRequest, page: Page, now: datetime) -> HttpResponse:
+    """Answer with what differs from the page behind: another window, another desk, and the stream of both."""
+    behind = page_behind(request)
+    pieces = []
+    if page.window != behind.window or behind.alone:
+        seen = board(request.user, window=page.window, now=now)
+        context = {
+            "choices": seen.choices,
+            "window": seen.window,
+            "views": saved_views.views_for(request.user),
+            "page": page,
+        }
+        pieces += [
+            fragments.piece("conferences", "".join(_rows(seen, now)), swap="innerMorph"),
+            fragments.counters(seen.counters, window=seen.window, now=now),
+            fragments.piece("toolbar", render_to_string("floor/_toolbar.html", context, request)),
+            fragments.window(seen.paging, window=seen.window),
+        ]
+    if page.open_id != behind.open_id or page.window == behind.window:
+        shown = _desk_or_404(request, page.open_id, now) if page.open_id else None
+        pieces.append(fragments.desk(shown, page=page, now=now, swap="outerHTML", armed=_armed(request)))
+    pieces.append(fragments.stream(page))
+    # Typing on must not fill the history with every letter.
+    typing = page.window.query != behind.window.query and behind.window.query
+    header = "HX-Replace-Url" if typing else "HX-Push-Url"
+    return HttpResponse("".join(pieces), headers={header: page.window.url(conference=page.open_id)})
 
 
 @require_safe
@@ -47,22 +86,12 @@ def conference(request: SignedInRequest, conference_id: UUID) -> HttpResponse:
     now = timezone.now()
     page = Page(viewer=request.user, window=Window(), open_id=conference_id, alone=True)
     if request.htmx and not request.htmx.history_restore_request:
-        return _beside_the_floor(request, conference_id, now)
+        # A row knows only its conference; the window stands in the address of the page behind.
+        return _changes(request, page_behind(request).opening(conference_id), now)
     shown = _desk_or_404(request, conference_id, now)
     presence.note(request.user, now=now)
     context = {"tidings": tidings(now=now), **_common(request, page, shown, now)}
     return render(request, "floor/conference.html", context)
-
-
-def _beside_the_floor(request: SignedInRequest, conference_id: UUID, now: datetime) -> HttpResponse:
-    """Answer a click on a row: the row knows only the conference, the window stands in the page's own address."""
-    behind = QueryDict(urlsplit(str(request.htmx.current_url or "")).query).dict()
-    page = Page(viewer=request.user, window=Window.from_query(behind), open_id=conference_id)
-    shown = _desk_or_404(request, conference_id, now)
-    return HttpResponse(
-        fragments.desk(shown, page=page, now=now, swap="outerHTML") + fragments.stream(page),
-        headers={"HX-Push-Url": page.window.url(conference=conference_id)},
-    )
 
 
 def _common(request: SignedInRequest, page: Page, shown: Desk | None, now: datetime) -> dict[str, Any]:
@@ -73,6 +102,7 @@ def _common(request: SignedInRequest, page: Page, shown: Desk | None, now: datet
         "now": now,
         "lag": ingest_lag(now=now),
         "armed": _armed(request),
+        "keyboard": keyboard.keyboard_of(request.user),
         "live": True,
     }
 

@@ -2,12 +2,15 @@
 
 const STALE_AFTER = 12_000;
 const SLEPT = 8_000;
+const LATE_AFTER = 10; // seconds: said in amber
+const FAILED_AFTER = 60; // seconds: the board is not live
 
 let offset = null; // server time minus ours
 let heardAt = performance.now();
 let lastTick = Date.now();
 let liveAt = Date.now();
-let lag;
+let beat; // the last heartbeat
+let streamLost = false;
 
 export const duration = (ms) => {
   const whole = Math.max(0, Math.floor(ms / 1000));
@@ -32,23 +35,42 @@ function tick() {
 function indicate() {
   const clock = document.getElementById("clock");
   if (!clock) return;
-  const seconds = lag === null || lag === undefined ? null : lag / 1000;
-  const words = isStale() ? clock.dataset.stale : seconds === null ? clock.dataset.quiet : seconds > 10 ? clock.dataset.late : clock.dataset.live;
-  clock.className = `clock ${isStale() ? "stale" : seconds > 10 ? "late" : "live"}`;
+  const seconds = beat?.lag == null ? null : beat.lag / 1000;
+  const late = seconds > LATE_AFTER;
+  const words = isStale() ? clock.dataset.stale : seconds === null ? clock.dataset.quiet : late ? clock.dataset.late : clock.dataset.live;
+  clock.className = `clock ${isStale() ? "stale" : late ? "late" : "live"}`;
   clock.querySelector("[data-clock-text]").textContent = words.replace("%s", seconds === null ? "" : seconds.toFixed(1));
 }
 
-function setStale(stale) {
-  document.documentElement.classList.toggle("is-stale", stale);
+// Which of the three clocks failed, and since when (server time): the stream, the webhooks, the comparison with Telnyx.
+function failure() {
+  if (streamLost) return ["stream", liveAt];
+  if (!beat) return null;
+  if (beat.lag > FAILED_AFTER * 1000) return ["ingest", beat.now - beat.lag];
+  if (beat.truth === null) return ["first", null];
+  if (beat.live === false || beat.truth > FAILED_AFTER) return ["truth", beat.since ?? beat.now - beat.truth * 1000];
+  return null;
+}
+
+function judge() {
+  const failed = failure();
+  document.documentElement.classList.toggle("is-stale", Boolean(failed));
   const banner = document.getElementById("stale");
-  if (!banner) return;
-  if (stale && banner.hidden) banner.querySelector("[data-stale-since]").textContent = new Date(liveAt).toLocaleTimeString([], { hour12: false });
-  banner.hidden = !stale;
+  if (banner) {
+    for (const why of banner.querySelectorAll("[data-why]")) {
+      why.hidden = why.dataset.why !== failed?.[0];
+      const since = why.querySelector("[data-stale-since]");
+      if (since && failed?.[1] && !why.hidden) since.textContent = new Date(failed[1]).toLocaleTimeString([], { hour12: false });
+    }
+    const problem = banner.querySelector("[data-problem]");
+    if (problem) problem.textContent = beat?.problem ?? "";
+    banner.hidden = !failed;
+  }
   indicate();
 }
 
 // A stalled connection never ends by itself: put a fresh stream element in the old one's place.
-function reconnect() {
+export function reconnect() {
   const stream = document.getElementById("stream");
   if (!stream || !window.htmx) return;
   const fresh = stream.cloneNode();
@@ -61,12 +83,12 @@ export function startClock() {
   const shown = document.getElementById("clock");
   if (shown) offset = Number(shown.dataset.now) * 1000 - (performance.timeOrigin + performance.now());
   document.addEventListener("heartbeat", (event) => {
-    const beat = JSON.parse(event.detail.data);
+    beat = JSON.parse(event.detail.data);
     offset = beat.now - Date.now();
-    lag = beat.lag;
     heardAt = performance.now();
     liveAt = Date.now();
-    setStale(false);
+    streamLost = false;
+    judge();
     tick();
   });
   document.addEventListener("htmx:after:swap", tick);
@@ -79,7 +101,8 @@ export function startClock() {
     const slept = Date.now() - lastTick > SLEPT;
     lastTick = Date.now();
     if (document.getElementById("stream") && (slept || performance.now() - heardAt > STALE_AFTER)) {
-      setStale(true);
+      streamLost = true;
+      judge();
       reconnect();
     }
     tick();

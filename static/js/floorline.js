@@ -2,11 +2,17 @@
 
 import { startClock } from "./clock.js";
 import { startDesk } from "./desk.js";
+import { startHold } from "./hold.js";
 import { startKeys } from "./keys.js";
+import { startMarks } from "./marks.js";
+import { startNotes } from "./notes.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone) document.cookie = `floorline-tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 
 startClock();
 startDesk();
+startHold();
 startKeys();
+startMarks();
+startNotes();

@@ -1,19 +1,32 @@
-// The keyboard map. Keys only press what is on the page: whatever a key does, a button does too.
+// The keyboard map. Keys only press what is on the page: whatever a key does, a button or a link does too.
 
-const rows = () => [...document.querySelectorAll("#conferences > tr:not(.ended)")];
-const link = (row) => row?.querySelector("a[id^=name-]");
+import { release } from "./hold.js";
+
+const rows = () => [...document.querySelectorAll("#conferences > .conference:not(.ended)")];
+const link = (row) => row?.querySelector("th a");
 const press = (selector) => document.querySelector(`${selector}:not(:disabled)`)?.click();
+const focusedRow = () => document.activeElement?.closest?.("#conferences > tr");
 
-function focusedRow() {
-  return document.activeElement?.closest?.("#conferences > tr");
+function focusRow(row) {
+  link(row)?.focus();
+  row?.scrollIntoView({ block: "nearest" });
 }
 
-function move(step) {
+function move(step, wanted = () => true) {
   const all = rows();
-  if (!all.length) return;
   const here = all.indexOf(focusedRow());
-  const next = here < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, here + step));
-  link(all[next]).focus();
+  for (let at = here < 0 && step < 0 ? all.length - 1 : here + step; at >= 0 && at < all.length; at += step) {
+    if (wanted(all[at])) return focusRow(all[at]);
+  }
+}
+
+function nextThatNeedsMe() {
+  const needs = rows().filter((row) => row.classList.contains("attention"));
+  const all = rows();
+  const here = all.indexOf(focusedRow());
+  const next = needs.find((row) => all.indexOf(row) > here) ?? needs[0];
+  if (next) focusRow(next);
+  else document.querySelector("#counters .needs")?.focus();
 }
 
 // Louder roles act only where my ear is; from elsewhere the key first brings that call to the desk.
@@ -24,44 +37,68 @@ function loud(role) {
   else document.querySelector("[data-my-conference]")?.click();
 }
 
+function monitor() {
+  const row = focusedRow();
+  if (row) row.querySelector("td:last-child button")?.click();
+  else press("#desk .role-monitor .role-button");
+}
+
 function toggleKeys() {
   const dialog = document.getElementById("keys");
   if (dialog?.open) dialog.close();
   else dialog?.showModal();
 }
 
-const KEYS = {
-  j: () => move(1),
-  k: () => move(-1),
-  m: () => (focusedRow() ? focusedRow().querySelector(".c-act button")?.click() : press("#desk .role-monitor .role-button")),
-  w: () => loud("whisper"),
-  b: () => loud("barge"),
-  x: () => press("[data-leave]"),
-  Escape: () => press("[data-quieter]"),
-  "/": () => document.getElementById("q")?.focus(),
-  "?": toggleKeys,
+const ACTIONS = {
+  next: () => move(1),
+  previous: () => move(-1),
+  needs: nextThatNeedsMe,
+  monitor,
+  whisper: () => loud("whisper"),
+  barge: () => loud("barge"),
+  leave: () => press("[data-leave]"),
+  note: () => document.getElementById("note")?.focus(),
+  search: () => document.getElementById("q")?.focus(),
+  filters: () => document.querySelector("#filters select")?.focus(),
+  new: release,
+  help: toggleKeys,
 };
 
 function typing(target) {
-  return target.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
+  return target.matches?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+}
+
+function choose(key) {
+  document.querySelector(`#desk input[data-key="${key}"]`)?.click();
 }
 
 export function startKeys() {
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat && !"jk".includes(event.key)) return;
-    if (event.key === "Escape" && typing(event.target)) return event.target.blur();
-    if (typing(event.target) || document.getElementById("keys")?.open) return;
-    if (/^[1-9]$/.test(event.key)) {
-      const box = document.querySelector(`#desk input[data-key="${event.key}"]`);
-      if (box) box.click();
-      return;
+  const dialog = document.getElementById("keys");
+  const map = JSON.parse(dialog?.dataset.keys || "{}");
+  const off = !Object.keys(map).length;
+  const keyOf = Object.fromEntries(Object.entries(map).map(([key, name]) => [name, key]));
+  const label = () => {
+    for (const kbd of document.querySelectorAll("kbd[data-kbd]")) {
+      if (off) kbd.hidden = true;
+      else if (keyOf[kbd.dataset.kbd] && kbd.textContent !== keyOf[kbd.dataset.kbd]) kbd.textContent = keyOf[kbd.dataset.kbd];
     }
-    const act = KEYS[event.key];
-    if (!act) return;
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.key === "Escape" && typing(event.target)) return event.target.blur();
+    if (typing(event.target) || document.querySelector("dialog[open]")) return;
+    // Getting quieter is never switched off.
+    if (event.key === "Escape") return press("[data-quieter]");
+    const name = map[event.key];
+    if (off || (event.repeat && name !== "next" && name !== "previous")) return;
+    if (/^[1-9]$/.test(event.key)) return choose(event.key);
+    if (!name) return;
     event.preventDefault();
-    act();
+    ACTIONS[name]?.();
   });
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("[data-open-keys]")) toggleKeys();
   });
+  document.addEventListener("htmx:after:swap", label);
+  label();
 }

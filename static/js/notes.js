@@ -1,0 +1,26 @@
+// A note that is being written survives another call on the desk and a reload, in this tab only.
+
+const KEY = "floorline-note-";
+const field = () => document.getElementById("note");
+
+function restore() {
+  const note = field();
+  if (note && !note.value) note.value = sessionStorage.getItem(KEY + note.dataset.draft) ?? "";
+}
+
+export function startNotes() {
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "note") sessionStorage.setItem(KEY + event.target.dataset.draft, event.target.value);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.target.id === "note" && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      document.querySelector("#note-box button")?.click();
+    }
+  });
+  // Saved: the answer brings an empty field, and the draft must not fill it again.
+  document.addEventListener("htmx:before:swap", (event) => {
+    if (event.detail.tasks.some((task) => task.target?.id === "note-box")) sessionStorage.removeItem(KEY + field()?.dataset.draft);
+  });
+  document.addEventListener("htmx:after:swap", restore);
+  restore();
+}
