@@ -25,7 +25,8 @@ from .commands import (
     target_call_control_ids,
     transmit,
 )
-from .leaving import after_hangup, after_leave, finish, hang_up, leave_session
+from .doubting import is_in_doubt
+from .leaving import after_hangup, after_leave, finish, hang_up, leave_session, let_go
 from .readback import Verdict, is_alive, judge, read, reads_muted
 from .rejoining import rejoin
 from .service import send_role_command
@@ -118,6 +119,12 @@ def _resolve_loud(command: Command, session: SupervisorSession, *, now: datetime
     if verdict is Verdict.CONFIRMED:
         _verified(command, session, now=now)
     elif now - (command.sent_at or command.asked_at) > LOUD_UNKNOWN_FOR:
+        if verdict is Verdict.CANNOT_TELL:
+            # Should it be executed late, no reading would show it: only a line that is gone is surely silent.
+            settle(command, State.EXPIRED, outcome=_("Telnyx did not answer in time."), now=now)
+            reason = _("Telnyx did not answer, and does not show here who hears you, so your line was released.")
+            let_go(session.ear, reason=reason, now=now)
+            return
         settle(command, State.EXPIRED, outcome=_("Telnyx did not answer in time; you are back on monitor."), now=now)
         # The lost request may still be executed late; an explicit monitor comes after it.
         _monitor(session, now=now)
@@ -147,6 +154,8 @@ def _read_back(command: Command, *, now: datetime) -> None:
         rejoin(command, session, now=now)
     elif last and verdict is Verdict.CONTRADICTED:
         _contradicted(command, session, now=now)
+    elif verdict is Verdict.CANNOT_TELL and command.reads >= 2 and is_in_doubt(command, session):
+        rejoin(command, session, now=now)
     elif last or (verdict is Verdict.CANNOT_TELL and command.reads >= 2):
         settle(command, State.UNCONFIRMED, now=now)
 

@@ -33,6 +33,10 @@ Send = Callable[[Client, Command], Any]
 LOUD = frozenset({Role.WHISPER, Role.BARGE, Role.NONE})
 # A role that somebody would hear is never sent later than this after its click.
 LOUD_FOR = timedelta(seconds=5)
+# A way to silence does not wait for a lost answer: the identical command is sent again at once, as Telnyx advises
+# (https://developers.telnyx.com, command retries: after 500 ms), then with more patience.
+HEDGES = (0.7, 1.5)
+PATIENCE = 4.0
 
 
 def clock() -> datetime:
@@ -82,13 +86,29 @@ def transmit(command: Command, send: Send) -> Any:
     try:
         answer = send(client_for(command.account), command)
     except Rejected as error:
-        _settle(command, Command.State.REJECTED, error=error)
+        # The way to silence is not given up for a rate limit: it counts as unanswered, and is asked for again.
+        waits = error.status == 429 and is_quieter(command)
+        _settle(command, Command.State.UNKNOWN if waits else Command.State.REJECTED, error=error)
         return None
     except Unanswered as error:
+        if is_quieter(command) and command.attempts == 1:
+            return transmit(command, send)
         _settle(command, Command.State.UNKNOWN, error=error)
         return None
     _settle(command, Command.State.ACCEPTED)
     return answer
+
+
+def is_quieter(command: Command) -> bool:
+    """Say whether a command leads towards silence."""
+    leads_out = command.kind in {Command.Kind.LEAVE, Command.Kind.HANGUP}
+    return leads_out or (command.kind == Command.Kind.UPDATE and command.role == Role.MONITOR)
+
+
+def patience(command: Command) -> float:
+    """Return how many seconds this attempt waits for its answer."""
+    hedged = is_quieter(command) and 0 < command.attempts <= len(HEDGES)
+    return HEDGES[command.attempts - 1] if hedged else PATIENCE
 
 
 def settle(command: Command, state: Command.State, *, outcome: str = "", now: datetime) -> None:
@@ -153,17 +173,20 @@ def send_role(client: Client, command: Command) -> None:
         conference_id=conference.telnyx_id,
         my_leg=my_leg(ear),
         role=_role(command),
+        patience=patience(command),
     )
 
 
 def send_leave(client: Client, command: Command) -> None:
     ear, conference = _pinned(command)
-    client.leave(command_id=command.pk, conference_id=conference.telnyx_id, my_leg=my_leg(ear))
+    client.leave(
+        command_id=command.pk, conference_id=conference.telnyx_id, my_leg=my_leg(ear), patience=patience(command)
+    )
 
 
 def send_hangup(client: Client, command: Command) -> None:
     if command.ear is not None:
-        client.hangup(command_id=command.pk, my_leg=my_leg(command.ear))
+        client.hangup(command_id=command.pk, my_leg=my_leg(command.ear), patience=patience(command))
 
 
 def _pinned(command: Command) -> tuple[Ear, Conference]:

@@ -23,6 +23,7 @@ from conferences.registers import moment, value
 from .adopting import follow_center
 from .checking import ESCALATE_AFTER, check_commands, check_inside
 from .commands import store, transmit
+from .doubting import look_while_doubtful
 from .entering import ear_mark, join, pin, send_dial, send_gather
 from .keeping import keep_safe
 from .leaving import end_ear, finish, hang_up, leave_again, leave_session, let_go
@@ -237,6 +238,7 @@ def _step_inside(session: SupervisorSession, *, now: datetime) -> None:
     if _only_supervisors_left(session, now=now):
         leave_session(session, reason=_("Everyone else has left."), now=now)
         return
+    look_while_doubtful(session, now=now)
     check_inside(session, now=now)
 
 

@@ -17,6 +17,9 @@ from conferences.telnyx.client import Rejected, Unanswered
 
 from .commands import clock, target_call_control_ids
 
+# A reading that hangs holds up whatever the ear needs next; the following one is never far.
+READ_PATIENCE = 1.5
+
 
 class Verdict(enum.Enum):
     CONFIRMED = "confirmed"
@@ -52,7 +55,7 @@ def read(command: Command, session: SupervisorSession) -> Verdict | None:
     Command.objects.filter(pk=command.pk).update(reads=command.reads)
     at = clock()
     try:
-        reads = client_for(command.account).participants(session.conference.telnyx_id)
+        reads = client_for(command.account).participants(session.conference.telnyx_id, patience=READ_PATIENCE)
     except (Rejected, Unanswered):
         return None
     note_participants(conference=session.conference, reads=reads, at=at)
@@ -84,7 +87,7 @@ def is_alive(command: Command, ear: Ear) -> bool:
     command.reads += 1
     Command.objects.filter(pk=command.pk).update(reads=command.reads)
     try:
-        return client_for(command.account).call(ear.call_control_id).is_alive
+        return client_for(command.account).call(ear.call_control_id, patience=READ_PATIENCE).is_alive
     except Rejected as error:
         return error.status not in {404, 422}
     except Unanswered:

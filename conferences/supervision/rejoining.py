@@ -14,7 +14,8 @@ from conferences.models.supervision import Role
 from conferences.projection import touch
 
 from .commands import LOUD, LOUD_FOR, clock, send_join, send_leave, settle, store, transmit
-from .leaving import finish, leave_session
+from .leaving import leave_session
+from .readback import Verdict, read
 
 Kind = Command.Kind
 State = Command.State
@@ -33,11 +34,16 @@ def rejoin(update: Command, session: SupervisorSession, *, now: datetime) -> Non
     if leaving.state != State.ACCEPTED:
         leave_session(session, reason=_("Telnyx kept your line audible, so it was taken out."), now=clock())
         return
+    # Only a line that is seen to be out can be joined as what it should be.
+    if read(leaving, session) is not Verdict.CONFIRMED:
+        settle(leaving, State.UNCONFIRMED, now=clock())
+        leave_session(session, reason=_("Telnyx kept your line audible, so it was taken out."), now=clock())
+        return
     settle(leaving, State.VERIFIED, now=clock())
     joining = _store_step(Kind.JOIN, session, role=role, targets=targets, now=clock())
     transmit(joining, send_join)
     if joining.state == State.REJECTED:
-        finish(session, reason=joining.outcome, now=clock())
+        leave_session(session, reason=joining.outcome, now=clock())
         return
     fields = {"role": role, "targets": targets, "verified_at": None, "inside_at": clock()}
     if role != update.role:

@@ -16,7 +16,7 @@ from conferences.models.supervision import Role
 from conferences.permissions import rights_book, teams_of
 from conferences.projection import touch
 
-from .commands import LOUD, send_role, settle, store, transmit
+from .commands import LOUD, clock, send_role, settle, store, transmit
 from .entering import dial, join, new_ear
 from .leaving import after_leave, leave_session, let_go
 from .readback import Verdict, read
@@ -277,6 +277,8 @@ def send_role_command(
     transmit(command, send_role)
     if command.state == Command.State.ACCEPTED:
         SupervisorSession.objects.filter(pk=session.pk).update(role=role, targets=targets, verified_at=None)
+    elif command.state == Command.State.REJECTED and role == Role.MONITOR:
+        leave_session(session, reason=_("Telnyx refused to silence your line, so it was taken out."), now=clock())
     elif command.state == Command.State.UNKNOWN and role in LOUD:
         # It may be in force: until a reading says otherwise, the screen says that somebody may hear.
         SupervisorSession.objects.filter(pk=session.pk).update(verified_at=None)

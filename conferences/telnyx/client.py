@@ -199,23 +199,37 @@ class Client:
             },
         )
 
-    def set_role(self, *, command_id: UUID, conference_id: str, my_leg: MyLeg, role: SupervisorRole) -> None:
+    # `patience` is how many seconds to wait for the answer before the caller asks again.
+
+    def set_role(
+        self,
+        *,
+        command_id: UUID,
+        conference_id: str,
+        my_leg: MyLeg,
+        role: SupervisorRole,
+        patience: float = COMMAND_READ_SECONDS,
+    ) -> None:
         """Change what the supervisor's leg hears and who hears it."""
         self._command(
             f"/conferences/{_conference(conference_id)}/actions/update",
             {"call_control_id": my_leg, **_role_fields(role), "command_id": str(command_id), **self._region},
+            patience=patience,
         )
 
-    def leave(self, *, command_id: UUID, conference_id: str, my_leg: MyLeg) -> None:
+    def leave(
+        self, *, command_id: UUID, conference_id: str, my_leg: MyLeg, patience: float = COMMAND_READ_SECONDS
+    ) -> None:
         """Take the supervisor's leg out; it stays connected, parked."""
         self._command(
             f"/conferences/{_conference(conference_id)}/actions/leave",
             {"call_control_id": my_leg, "beep_enabled": "never", "command_id": str(command_id), **self._region},
+            patience=patience,
         )
 
-    def hangup(self, *, command_id: UUID, my_leg: MyLeg) -> None:
+    def hangup(self, *, command_id: UUID, my_leg: MyLeg, patience: float = COMMAND_READ_SECONDS) -> None:
         """Hang up the supervisor's own leg."""
-        self._command(f"/calls/{_segment(my_leg)}/actions/hangup", {"command_id": str(command_id)})
+        self._command(f"/calls/{_segment(my_leg)}/actions/hangup", {"command_id": str(command_id)}, patience=patience)
 
     # --- reads --------------------------------------------------------------------------------------------------------
 
@@ -232,15 +246,18 @@ class Client:
             raise Unanswered("the answer is not about this conference")
         return read
 
-    def participants(self, conference_id: str, *, with_left: bool = False) -> list[ParticipantRead]:
+    def participants(
+        self, conference_id: str, *, with_left: bool = False, patience: float = READ_SECONDS
+    ) -> list[ParticipantRead]:
         """Read who is in a conference, and where asked for, who of those who left Telnyx still names."""
         path = f"/conferences/{_conference(conference_id)}/participants"
-        named = [_participant_read(item) for items, _ in self._pages(path, self._region) for item in items]
+        pages = self._pages(path, self._region, patience=patience)
+        named = [_participant_read(item) for items, _ in pages for item in items]
         return [read for read in named if read.call_control_id and (with_left or read.status != "left")]
 
-    def call(self, call_control_id: str) -> CallRead:
+    def call(self, call_control_id: str, *, patience: float = READ_SECONDS) -> CallRead:
         """Read whether a call is alive. Raises Unanswered where the answer does not say."""
-        data = _mapping(self._read(f"/calls/{_segment(call_control_id)}", {}).get("data"))
+        data = _mapping(self._read(f"/calls/{_segment(call_control_id)}", {}, patience=patience).get("data"))
         alive = data.get("is_alive")
         if not isinstance(alive, bool):
             raise Unanswered("the answer does not say whether the call is alive")
@@ -254,11 +271,13 @@ class Client:
 
     # --- transport ----------------------------------------------------------------------------------------------------
 
-    def _command(self, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
-        return self._send("POST", path, json_body=body, read_seconds=COMMAND_READ_SECONDS)
+    def _command(
+        self, path: str, body: Mapping[str, object], *, patience: float = COMMAND_READ_SECONDS
+    ) -> Mapping[str, Any]:
+        return self._send("POST", path, json_body=body, read_seconds=patience)
 
-    def _read(self, path: str, query: Mapping[str, str | int]) -> Mapping[str, Any]:
-        return self._send("GET", path, query=query, read_seconds=READ_SECONDS)
+    def _read(self, path: str, query: Mapping[str, str | int], *, patience: float = READ_SECONDS) -> Mapping[str, Any]:
+        return self._send("GET", path, query=query, read_seconds=patience)
 
     def _note_rate_limit(self, headers: Mapping[str, str]) -> None:
         limit, left = _number(headers.get("x-ratelimit-limit")), _number(headers.get("x-ratelimit-remaining"))
@@ -266,13 +285,16 @@ class Client:
             seconds = min(_number(headers.get("x-ratelimit-reset")) or 1, MAX_REST_SECONDS)
             self._reads_rest_until = time.monotonic() + seconds
 
-    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[tuple[list[Mapping[str, Any]], bool]]:
+    def _pages(
+        self, path: str, query: Mapping[str, str], *, patience: float = READ_SECONDS
+    ) -> Iterator[tuple[list[Mapping[str, Any]], bool]]:
         """Yield each page and whether it is the last.
 
         Raises Unanswered where an answer is no list: it must not pass for an empty one.
         """
         for number in range(1, MAX_PAGES + 1):
-            answer = self._read(path, {**query, "page[number]": number, "page[size]": PAGE_SIZE})
+            asked: dict[str, str | int] = {**query, "page[number]": number, "page[size]": PAGE_SIZE}
+            answer = self._read(path, asked, patience=patience)
             data = answer.get("data")
             if not isinstance(data, list):
                 raise Unanswered("the answer holds no list")
@@ -291,14 +313,15 @@ class Client:
         json_body: Mapping[str, object] | None = None,
         query: Mapping[str, str | int] | None = None,
     ) -> Mapping[str, Any]:
-        deadline = time.monotonic() + CONNECT_SECONDS + 2 * read_seconds
+        connect_seconds = min(CONNECT_SECONDS, 2 * read_seconds)
+        deadline = time.monotonic() + connect_seconds + 2 * read_seconds
         try:
             with self._session.request(
                 method,
                 self._base + path,
                 json=json_body,
                 params=query,
-                timeout=(CONNECT_SECONDS, read_seconds),
+                timeout=(connect_seconds, read_seconds),
                 allow_redirects=False,
                 stream=True,
             ) as response:

@@ -1,0 +1,42 @@
+"""Doubt about who is heard: requests that may still be executed late, and roles that no reading shows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from conferences.clients import client_for
+from conferences.listings import note_participants
+from conferences.models import Command, SupervisorSession
+from conferences.models.supervision import Role
+from conferences.telnyx.client import Rejected, Unanswered
+
+from .commands import LOUD, clock
+from .readback import READ_PATIENCE
+
+MAY_RUN_FOR = timedelta(seconds=120)
+LOOK_EVERY = timedelta(seconds=2)
+
+
+def look_while_doubtful(session: SupervisorSession, *, now: datetime) -> None:
+    """Read every other second while a louder request without an answer may still be executed."""
+    unanswered = Command.objects.filter(
+        ear=session.ear_id, role__in=LOUD, http_status=None, sent_at__gte=now - MAY_RUN_FOR
+    )
+    command = unanswered.exclude(state=Command.State.VERIFIED).order_by("-sent_at").first()
+    if command is None or command.sent_at is None or now < command.sent_at + LOOK_EVERY * (command.reads + 1):
+        return
+    Command.objects.filter(pk=command.pk).update(reads=command.reads + 1)
+    at = clock()
+    try:
+        reads = client_for(session.ear.account).participants(session.conference.telnyx_id, patience=READ_PATIENCE)
+    except (Rejected, Unanswered):
+        return  # the next look is two seconds away
+    note_participants(conference=session.conference, reads=reads, at=at)
+
+
+def is_in_doubt(command: Command, session: SupervisorSession) -> bool:
+    """Say whether an accepted monitor may still be heard by everyone, where no reading would show it."""
+    if command.kind != Command.Kind.UPDATE or command.role != Role.MONITOR or session.inside_at is None:
+        return False
+    spoke = Command.objects.filter(session=session, role__in=[Role.BARGE, Role.NONE], asked_at__gte=session.inside_at)
+    return not session.ear.dialled_by_us or spoke.exclude(state=Command.State.REJECTED).exists()
