@@ -18,6 +18,7 @@ from benchmarks.servers import Server, database, floorline
 
 from .boards import after, differences, people, take_in, take_in_batches
 from .histories import Invention, disturbed, story
+from .losses import losses
 
 Check = Callable[[int, Random], None]
 DATA = Path(__file__).parents[1] / "data" / "webhook_samples"
@@ -219,6 +220,10 @@ async def drip(port: int) -> None:
 
 PROOFS = {
     "permutations": Proof("any order and duplication of a history gives the same board.", permutations),
+    "losses": Proof(
+        "with webhooks lost, late and doubled, the board finds back to the truth, and no ghost stays for 90 s.",
+        partial(losses, empty_database),
+    ),
     "orders": Proof("all 40,320 orders of one history of eight events give the same board.", all_orders),
     "kills": Proof("no acknowledged event is lost when gunicorn is killed.", kills),
     "fuzz": Proof("mutated bodies are kept if signed and refused if not; nothing is a 5xx.", fuzz),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models, transaction
@@ -33,9 +33,9 @@ def people() -> Account:
     return account
 
 
-def take_in(account: Account, bodies: Sequence[bytes]) -> None:
+def take_in(account: Account, bodies: Sequence[bytes], *, at: datetime = RECEIVED_AT) -> None:
     """Store a batch, as the endpoint does once it has verified it."""
-    store([Received(account.pk, body, RECEIVED_AT) for body in bodies])
+    store([Received(account.pk, body, at) for body in bodies])
 
 
 def take_in_batches(account: Account, batches: Iterable[Sequence[bytes]]) -> None:
