@@ -28,11 +28,13 @@ def fill(*, conferences: int, viewers: int) -> list[str]:
     from django.contrib.auth.models import User
 
     from conferences.models import Account, Agent, BoardVersion, Conference, Leg, Participant, Team
+    from conferences.registers import stamp
 
     chance, now = Random(7), datetime.now(UTC)
     account, _made = Account.objects.get_or_create(name="default")
     teams = [Team.objects.create(name=name) for name in ("Billing", "Support", "Sales", "Returns")]
     for team in teams:
+        account.connections.create(connection_id=f"line-{team.pk}", name=team.name, role="calls", team=team)
         Agent.objects.bulk_create(
             Agent(name=f"{team.name} agent {number}", team=team, reference=f"{team.pk}-{number}")
             for number in range(max(AGENTS_PER_TEAM, conferences // 4))
@@ -47,10 +49,13 @@ def fill(*, conferences: int, viewers: int) -> list[str]:
             team=team,
             started_at=now - timedelta(seconds=chance.expovariate(1 / 300)),
             version=VERSION,
-            facts={},
         )
         for number in range(conferences)
     ]
+    for row in rows:
+        mark = stamp(occurred_at=row.started_at, event_id="filled")
+        row.connection_id = f"line-{row.team_id}"
+        row.facts = {"name": [mark, row.name], "created": [mark, True], "connection_id": [mark, row.connection_id]}
     Conference.objects.bulk_create(rows)
     legs: list[Leg] = []
     stays: list[Participant] = []
@@ -65,6 +70,8 @@ def fill(*, conferences: int, viewers: int) -> list[str]:
                 direction="incoming",
                 from_address="" if agent else f"+1312555{chance.randrange(10**4):04}",
             )
+            mark = stamp(occurred_at=row.started_at, event_id="filled")
+            leg.facts = {"seen": [mark, True], "direction": [mark, "incoming"], "from": [mark, leg.from_address]}
             legs.append(leg)
             stays.append(Participant(account=account, conference=row, leg=leg, joined_at=row.started_at, present=True))
         row.speaker_call_control_id, row.speaker_since = f"v3:{number}-0", now

@@ -37,6 +37,10 @@ class Server:
         """Return the CPU time that its processes have used so far; the database's own is not in it."""
         return sum(_cpu_seconds(pid) for pid in (self.pid, *_children(self.pid)))
 
+    def resident_kilobytes(self) -> float:
+        """Return the memory that its processes hold."""
+        return sum(_resident_kilobytes(pid) for pid in (self.pid, *_children(self.pid)))
+
 
 def environment(database: str, *, port: int = 0) -> dict[str, str]:
     """Return what a child needs: nothing of this shell's settings but its path."""
@@ -89,7 +93,7 @@ def _postgres(url: str, statement: str) -> None:
 def floorline(url: str) -> Iterator[Server]:
     """Serve Floorline's own dashboard: one worker."""
     port = free_port()
-    with _running("Floorline", [*SPAWN, "-c", "dashboard/gunicorn.conf.py"], url, port) as server:
+    with running("Floorline", [*SPAWN, "-c", "dashboard/gunicorn.conf.py"], url, port) as server:
         yield server
 
 
@@ -98,7 +102,7 @@ def naive(url: str) -> Iterator[Server]:
     """Serve the baseline as such a view is usually served: threads."""
     port = free_port()
     command = [*SPAWN, "-k", "gthread", "-w", "1", "--threads", "8", "-b", f"127.0.0.1:{port}"]
-    with _running(
+    with running(
         "naive view",
         [*command, "--no-control-socket", "--log-level", "warning", "benchmarks.naive:application"],
         url,
@@ -108,7 +112,8 @@ def naive(url: str) -> Iterator[Server]:
 
 
 @contextmanager
-def _running(name: str, command: list[str], url: str, port: int) -> Iterator[Server]:
+def running(name: str, command: list[str], url: str, port: int) -> Iterator[Server]:
+    """Run a server until the measurement is over."""
     process = subprocess.Popen(command, cwd=ROOT, env=environment(url, port=port))
     try:
         _wait_for(port, process)
@@ -145,3 +150,7 @@ def _children(pid: int) -> list[int]:
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _resident_kilobytes(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1024

@@ -44,12 +44,13 @@ def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Re
     marks = {conference: supervision_marks(found) for conference, found in sessions.items()}
     differ = [id_ for id_ in marks.keys() | supervised.keys() if marks.get(id_) != supervised.get(id_)]
     connections = connections_by_id()
-    which = Q(ended_at=None) if after is None else Q(version__gt=after) | Q(id__in=differ)
-    versions = dict(Conference.objects.filter(which).values_list("id", "version"))
+    changed = Q(version__gt=after) | Q(id__in=differ) if differ else Q(version__gt=after)
     records: dict[UUID, Record] = {}
-    for ids in _batches(list(versions)):
-        stays = stays_in(Q(conference__in=ids))
-        for conference in Conference.objects.filter(id__in=ids).select_related("team").defer("facts"):
+    versions: dict[UUID, int] = {}
+    for conferences in [_conferences(changed)] if after is not None else _everything_live():
+        stays = stays_in(Q(conference__in=[conference.id for conference in conferences]))
+        for conference in conferences:
+            versions[conference.id] = conference.version
             records[conference.id] = record_of(
                 conference,
                 stays=stays.get(conference.id, []),
@@ -64,10 +65,15 @@ def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Re
     )
 
 
-def _batches(ids: list[UUID]) -> Iterator[list[UUID]]:
-    """Yield some ids at a time, so that reading a whole floor needs no more memory than the floor."""
+def _conferences(which: Q) -> list[Conference]:
+    return list(Conference.objects.filter(which).select_related("team").defer("facts"))
+
+
+def _everything_live() -> Iterator[list[Conference]]:
+    """Yield some conferences at a time, so that reading a whole floor needs no more memory than the floor."""
+    ids = list(Conference.objects.filter(ended_at=None).values_list("id", flat=True))
     for start in range(0, len(ids), BATCH):
-        yield ids[start : start + BATCH]
+        yield _conferences(Q(id__in=ids[start : start + BATCH]))
 
 
 def waiting(*, now: datetime) -> tuple[Waiting, ...]:

@@ -32,7 +32,7 @@ def test_the_floor_costs_the_same_queries_for_one_new_call_and_for_three(
         new_call(agents=agents)
     with CaptureQueriesContext(connection) as three:
         assert len(board(kim, window=Window(), now=now + timedelta(seconds=4)).rows) == 4
-    assert len(one) == len(three) == 12
+    assert len(one) == len(three) == 11
 
 
 def test_a_floor_that_has_not_changed_is_not_read_again(kim: User, new_call: NewCall, now: datetime) -> None:
