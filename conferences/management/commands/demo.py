@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from argparse import ArgumentParser
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -159,6 +160,10 @@ def _seed_agents(count: int) -> None:
         ],
         ignore_conflicts=True,
     )
+    # One newcomer a team is enough to show what "new agent" looks like.
+    newcomers = [team.agents[-1].sip_username for team in directory.TEAMS]
+    settled = Agent.objects.exclude(sip_username__in=newcomers)
+    settled.update(created_at=timezone.now() - timedelta(days=90))
 
 
 def _seed_people() -> None:
