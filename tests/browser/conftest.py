@@ -193,9 +193,15 @@ def invite(
 
 
 @pytest.fixture
-def sandbox(floor: Floor, chromium: Browser, cookies: Callable[[str], StorageState]) -> Iterator[Sandbox]:
+def sandbox(
+    floor: Floor, chromium: Browser, cookies: Callable[[str], StorageState], request: pytest.FixtureRequest
+) -> Iterator[Sandbox]:
     """Give a floor of one's own making, and leave it as it was found: no calls, no faults, no ear."""
     yield floor.sandbox
+    if request.node.stash.get(FAILED, False):
+        RESULTS.mkdir(exist_ok=True)
+        deliveries = "\n".join(str(delivery) for delivery in floor.sandbox.ask("/webhooks", since=0)["webhooks"][-100:])
+        (RESULTS / f"{request.node.name}-webhooks.txt").write_text(deliveries)
     floor.sandbox.clear()
     context = chromium.new_context(storage_state=cookies("kim"))
     token = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == "floorline-csrf")

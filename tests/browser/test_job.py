@@ -113,6 +113,7 @@ def test_the_whole_job_by_keyboard_alone(invite: Invite, sandbox: Sandbox) -> No
     keys.type("floorline-demo")
     keys.press("Enter")
     screen.see(call.name)
+    screen.is_live()
 
     keys.press("j")
     expect(screen.row(call.name).get_by_role("link")).to_be_focused()
@@ -156,6 +157,7 @@ def test_keys_do_nothing_while_somebody_types(kim: Visitor, sandbox: Sandbox) ->
     screen.monitor(call.name)
     before = sandbox.newest_request()
     search = screen.page.get_by_role("searchbox")
+    screen.is_live()
 
     screen.page.keyboard.press("/")
     expect(search).to_be_focused()

@@ -111,7 +111,9 @@ def test_everything_can_be_reached_by_the_tab_key_and_shows_its_focus(show: Show
 
 
 def test_the_list_of_keys_opens_and_closes(kim: Visitor) -> None:
-    page = kim.visit().page
+    screen = kim.visit()
+    screen.is_live()
+    page = screen.page
 
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keyboard")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from tests.browser.screen import Screen
 from tests.tooling.processes import eventually
 
 SAMPLES = sorted((Path(__file__).parents[1] / "data" / "webhook_samples").glob("*.json"))
-SUPERVISORS = re.compile(r"supervisor")
 # What a page says: not what ticks, what htmx notes on elements or how attributes are ordered, and not the times at
 # which something was read or arrived last: no version announces them, and they follow within ten seconds. A call
 # that ended stays in its place for three seconds on a page that saw it end.
