@@ -133,6 +133,11 @@ def test_what_an_earlier_sandbox_left_is_cleared_and_the_screens_are_told(now: d
     assert changes.current().version > version
 
 
+def test_whatever_hangs_on_a_played_row_is_cleared_with_it() -> None:
+    hanging = {relation.related_model for model in PLAYED for relation in model._meta.related_objects}
+    assert hanging <= set(PLAYED)
+
+
 def test_outside_the_sandbox_it_refuses_in_a_sentence(db: None, settings: Settings) -> None:
     settings.SANDBOX = False
     with pytest.raises(CommandError, match="The demo belongs to the sandbox"):

@@ -28,6 +28,7 @@ from conferences.models import (
     Ear,
     Leg,
     Line,
+    Note,
     Participant,
     SupervisorSession,
     Team,
@@ -45,7 +46,7 @@ CUSTOMER_MARK = "role=customer"
 LEADS_CHANGE = ("add_agent", "change_agent", "change_connection")
 
 # What happened in a sandbox that is gone, with everything that refers to it.
-PLAYED = (WebhookEvent, AuditEntry, StoredCommand, SupervisorSession, Ear, Participant, Leg, Conference)
+PLAYED = (WebhookEvent, AuditEntry, Note, StoredCommand, SupervisorSession, Ear, Participant, Leg, Conference)
 
 ROLES = {
     directory.CALLS_CONNECTION_ID: Connection.Role.CALLS,
