@@ -53,9 +53,11 @@ def adopt(*, now: datetime) -> None:
 
 def follow_center(ear: Ear, *, now: datetime) -> bool:
     """Keep the session of an adopted leg as Telnyx shows it; say whether nobody has commanded this leg yet."""
+    if ear.dialled_by_us:
+        return False
     sessions = SupervisorSession.objects.select_related("ear", "user", "conference__account")
     session = sessions.filter(ear=ear, ended_at=None).first()
-    if ear.dialled_by_us or session is None or _commanded(session):
+    if session is None or _commanded(session):
         return False
     stay = Participant.objects.filter(
         conference=session.conference_id, leg__call_control_id=ear.call_control_id, present=True
