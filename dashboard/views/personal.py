@@ -35,8 +35,7 @@ def note(request: SignedInRequest, conference_id: UUID) -> HttpResponse:
         messages.error(request, refused.sentence)
     if not request.htmx:
         return redirect(url_of(page if page.alone else page.opening(conference_id)))
-    # An empty field again, with the focus where the next note would begin.
-    box = render_to_string("floor/_note_box.html", {"conference_id": conference_id, "again": True})
+    box = render_to_string("floor/_note_box.html", {"conference_id": conference_id})
     return pieces(request, page, more=fragments.piece("note-box", box, swap="outerHTML") + _note_error())
 
 

@@ -37,6 +37,8 @@ function inPlace(task, fresh) {
 function hold(tasks) {
   const inserted = new Map();
   for (const task of tasks) {
+    // What ended while it waited is not new any more.
+    if (!task.target) for (const ended of task.fragment.querySelectorAll(".ended")) waiting.delete(ended.id);
     const style = task.swapSpec.style;
     if (/^(afterend|afterbegin|beforeend|innerMorph)$/.test(style) && (!task.target || task.target === list() || task.target.parentElement === list())) {
       for (const fresh of [...task.fragment.children]) inserted.set(fresh.id, [task, fresh]);

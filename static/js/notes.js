@@ -17,10 +17,16 @@ export function startNotes() {
       document.querySelector("#note-box button")?.click();
     }
   });
-  // Saved: the answer brings an empty field, and the draft must not fill it again.
+  // Saved: the answer brings an empty field, the draft must not fill it again, and the keys work again.
+  let saved = false;
   document.addEventListener("htmx:before:swap", (event) => {
-    if (event.detail.tasks.some((task) => task.target?.id === "note-box")) sessionStorage.removeItem(KEY + field()?.dataset.draft);
+    saved = event.detail.tasks.some((task) => task.target?.id === "note-box");
+    if (saved) sessionStorage.removeItem(KEY + field()?.dataset.draft);
   });
-  document.addEventListener("htmx:after:swap", restore);
+  document.addEventListener("htmx:after:swap", () => {
+    restore();
+    if (saved) document.getElementById("notes-title")?.focus();
+    saved = false;
+  });
   restore();
 }
