@@ -11,10 +11,12 @@ import json
 import logging
 import random
 import re
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from typing import TypeVar
 
 from django.db import close_old_connections, connections
@@ -33,11 +35,12 @@ from .pulse import Pulse, pulse
 from .signed_in import SignedIn, all_signed_in
 
 LOOK_SECONDS = 0.5  # also how soon a stream notices that its worker stops
-REST_SECONDS = 0.01  # after each round, as long as the round took, within these bounds
+REST_SECONDS = 0.01  # after each round, as long as the process worked for it, within these bounds
 LONGEST_REST_SECONDS = 0.25
 HEARTBEAT_SECONDS = 5.0  # with the authorisation, so nobody sees more than ten seconds too long
 THOROUGH_BEATS = 6  # the desk and the ear are compared even if nothing announced a change
 LIFE_SECONDS = 600.0
+FLOOR, OWN = 0, 1  # the two threads
 BACKLOG_BYTES = 400_000  # a page that reads no faster starts again from a snapshot
 
 Value = TypeVar("Value")
@@ -80,6 +83,7 @@ class Subscriber:
         self._waiting: deque[tuple[int, bytes]] = deque()
         self._size = 0
         self._after = 0
+        self.starts = 0
         self._news = asyncio.Event()
         self.beats = 0
         # Not all pages at once, neither their heartbeats nor their ends: after a restart they all began together.
@@ -99,6 +103,7 @@ class Subscriber:
         """Send a snapshot instead of everything that waits."""
         self._waiting.clear()
         self._size = 0
+        self.starts += 1
         self.needs_snapshot = True
         self._news.set()
 
@@ -113,9 +118,13 @@ class Subscriber:
         self._news.set()
 
     async def news(self) -> bytes:
-        """Wait until there is something to send, a snapshot to take or an end, and return the bytes."""
+        """Wait until there is something to send, a snapshot to take or an end; return the bytes."""
         await self._news.wait()
         self._news.clear()
+        return self.rest()
+
+    def rest(self) -> bytes:
+        """Return what waits now."""
         bodies = [body for number, body in self._waiting if not number or number > self._after]
         self._waiting.clear()
         self._size = 0
@@ -129,11 +138,14 @@ class Broadcast:
         self.subscribers: set[Subscriber] = set()
         self._channels: dict[Audience, tuple[Channel, set[Subscriber]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._thread: ThreadPoolExecutor | None = None
+        # What everybody sees does not wait for what one viewer sees: each has its thread, and its one connection.
+        self._threads: tuple[ThreadPoolExecutor, ThreadPoolExecutor] | None = None
         self._clock = asyncio.get_running_loop().time
         self._pulse: Pulse | None = None
         self._tidings = Tidings(last_event_at=None, bridged_seen=False)
         self._version = -1
+        self._heard = -1
+        self._changed = asyncio.Event()
 
     # --- Pages come and go --------------------------------------------------------------------------------------------
 
@@ -142,35 +154,39 @@ class Broadcast:
         self.subscribers.add(subscriber)
         self._tune_in(subscriber)
         if not self._tasks or all(task.done() for task in self._tasks):
-            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="floor")
-            self._tasks = [asyncio.create_task(self._pump()), asyncio.create_task(self._keep_time())]
+            self._threads = (ThreadPoolExecutor(1, "floor"), ThreadPoolExecutor(1, "own"))
+            self._tasks = [asyncio.create_task(task()) for task in (self._pump, self._tell_own, self._keep_time)]
         subscriber.start_again()
 
     async def leave(self, subscriber: Subscriber) -> None:
         """Let a page go; with the last one the pump rests."""
         self.subscribers.discard(subscriber)
         self._tune_out(subscriber)
-        if not self.subscribers and self._thread:
-            tasks, thread = self._tasks, self._thread
-            self._tasks, self._thread = [], None
+        if not self.subscribers and self._threads:
+            tasks, threads = self._tasks, self._threads
+            self._tasks, self._threads = [], None
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            thread.submit(connections.close_all)
-            thread.shutdown(wait=False)
+            for thread in threads:
+                thread.submit(connections.close_all)
+                thread.shutdown(wait=False)
 
     async def snapshot(self, subscriber: Subscriber) -> bytes:
         """Return everything a page shows."""
         channel = self._channels[subscriber.audience][0] if not subscriber.page.alone else None
+        starts = subscriber.starts
 
         def read() -> tuple[int, list[str]]:
             now = timezone.now()
             floor.refresh(now=now)
             number, pieces = channel.snapshot(tidings=self._told(), now=now) if channel else (0, [])
             subscriber.own = Own(subscriber.page)
-            return number, pieces + _own_pieces(subscriber)
+            return number, pieces + _own_pieces(subscriber, subscriber.own)
 
         number, pieces = await in_thread(read)
+        if subscriber.starts != starts:
+            return b""  # its rights changed meanwhile, or more came than it could hold: it takes another one
         subscriber.begin(number)
         return sse_message("".join(pieces), id=floor.version)
 
@@ -189,8 +205,8 @@ class Broadcast:
 
     async def _pump(self) -> None:
         while True:
-            await hub.wait(after=self._version, seconds=LOOK_SECONDS)
-            began = self._clock()
+            self._heard = await hub.wait(after=max(self._version, self._heard), seconds=LOOK_SECONDS)
+            began = time.process_time()
             try:
                 await self._round()
             except Exception:
@@ -198,15 +214,15 @@ class Broadcast:
                 log.exception("the floor could not be brought up to date")
                 await asyncio.sleep(LOOK_SECONDS)
             await asyncio.sleep(0)  # the pages' own tasks have their turn, and count into what a round takes
-            await asyncio.sleep(min(LONGEST_REST_SECONDS, max(REST_SECONDS, self._clock() - began)))
+            await asyncio.sleep(min(LONGEST_REST_SECONDS, max(REST_SECONDS, time.process_time() - began)))
 
     async def _round(self) -> None:
         channels = [channel for channel, _pages in self._channels.values()]
-        for channel, number, body in await self._in_floor_thread(lambda: self._look(channels)):
+        for channel, number, body in await self._in_thread(FLOOR, lambda: self._look(channels)):
             _channel, pages = self._channels.get(channel.audience, (channel, set()))
             for page in pages:
                 page.offer(body, number=number)
-        await self._tell_own([page for page in self.subscribers if page.own.is_concerned()])
+        self._changed.set()
 
     def _look(self, channels: list[Channel]) -> list[tuple[Channel, int, bytes]]:
         now = timezone.now()
@@ -224,15 +240,22 @@ class Broadcast:
             self._pulse, self._tidings = pulse(now=timezone.now())
         return self._tidings
 
-    async def _tell_own(self, pages: Iterable[Subscriber]) -> None:
+    async def _tell_own(self) -> None:
         """Send what is a viewer's alone, to those for whom the floor has seen it change."""
-        concerned = [page for page in pages if not page.needs_snapshot]
-        if not concerned:
-            return
-        told = await self._in_floor_thread(lambda: [_own_pieces(page) for page in concerned])
-        for page, pieces in zip(concerned, told, strict=True):
-            if pieces:
-                page.offer(sse_message("".join(pieces), id=self._version))
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            for page in [page for page in self.subscribers if page.own.is_concerned()]:
+                own = page.own
+                try:
+                    pieces = await self._in_thread(OWN, partial(_own_pieces, page, own))
+                except Exception:
+                    log.exception("a viewer's own part could not be brought up to date")
+                    await asyncio.sleep(LOOK_SECONDS)
+                    continue
+                # A snapshot that was taken meanwhile is newer than this.
+                if pieces and page.own is own and not page.needs_snapshot:
+                    page.offer(sse_message("".join(pieces), id=max(0, self._version)))
 
     # --- What time brings ---------------------------------------------------------------------------------------------
 
@@ -251,9 +274,8 @@ class Broadcast:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _beat(self, pages: list[Subscriber]) -> None:
-        beat, known = await self._in_floor_thread(lambda: self._authorise(pages))
+        beat, known = await self._in_thread(OWN, lambda: self._authorise(pages))
         heartbeat = sse_event("heartbeat", asdict(beat), id=max(0, self._version))
-        thorough = []
         for page in pages:
             page.beat_at = self._clock() + HEARTBEAT_SECONDS
             page.beats += 1
@@ -267,8 +289,7 @@ class Broadcast:
             if who.scope != page.audience.scope:
                 self._move(page, who)
             elif page.beats % THOROUGH_BEATS == 0:
-                thorough.append(page)
-        await self._tell_own(thorough)
+                page.own.compare()
 
     def _authorise(self, pages: list[Subscriber]) -> tuple[Pulse, dict[str, SignedIn]]:
         now = timezone.now()
@@ -289,17 +310,19 @@ class Broadcast:
         self._tune_in(page)
         page.start_again()
 
-    async def _in_floor_thread(self, work: Callable[[], Value]) -> Value:
+    async def _in_thread(self, which: int, work: Callable[[], Value]) -> Value:
         def on_old_connection() -> Value:
             close_old_connections()
             return work()
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, on_old_connection)
+        if self._threads is None:
+            raise asyncio.CancelledError  # the last page has just left
+        return await asyncio.get_running_loop().run_in_executor(self._threads[which], on_old_connection)
 
 
-def _own_pieces(page: Subscriber) -> list[str]:
+def _own_pieces(page: Subscriber, own: Own) -> list[str]:
     with translation.override(page.audience.language), timezone.override(page.audience.zone):
-        return page.own.pieces(now=timezone.now())
+        return own.pieces(now=timezone.now())
 
 
 _open: dict[asyncio.AbstractEventLoop, Broadcast] = {}

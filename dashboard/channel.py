@@ -78,11 +78,6 @@ class Channel:
             self.number += bool(pieces)
             return self.number, pieces
 
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether something is due though nothing changes: a row that fades."""
-        return bool(self._fading)
-
     def _catch_up(self, tidings: Tidings, now: datetime) -> list[str]:
         pieces = self._rows(now) if self._seen != floor.generation or self._fading else []
         before = self._figures

@@ -180,11 +180,6 @@ class LiveFloor:
                 _keep(self._figures, scope, known)
             return known
 
-    def has_news(self, scope: Scope, *, now: datetime) -> bool:
-        """Say whether the figures of a scope may be counted again, and have reason to."""
-        known = self._figures.get(scope)
-        return known is None or (known.news != (self.generation, self._waiting_at) and not _is_recent(known.at, now))
-
     def ended(self, id_: UUID) -> ConferenceCard | None:
         """Return the card of a conference that ended a moment ago."""
         kept = self._ended.get(id_)

@@ -24,6 +24,10 @@ class Own:
         """Say whether the floor has seen a change of this viewer's ear or of the open conference; asks no database."""
         return self._mark_now() != self._mark
 
+    def compare(self) -> None:
+        """Look again in any case: not everything a desk says is announced by a version."""
+        self._mark = None
+
     def pieces(self, *, now: datetime) -> list[str]:
         """Return what differs from what was sent."""
         self._mark = self._mark_now()  # first: what changes while reading is then read again

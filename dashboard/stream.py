@@ -54,14 +54,13 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _tell(subscriber: Subscriber, send: Send) -> None:
-    while True:
-        body = await subscriber.news()
-        if subscriber.needs_snapshot and not subscriber.is_over:
-            body = await broadcast().snapshot(subscriber) + body
+    while not subscriber.is_over:
+        # What comes in while the snapshot is taken is sent after it, unless the snapshot has it already.
+        body = await (broadcast().snapshot(subscriber) if subscriber.needs_snapshot else subscriber.news())
         if body:
             await send({"type": "http.response.body", "body": body, "more_body": True})
-        if subscriber.is_over:
-            return
+    if left := subscriber.rest():
+        await send({"type": "http.response.body", "body": left, "more_body": True})
 
 
 def _subscriber(request: ASGIRequest, now: float) -> Subscriber | int:

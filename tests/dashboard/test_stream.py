@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -18,9 +19,13 @@ from django.test import Client
 from django.utils import timezone
 
 from conferences import changes
-from conferences.models import Agent, Conference, Participant, Presence
+from conferences.models import Account, Agent, Conference, Participant, Presence, Team
 from dashboard import broadcast, lifetime, stream
-from dashboard.broadcast import sse_event, sse_message
+from dashboard.broadcast import Subscriber, sse_event, sse_message
+from dashboard.channel import Audience
+from dashboard.fragments import Page
+from dashboard.scope import Scope
+from dashboard.window import Window
 
 from .conftest import Call, NewCall
 
@@ -242,3 +247,75 @@ def test_times_in_the_stream_are_the_viewers(kim: User, new_call: NewCall, page_
         assert "19:32:57" in reader.until("event: heartbeat")
     finally:
         reader.leave()
+
+
+def test_new_rights_show_without_a_new_page(
+    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
+    sales = Team.objects.create(name="Sales")
+    ours, theirs = new_call("Ours-1"), new_call("Theirs-1", team=sales, agents=())
+    with reading(page_of(kim)) as reader:
+        assert "Theirs-1" not in reader.until("event: heartbeat")
+        reader.forget()
+        kim.team_memberships.create(team=sales)
+        reader.until("Theirs-1")
+        reader.forget()
+        kim.team_memberships.exclude(team=sales).delete()
+        text = reader.until('hx-target="#conferences" hx-swap="innerMorph"')
+        assert "Ours-1" not in text.rpartition('hx-target="#conferences"')[2]
+        assert str(theirs.conference.id) in text
+        assert str(ours.conference.id) not in text.rpartition('hx-target="#conferences"')[2]
+
+
+def test_nobody_who_may_see_less_gets_what_others_get(
+    kim: User, omar: User, new_call: NewCall, page_of: SignIn
+) -> None:
+    call = new_call("Billing-4312")
+    with reading(page_of(kim)) as mine, reading(page_of(omar)) as theirs:
+        mine.until("event: heartbeat")
+        theirs.until("event: heartbeat")
+        change(call, name="Renamed-3")
+        mine.until("Renamed-3")
+        theirs.forget()
+        assert "conference" not in theirs.until("event: heartbeat").replace("conferences", "")
+        assert "Renamed-3" not in theirs.text
+
+
+def test_heartbeats_carry_the_three_clocks(kim: User, account: Account, page_of: SignIn) -> None:
+    Account.objects.update(checked_at=timezone.now() - timedelta(seconds=70), check_problem="Telnyx did not answer.")
+    with reading(page_of(kim)) as reader:
+        beat = re.search(r"event: heartbeat\ndata: (.*)\n", reader.until("event: heartbeat"))
+        assert beat
+        told = json.loads(beat[1])
+        assert 70 <= told["truth"] < 90
+        assert (told["lag"], told["problem"]) == (None, "Telnyx did not answer.")
+
+
+def test_a_page_that_reads_too_slowly_starts_again_from_a_snapshot(kim: User, now: datetime) -> None:
+    async def fall_behind() -> tuple[bool, bytes]:
+        window = Window()
+        audience = Audience(scope=Scope(), window=window, language="en", zone=ZoneInfo("UTC"))
+        page = Subscriber(session_key="", page=Page(viewer=kim, window=window), audience=audience, now=0)
+        page.begin(0)
+        for number in range(1, 40):
+            page.offer(b"x" * 20_000, number=number)
+        return page.needs_snapshot, page.rest()
+
+    needs_snapshot, rest = asyncio.run(fall_behind())
+    assert needs_snapshot
+    assert len(rest) < broadcast.BACKLOG_BYTES
+
+
+def test_what_a_snapshot_has_is_not_sent_again(kim: User) -> None:
+    async def late() -> bytes:
+        window = Window()
+        audience = Audience(scope=Scope(), window=window, language="en", zone=ZoneInfo("UTC"))
+        page = Subscriber(session_key="", page=Page(viewer=kim, window=window), audience=audience, now=0)
+        page.offer(b"four", number=4)
+        page.offer(b"beat")
+        page.offer(b"five", number=5)
+        page.begin(4)
+        return page.rest()
+
+    assert asyncio.run(late()) == b"beatfive"
