@@ -1,0 +1,145 @@
+"""My ear: its page, its line, following an agent, and its end with the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from conferences import supervision
+from conferences.models import Account, Agent, Command, Ear, Line, SupervisorSession
+from conferences.models.account import WhisperReach
+from dashboard.my_ear import my_ear
+
+from .conftest import NewCall
+
+SignIn = Callable[[User], Client]
+HTMX = {"HX-Request": "true", "HX-Current-URL": "http://testserver/ear/"}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """What the views ask the service for; the service itself has tests of its own."""
+    wishes: list[tuple[str, dict[str, Any]]] = []
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda **wish: wishes.append((name, wish))
+
+    for name in ("connect", "follow", "disconnect"):
+        monkeypatch.setattr(supervision, name, note(name))
+    return wishes
+
+
+def test_the_page_says_what_nobody_has_proven_yet(kim: User, account: Account, page_of: SignIn) -> None:
+    page = page_of(kim).get("/ear/").content.decode()
+    assert page.count("Unproven:") == 3
+    Account.objects.update(whisper_reaches=WhisperReach.LISTED_ONLY, monitor_reads_muted=True, monitor_harms_call=False)
+    page = page_of(kim).get("/ear/").content.decode()
+    assert page.count("<li>Proven:") == 3
+
+
+def test_the_line_that_was_chosen_rings(
+    kim: User, account: Account, page_of: SignIn, asked: list[tuple[str, dict[str, Any]]]
+) -> None:
+    mobile = Line.objects.create(user=kim, label="Mobile", address="+4915550100555")
+    page_of(kim).post("/ear/connect/", {"line": mobile.pk})
+    page_of(kim).post("/ear/connect/")
+    assert [(name, wish["line"]) for name, wish in asked] == [("connect", mobile), ("connect", None)]
+
+
+def test_nobody_connects_or_prefers_a_line_of_somebody_else(
+    kim: User, lena: User, page_of: SignIn, asked: list[tuple[str, dict[str, Any]]]
+) -> None:
+    for path in ("/ear/connect/", "/ear/line/"):
+        assert page_of(kim).post(path, {"line": lena.lines.get().pk}).status_code == 404
+    assert asked == []
+    assert lena.lines.get().is_default
+
+
+def test_another_line_can_ring_first(kim: User, page_of: SignIn) -> None:
+    mobile = Line.objects.create(user=kim, label="Mobile", address="+4915550100555")
+    answer = page_of(kim).post("/ear/line/", {"line": mobile.pk}, headers={"Referer": "http://testserver/ear/"})
+    assert answer.headers["Location"] == "/ear/"
+    assert [line.label for line in Line.objects.filter(user=kim, is_default=True)] == ["Mobile"]
+
+
+def test_following_names_the_agent_once_or_for_good_and_nobody_to_stop(
+    kim: User, ana: Agent, page_of: SignIn, asked: list[tuple[str, dict[str, Any]]]
+) -> None:
+    client = page_of(kim)
+    for query in (f"?agent={ana.pk}", f"?agent={ana.pk}&once=1", ""):
+        client.post(f"/ear/follow/{query}")
+    assert [(wish["agent"], wish["once"]) for _name, wish in asked] == [(ana, False), (ana, True), (None, False)]
+    assert client.post("/ear/follow/?agent=nonsense").status_code == 400
+
+
+def test_without_a_connected_line_following_says_what_to_do(kim: User, ana: Agent, page_of: SignIn) -> None:
+    answer = page_of(kim).post(f"/ear/follow/?agent={ana.pk}", headers=HTMX)
+    assert answer.status_code == 422
+    assert "Connect your line first" in answer.content.decode()
+
+
+def test_whom_the_ear_follows_stands_on_the_ear_page_and_on_the_desk(
+    kim: User, new_call: NewCall, ana: Agent, kim_listens: Callable[..., SupervisorSession], page_of: SignIn
+) -> None:
+    call = new_call()
+    kim_listens(call)
+    Ear.objects.update(follows=ana)
+    assert "Your ear follows Ana Ruiz silently from call to call." in page_of(kim).get("/ear/").content.decode()
+    assert "Your ear follows Ana Ruiz." in page_of(kim).get(call.url).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("asked", "Leaving, checking…"),
+        ("accepted", "Leaving, checking…"),
+        ("unknown", "Leaving: Telnyx did not confirm yet, trying again"),
+        ("rejected", "Leaving: not confirmed, trying again"),
+    ],
+)
+def test_a_leave_counts_only_once_it_is_verified(
+    kim: User, new_call: NewCall, kim_listens: Callable[..., SupervisorSession], now: datetime, state: str, words: str
+) -> None:
+    session = kim_listens(new_call(), role="barge")
+    SupervisorSession.objects.update(stage=SupervisorSession.Stage.LEAVING)
+    Command.objects.create(
+        account=session.ear.account,
+        kind="leave",
+        actor=kim,
+        ear=session.ear,
+        session=session,
+        state=state,
+        asked_at=now,
+    )
+    mine = my_ear(kim)
+    assert (mine.inside, mine.progress and mine.progress.text) == (False, words)
+    assert mine.heard == "yes"
+
+
+def test_a_line_that_is_being_hung_up_is_not_called_gone(
+    kim: User, account: Account, page_of: SignIn, now: datetime
+) -> None:
+    ear = Ear.objects.create(account=account, user=kim, kind="sip", call_control_id="v3:kim", created_at=now)
+    Ear.objects.update(state=Ear.State.ENDING)
+    Command.objects.create(account=account, kind="hangup", actor=kim, ear=ear, state="unknown", asked_at=now)
+    page = page_of(kim).get("/ear/").content.decode()
+    assert "Hanging up: Telnyx did not confirm yet, trying again" in page
+    assert "Connect my line" not in page
+
+
+def test_signing_out_hangs_up_the_line_first(
+    kim: User, page_of: SignIn, asked: list[tuple[str, dict[str, Any]]]
+) -> None:
+    client = page_of(kim)
+    client.post("/accounts/logout/")
+    assert [(name, wish["user"]) for name, wish in asked] == [("disconnect", kim)]
+    assert client.get("/").status_code == 302
+
+
+def test_whoever_has_no_line_reads_what_a_line_is(omar: User, page_of: SignIn) -> None:
+    assert "You have no line yet." in page_of(omar).get("/ear/").content.decode()
