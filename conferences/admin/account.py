@@ -92,7 +92,15 @@ class AccountAdmin(WhoIsWhoAdmin):
     form = AccountForm
     list_display = ["name", "key", "ear_connection_id", "region", "probed", "checked_at", "check_problem"]
     # The profile is the probe's word alone: a guess here would let a customer hear a whisper.
-    readonly_fields = ["api_base", *PROFILE, "probed", "checked_at", "check_problem", "bridged_call_seen_at"]
+    readonly_fields = [
+        "api_base",
+        *PROFILE,
+        "probed",
+        "checked_at",
+        "check_problem",
+        "unsure_since",
+        "bridged_call_seen_at",
+    ]
     fieldsets = [
         (None, {"fields": ["name", "api_base", "new_api_key", "clear_api_key", "public_keys", "region"]}),
         (
