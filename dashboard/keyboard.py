@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from django.contrib.auth.models import User
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -19,7 +20,7 @@ class Action:
 
     name: str
     key: str
-    label: str
+    label: str | Promise
 
 
 class Unusable(Exception):

@@ -54,12 +54,13 @@ async def _leave(django: Application, scope: Scope, receive: Receive, send: Send
 
 
 async def _whole_body(receive: Receive) -> bytes:
-    body = b""
-    while True:
+    body = bytearray()
+    while len(body) <= LARGEST_FORM:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > LARGEST_FORM or message["type"] != "http.request" or not message.get("more_body"):
-            return body[:LARGEST_FORM]
+        if message["type"] != "http.request" or not message.get("more_body"):
+            break
+    return bytes(body[:LARGEST_FORM])
 
 
 def _note_in(body: bytes) -> str:

@@ -16,3 +16,14 @@ startHold();
 startKeys();
 startMarks();
 startNotes();
+
+// A menu closes when the reader turns to something else.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.user[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && event.target.closest?.("details.user[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});

@@ -59,7 +59,10 @@ async def answer(send: Any, status: int, body: bytes) -> None:
 def leave(django: Any, *, note: str = NOTE, htmx: bool = True) -> tuple[int, str]:
     """Press Leave; return the status and what came back."""
     form = urlencode({"stop": note} if note else {}).encode()
-    parts = [{"type": "http.request", "body": form[:5], "more_body": True}, {"type": "http.request", "body": form[5:]}]
+    parts: list[dict[str, Any]] = [
+        {"type": "http.request", "body": form[:5], "more_body": True},
+        {"type": "http.request", "body": form[5:]},
+    ]
     told: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
