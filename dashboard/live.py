@@ -11,9 +11,8 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
-from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
@@ -22,7 +21,7 @@ from conferences.models import Conference
 
 from . import reading
 from .cards import ConferenceCard, Record, with_reasons
-from .orders import Entry, Order, entry_of, keeper
+from .orders import Entry, Order, entry_of, keeper, sift
 from .reading import Reading, Waiting
 from .scope import Scope
 from .tallies import Tallies, Tally
@@ -96,6 +95,7 @@ class LiveFloor:
             self._figures: OrderedDict[Scope, Figures] = OrderedDict()
             self._waiting_at: tuple[int, datetime] | None = None
             self._compared_at: datetime | None = None
+            self._now = datetime.min.replace(tzinfo=UTC)
             self._entries: dict[UUID, Entry] = {}
             self._versions: dict[UUID, int] = {}
             self._sessions: dict[UUID, tuple[object, ...]] = {}
@@ -123,6 +123,7 @@ class LiveFloor:
             elif version > self.version:
                 self._take(reading.read(after=self.version, supervised=self._sessions), now)
             self.version = version
+            self._now = now
             self._pass_time(now)
             self._look_at_queues(now)
             if not self._changes or self._changes[-1].generation != self.generation:
@@ -141,24 +142,29 @@ class LiveFloor:
             keeps = keeper(scope, window)
             found = self._windows.get((scope, window))
             if found is None or self._concerns(found.generation, keeps):
-                start = (window.page - 1) * WINDOW_SIZE
-                matching = filter(keeps, self._order(window).entries(self._entries))
-                entries = tuple(islice(matching, start, start + WINDOW_SIZE))
+                end = window.page * WINDOW_SIZE
+                matching = sift(self._order(window).entries(self._entries), scope, window, enough=end + 1)
+                if window.is_filtered and len(matching) <= end:
+                    # All of them were looked at, so the total is known as well.
+                    counted = Counted(self.generation, self._now, len(matching))
+                    _keep(self._totals, (scope, window.filters), counted)
+                entries = tuple(matching[end - WINDOW_SIZE : end])
             else:
                 entries = found.entries
             _keep(self._windows, (scope, window), Found(self.generation, entries))
             return entries
 
     def total(self, scope: Scope, window: Window, *, now: datetime) -> int:
-        """Return how many conferences match; of filtered windows counted at most once a second."""
+        """Return how many conferences match; what no tally has is counted at most once a second."""
         with self._lock:
-            if not window.is_filtered:
-                return self._tallies.live(scope)
+            counted = self._tallies.total(scope, window.filters)
+            if counted is not None:
+                return counted
             key = (scope, window.filters)
             known = self._totals.get(key)
             if known is None or (known.generation != self.generation and not _is_recent(known.at, now)):
-                keeps = keeper(scope, window)
-                known = Counted(self.generation, now, sum(map(keeps, self._entries.values())))
+                matching = sift(self._order(window).entries(self._entries), scope, window)
+                known = Counted(self.generation, now, len(matching))
                 _keep(self._totals, key, known)
             return known.value
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from .orders import Entry
 from .scope import Scope, Teams
+from .window import Window
 
 Thing = TypeVar("Thing")
 
@@ -38,9 +39,16 @@ class Tallies:
         if new:
             self._add(new, 1)
 
-    def live(self, scope: Scope) -> int:
-        """Return how many conferences are in a scope."""
-        return sum(tally.live for teams, tally in self._by_teams.items() if scope.sees(teams))
+    def total(self, scope: Scope, filters: Window) -> int | None:
+        """Return how many conferences in a scope match, where that is counted anyway."""
+        mine = [tally for teams, tally in self._by_teams.items() if scope.sees(teams)]
+        if filters == Window():
+            return sum(tally.live for tally in mine)
+        if filters == Window(flag=filters.flag):
+            return sum(tally.flags[filters.flag] for tally in mine)
+        if filters == Window(supervised=True):
+            return sum(tally.supervised for tally in mine)
+        return None
 
     def of(self, scope: Scope) -> Tally:
         """Return the sum over everything in a scope."""
