@@ -74,9 +74,15 @@ export function startDesk() {
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("#desk input[name=targets]")) guardWhisper();
   });
+  // A Leave that reached nobody must not look as if it had.
+  const unanswered = (on) => (event) => {
+    const path = event.detail.ctx?.request?.action ?? "";
+    if (/\/(leave|quieter)\/$/.test(path)) document.getElementById("unanswered").hidden = !on;
+  };
+  document.addEventListener("htmx:error", unanswered(true));
+  document.addEventListener("htmx:response:error", unanswered(true));
+  document.addEventListener("htmx:before:swap", unanswered(false));
   document.addEventListener("htmx:after:swap", afterSwap);
   document.addEventListener("htmx:finally:request", showArmed);
   afterSwap();
 }
-
-

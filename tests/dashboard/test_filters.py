@@ -1,0 +1,136 @@
+"""Tiles, filters, search, order and groups: all of it in the address, with and without a script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from conferences.models import Agent, SupervisorSession
+
+from .conftest import NewCall
+
+SignIn = Callable[[User], Client]
+
+
+def page(client: Client, url: str = "/") -> str:
+    return unescape(client.get(url).content.decode())
+
+
+def rows(html: str) -> list[str]:
+    return re.findall(r'<tr id="conference-[^>]* aria-label="([^"]*)"', html)
+
+
+def tile(html: str, words: str) -> tuple[str, bool]:
+    """Return where a tile leads, and whether it is the current one."""
+    found = re.search(rf'<a href="([^"]*)"([^>]*)><strong>[^/]*(?:</span>)?</strong><span>{words}</span>', html)
+    assert found, words
+    return found[1], 'aria-current="true"' in found[2]
+
+
+def asked(client: Client, url: str, *, behind: str = "/") -> tuple[list[str], dict[str, str]]:
+    """Ask as htmx does; return the targets of the answer and its headers."""
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{behind}"}
+    answer = client.get(url, headers=headers)
+    return re.findall(r'hx-target="#([a-z-]+)"', answer.content.decode()), dict(answer.headers)
+
+
+def test_a_tile_leads_to_what_it_counts_and_back(kim: User, new_call: NewCall, page_of: SignIn, now: datetime) -> None:
+    new_call("Quick", age=now - timezone.now())
+    new_call("Long", age=timedelta(days=9000))
+    client = page_of(kim)
+    assert tile(page(client), "live calls") == ("/", True)
+    needs, current = tile(page(client), "need me")
+    assert (needs, current) == ("/?flag=needs&sort=needs", False)
+    needing = page(client, needs)
+    assert rows(needing) == ["Long"]
+    assert tile(needing, "need me") == ("/?sort=needs", True)
+
+
+def test_the_tile_of_supervised_calls_keeps_the_other_filters(
+    kim: User, new_call: NewCall, kim_listens: Callable[..., SupervisorSession], page_of: SignIn
+) -> None:
+    new_call("Alone")
+    kim_listens(new_call("Heard"))
+    client = page_of(kim)
+    supervised, _current = tile(page(client, "/?team=1&sort=name"), "supervised now")
+    assert supervised == "/?team=1&supervised=1&sort=name"
+    assert rows(page(client, "/?supervised=1")) == ["Heard"]
+    # The form keeps what only the tile switches.
+    assert '<input type="hidden" name="supervised" value="1">' in page(client, "/?supervised=1")
+
+
+def test_clear_filters_drops_every_filter_and_keeps_the_order(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    new_call("Billing-1")
+    client = page_of(kim)
+    assert "Clear filters" not in page(client, "/?sort=name")
+    assert re.search(r'<a class="button" href="/\?sort=name">.*Clear filters', page(client, "/?q=bil&sort=name"))
+
+
+def test_the_filters_show_what_the_address_says(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    new_call("Billing-1", age=timedelta(days=9000))
+    shown = page(page_of(kim), "/?q=bil&flag=over-30&sort=newest&group=agent")
+    assert re.search(r'name="q" type="search" value="bil"', shown)
+    assert '<option value="over-30" selected>' in shown
+    assert '<option value="newest" selected>' in shown
+    assert 'name="group" value="agent" checked' in shown
+
+
+def test_groups_carry_the_agent_s_name(kim: User, new_call: NewCall, ana: Agent, page_of: SignIn) -> None:
+    new_call("Billing-1")
+    assert re.search(rf'<tr id="group-{ana.pk}" class="group">.*Ana Ruiz', page(page_of(kim), "/?group=agent"))
+
+
+def test_a_filter_changes_the_list_and_leaves_the_desk_open(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    call = new_call("Billing-1")
+    behind = f"/?conference={call.conference.id}"
+    targets, headers = asked(page_of(kim), "/?q=&team=&queue=&flag=needs&sort=longest", behind=behind)
+    assert targets == ["conferences", "counters", "toolbar", "window", "stream"]
+    assert headers["HX-Push-Url"] == f"/?flag=needs&conference={call.conference.id}"
+
+
+def test_only_the_desk_s_own_cross_closes_it(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    behind = f"/?q=bil&conference={new_call('Billing-1').conference.id}"
+    targets, headers = asked(page_of(kim), "/?q=bil&close=1", behind=behind)
+    assert targets == ["desk", "stream"]
+    assert headers["HX-Push-Url"] == "/?q=bil"
+
+
+def test_typing_on_replaces_the_address_instead_of_filling_the_history(kim: User, page_of: SignIn) -> None:
+    client = page_of(kim)
+    assert "HX-Push-Url" in asked(client, "/?q=a")[1]
+    headers = asked(client, "/?q=an", behind="/?q=a")[1]
+    assert headers["HX-Replace-Url"] == "/?q=an"
+    assert "HX-Push-Url" not in headers
+
+
+def test_a_row_opens_beside_the_floor_with_its_filters(kim: User, new_call: NewCall, page_of: SignIn) -> None:
+    call = new_call("Billing-1")
+    targets, headers = asked(page_of(kim), call.url, behind="/?q=bil")
+    assert targets == ["desk", "stream"]
+    assert headers["HX-Push-Url"] == f"/?q=bil&conference={call.conference.id}"
+
+
+@pytest.mark.parametrize("url", ["/?q=nobody", "/?flag=transfers"])
+def test_filters_that_match_nothing_say_how_to_get_out(kim: User, new_call: NewCall, page_of: SignIn, url: str) -> None:
+    new_call("Billing-1")
+    shown = page(page_of(kim), url)
+    assert "No live call matches" in shown
+    assert "Show all calls" in shown
+
+
+def test_a_row_says_why_it_needs_somebody_and_nothing_personal(
+    kim: User, new_call: NewCall, kim_listens: Callable[..., SupervisorSession], page_of: SignIn
+) -> None:
+    kim_listens(new_call("Billing-1", age=timedelta(days=9000)))
+    [row] = re.findall(r'<tr id="conference-.*?</tr>', page(page_of(kim)), re.DOTALL)
+    assert "over 30 min" in row
+    assert f'data-supervisors="{kim.pk}"' in row
+    assert "You" not in row
+    assert len(row.encode()) < 1200
