@@ -29,6 +29,23 @@ class Screen:
         self.row(name).get_by_role("link", name=name).click()
         expect(self.desk.get_by_role("heading", name=name)).to_be_visible()
 
+    def address(self, name: str) -> str:
+        """Return the path of a conference's own page."""
+        return self.row(name).get_by_role("link", name=name).get_attribute("href") or ""
+
+    def let_go(self) -> None:
+        """Take pointer and focus off the list: while it is in use, nothing in it moves."""
+        self.page.mouse.move(0, 0)
+        self.page.evaluate("document.activeElement.blur()")
+
+    @property
+    def new_rows(self) -> Locator:
+        return self.page.locator("#new-rows")
+
+    @property
+    def my_menu(self) -> Locator:
+        return self.page.get_by_role("banner").locator("details")
+
     def monitor(self, name: str) -> None:
         """Press the Monitor button of a row, and wait until the ear is inside and verified."""
         self.row(name).get_by_role("button", name="Monitor").click()

@@ -12,7 +12,19 @@ from tests.browser.conftest import Invite, Visitor
 from tests.browser.sandbox import Sandbox
 from tests.browser.screen import Screen
 
-PAGES = ("floor", "empty floor", "desk", "armed", "conference", "ended", "refused", "setup", "404", "signed out")
+PAGES = (
+    "floor",
+    "empty floor",
+    "desk",
+    "armed",
+    "conference",
+    "ended",
+    "refused",
+    "setup",
+    "my ear",
+    "404",
+    "signed out",
+)
 Show = Callable[[str], Page]
 
 
@@ -21,10 +33,12 @@ def show(kim: Visitor, invite: Invite, sandbox: Sandbox) -> Show:
     """Return a function that brings one of the product's pages to the screen."""
 
     def show_one(name: str) -> Page:
-        if name == "signed out":
+        if name == "sign-in":
             return invite(None).visit("/accounts/login/").page
         if name == "setup":
             return kim.visit("/setup/").page
+        if name == "my ear":
+            return kim.visit("/ear/").page
         if name == "404":
             page = kim.visit("/conferences/00000000-0000-0000-0000-000000000000/").page
             kim.forgive("status of 404")
@@ -44,7 +58,7 @@ def show(kim: Visitor, invite: Invite, sandbox: Sandbox) -> Show:
         if name == "floor":
             return screen
         screen.monitor(call.name)
-        address = f"/conferences/{screen.row(call.name).get_attribute('data-conference')}/"
+        address = screen.address(call.name)
         if name == "armed":
             screen.role("Barge").click()
         elif name == "refused":
@@ -55,6 +69,7 @@ def show(kim: Visitor, invite: Invite, sandbox: Sandbox) -> Show:
             kim.forgive("status of 422")
         elif name in {"conference", "ended"}:
             screen.page.goto(kim.url + address)
+            expect(screen.desk.get_by_role("heading", name=call.name)).to_be_visible()
             if name == "ended":
                 sandbox.end(call)
                 expect(screen.desk).to_contain_text("This call ended at")

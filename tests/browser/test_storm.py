@@ -27,17 +27,35 @@ def test_text_in_the_search_box_survives(kim: Visitor, sandbox: Sandbox) -> None
     screen.see(call.name)
     search = screen.page.get_by_role("searchbox")
     search.focus()
-    typed = "an agent's name"
+    typed = "Billing-mine"
 
     for number, character in enumerate(typed):
         screen.page.keyboard.type(character)
         if number % 2:
             storm(sandbox, call, number=number // 2)
 
-    screen.see("Billing-storm-6")
+    expect(screen.row(call.name)).to_contain_text("+49 •••• 005")
     expect(search).to_have_value(typed)
     expect(search).to_be_focused()
     assert search.evaluate("box => box.selectionStart") == len(typed)
+
+
+def test_new_calls_wait_behind_a_pill_while_the_list_is_in_use(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-mine", agents=["Ana Ruiz", "Max Falk"])
+    screen = kim.visit()
+    screen.see(call.name)
+    screen.is_live()
+    screen.row(call.name).get_by_role("link").focus()
+
+    sandbox.script("Billing-next")
+    sandbox.script("Billing-after")
+
+    expect(screen.new_rows).to_contain_text("2 new calls")
+    expect(screen.row("Billing-next")).to_have_count(0)
+    screen.page.keyboard.press("n")
+    screen.see("Billing-next")
+    screen.see("Billing-after")
+    expect(screen.new_rows).to_be_hidden()
 
 
 def test_focus_ticks_and_an_open_menu_survive(kim: Visitor, sandbox: Sandbox) -> None:
@@ -49,13 +67,12 @@ def test_focus_ticks_and_an_open_menu_survive(kim: Visitor, sandbox: Sandbox) ->
     link = screen.row(call.name).get_by_role("link")
     link.focus()
     row = screen.row(call.name).element_handle()
-    menu = screen.page.locator("details.user")
+    menu = screen.my_menu
     menu.evaluate("details => details.open = true")
 
     for number in range(7):
         storm(sandbox, call, number=number)
 
-    screen.see("Billing-storm-6")
     expect(screen.desk).to_contain_text("+49 •••• 006")
     expect(link).to_be_focused()
     expect(screen.target("Ana Ruiz")).to_be_checked()
@@ -85,7 +102,7 @@ def test_a_tick_made_during_the_storm_is_what_is_sent(kim: Visitor, sandbox: San
 
 
 def test_rows_keep_their_order_and_place_while_calls_begin_and_speak(kim: Visitor, sandbox: Sandbox) -> None:
-    """Calls are sorted by their beginning, so a new one goes below and nothing above it moves."""
+    """The longest come first, so a new call goes below and nothing above it moves."""
     calls = [sandbox.script(f"Billing-{number}", agents=["Ana Ruiz", "Max Falk"]) for number in range(4)]
     screen = kim.visit()
     screen.see(calls[-1].name)

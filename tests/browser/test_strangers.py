@@ -17,7 +17,7 @@ def test_a_stranger_sees_an_empty_floor_and_no_conference(invite: Invite, kim: V
     call = sandbox.script("Billing-secret")
     hers = kim.visit()
     hers.see(call.name)
-    path = address_of(hers, call.name)
+    path = hers.address(call.name)
 
     omar = invite("omar")
     his = omar.visit()
@@ -47,7 +47,7 @@ def test_who_is_signed_out_is_led_to_the_sign_in_and_back(invite: Invite, kim: V
     call = sandbox.script("Billing-back")
     hers = kim.visit()
     hers.see(call.name)
-    path = address_of(hers, call.name)
+    path = hers.address(call.name)
     somebody = invite(None)
 
     screen = somebody.visit(path)
@@ -68,7 +68,7 @@ def test_after_a_sign_out_elsewhere_the_page_says_so_and_shows_no_call(invite: I
     first.see(call.name)
     first.is_live()
 
-    second.page.locator("details.user summary").click()
+    second.my_menu.locator("summary").click()
     second.page.get_by_role("button", name="Sign out").click()
     expect(second.page).to_have_url(LOGIN)
 
@@ -77,11 +77,6 @@ def test_after_a_sign_out_elsewhere_the_page_says_so_and_shows_no_call(invite: I
     ).to_be_visible()
     expect(first.page.locator("body")).not_to_contain_text(call.name)
     kim.forgive("status of 401")
-
-
-def address_of(screen: Screen, name: str) -> str:
-    row = screen.row(name)
-    return f"/conferences/{row.get_attribute('data-conference')}/"
 
 
 def fill_in(page: Page) -> None:
