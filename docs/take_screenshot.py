@@ -28,14 +28,15 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light", timezone_id="UTC")
         sign_in(page, floor.url, "kim")
         screen = Screen(page)
-        rows = page.locator("#conferences > tr")
+        rows = page.locator("#conferences > tr.conference")
         expect(rows.nth(12)).to_be_visible()
         # Somebody speaks within a few seconds in most calls; a picture before that would show an empty column.
-        expect(page.locator("#conferences .speaks").nth(9)).to_be_visible(timeout=60_000)
+        expect(page.locator("#conferences td:nth-child(5) small").nth(9)).to_be_visible(timeout=60_000)
         screen.monitor(rows.nth(3).get_by_role("link").inner_text())
-        screen.page.get_by_role("checkbox").first.check()
+        screen.desk.get_by_role("checkbox").first.check()
         screen.role("Whisper").click()
         screen.verified("Whisper")
+        screen.let_go()
         page.screenshot(path=PICTURE)
         browser.close()
 
