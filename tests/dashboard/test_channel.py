@@ -97,7 +97,7 @@ WINDOWS = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_an_old_page_with_everything_applied_is_a_fresh_page(
     account: Account, billing: Team, kim: User, lena: User, now: datetime, seed: int
 ) -> None:
