@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("views/", personal.save_view, name="save-view"),
     path("views/<int:view_id>/", personal.change_view, name="change-view"),
     path("keyboard/", personal.keys, name="keyboard"),
+    path("monitor/", supervise.monitor, name="monitor"),
     path("leave/", supervise.leave, name="leave"),
     path("quieter/", supervise.quieter, name="quieter"),
     path("ear/", ear.my_ear, name="my-ear"),

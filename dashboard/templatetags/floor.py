@@ -29,8 +29,8 @@ def timer(since: datetime | None, now: datetime | None = None, until: datetime |
     at = until or now
     text = duration((at - since).total_seconds()) if at else OPEN
     if until:
-        return format_html('<span class="timer">{}</span>', text)
-    return format_html('<span class="timer" data-since="{}">{}</span>', int(since.timestamp() * 1000), text)
+        return format_html("<span>{}</span>", text)
+    return format_html('<span data-since="{}">{}</span>', int(since.timestamp() * 1000), text)
 
 
 @register.filter

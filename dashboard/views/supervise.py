@@ -48,6 +48,20 @@ def role(request: SignedInRequest, conference_id: UUID) -> HttpResponse:
 
 
 @require_POST
+def monitor(request: SignedInRequest) -> HttpResponse:
+    """Listen silently to the conference of a row: the rows of a floor share one form."""
+    try:
+        conference = get_object_or_404(visible_to(request.user), id=UUID(request.POST.get("monitor", "")))
+    except ValueError:
+        return HttpResponseBadRequest()
+
+    def listen() -> None:
+        supervision.choose_role(user=request.user, conference=conference, role=Role.MONITOR, now=timezone.now())
+
+    return act(request, listen, open_id=conference.pk)
+
+
+@require_POST
 def quieter(request: SignedInRequest) -> HttpResponse:
     """Go back from whisper or barge to monitor."""
     return act(request, lambda: supervision.quieter(user=request.user, now=timezone.now()))

@@ -186,3 +186,15 @@ def test_a_post_without_its_token_is_refused_in_our_look(kim: User, new_call: Ne
     client.force_login(kim)
     answer = client.post("/leave/")
     assert (answer.status_code, b"This page was too old." in answer.content) == (403, True)
+
+
+def test_a_row_s_button_listens_silently(
+    kim: User, omar: User, new_call: NewCall, page_of: SignIn, chosen: list[dict[str, Any]]
+) -> None:
+    call = new_call()
+    assert page_of(omar).post("/monitor/", {"monitor": call.conference.id}, headers=HTMX).status_code == 404
+    assert page_of(kim).post("/monitor/", {"monitor": "nonsense"}, headers=HTMX).status_code == 400
+    assert chosen == []
+    answer = page_of(kim).post("/monitor/", {"monitor": call.conference.id}, headers=HTMX)
+    assert [(wish["conference"], wish["role"]) for wish in chosen] == [(call.conference, Role.MONITOR)]
+    assert answer.headers["HX-Push-Url"] == f"/?q=bil&conference={call.conference.id}"
