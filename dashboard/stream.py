@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from io import BytesIO
 from uuid import UUID
 
@@ -31,9 +32,7 @@ log = logging.getLogger(__name__)
 
 async def stream(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer GET /stream/ with the viewer's window, and keep it true until one side ends it."""
-    request = ASGIRequest(dict(scope), BytesIO())
-    now = asyncio.get_running_loop().time()
-    subscriber = await in_thread(lambda: _subscriber(request, now))
+    subscriber = await in_thread(partial(_subscriber, scope, asyncio.get_running_loop().time()))
     if isinstance(subscriber, int):
         await _refuse(send, subscriber)
         return
@@ -63,8 +62,9 @@ async def _tell(subscriber: Subscriber, send: Send) -> None:
         await send({"type": "http.response.body", "body": left, "more_body": True})
 
 
-def _subscriber(request: ASGIRequest, now: float) -> Subscriber | int:
+def _subscriber(scope: Scope, now: float) -> Subscriber | int:
     """Return who asks and for what, or the status that refuses them."""
+    request = ASGIRequest(dict(scope), BytesIO())  # not kept: a thousand streams would keep a thousand of them
     if request.method != "GET":
         return 405
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
