@@ -19,6 +19,7 @@ from benchmarks.servers import Server, database, floorline
 from .boards import after, differences, people, take_in, take_in_batches
 from .histories import Invention, disturbed, story
 from .losses import losses
+from .stops import stops
 
 Check = Callable[[int, Random], None]
 DATA = Path(__file__).parents[1] / "data" / "webhook_samples"
@@ -227,5 +228,6 @@ PROOFS = {
     "orders": Proof("all 40,320 orders of one history of eight events give the same board.", all_orders),
     "kills": Proof("no acknowledged event is lost when gunicorn is killed.", kills),
     "fuzz": Proof("mutated bodies are kept if signed and refused if not; nothing is a 5xx.", fuzz),
+    "stops": Proof("with 30 % faulty HTTP every stop becomes silence, and soon.", partial(stops, empty_database)),
     "storms": Proof("a burst beside a flood and slow senders is acknowledged in time and in full.", storms),
 }
