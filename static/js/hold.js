@@ -23,7 +23,7 @@ function show() {
 
 // A row that goes fades where it stands; one that is not ours any more says nothing either.
 function fade(gone) {
-  if (!gone.classList.contains("ended")) for (const cell of gone.children) cell.textContent = "";
+  if (gone.matches(".conference:not(.ended)")) for (const cell of gone.children) cell.textContent = "";
   gone.classList.add("ended");
 }
 
