@@ -23,14 +23,19 @@ class Pulse:
     """Seconds since the last full comparison with Telnyx, of the account that waits longest; None before the first."""
     problem: str
     """Why the last comparison failed."""
+    live: bool
+    """Whether every account was compared a moment ago, and in full since its last outage."""
+    since: int | None
+    """Milliseconds since the epoch: since when an account may have missed something."""
 
 
 def pulse(*, now: datetime) -> tuple[Pulse, Tidings]:
     """Read the clocks."""
     lag = ingest_lag(now=now)
-    accounts = list(Account.objects.values_list("checked_at", "check_problem"))
-    compared = [checked_at for checked_at, _problem in accounts if checked_at]
-    problems = [names.plain(problem, limit=300) for _checked_at, problem in accounts if problem]
+    accounts = list(Account.objects.only("checked_at", "check_problem", "unsure_since"))
+    compared = [account.checked_at for account in accounts if account.checked_at]
+    problems = [names.plain(account.check_problem, limit=300) for account in accounts if account.check_problem]
+    unsure = [account.unsure_since for account in accounts if account.unsure_since]
     beat = Pulse(
         now=int(now.timestamp() * 1000),
         lag=None if lag is None else int(lag.total_seconds() * 1000),
@@ -38,5 +43,7 @@ def pulse(*, now: datetime) -> tuple[Pulse, Tidings]:
         if compared and len(compared) == len(accounts)
         else None,
         problem=problems[0] if problems else "",
+        live=all(account.is_live(now=now) for account in accounts),
+        since=int(min(unsure).timestamp() * 1000) if unsure else None,
     )
     return beat, tidings(now=now)

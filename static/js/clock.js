@@ -37,8 +37,10 @@ function indicate() {
   if (!clock) return;
   const seconds = beat?.lag == null ? null : beat.lag / 1000;
   const late = seconds > LATE_AFTER;
-  const words = isStale() ? clock.dataset.stale : seconds === null ? clock.dataset.quiet : late ? clock.dataset.late : clock.dataset.live;
-  clock.className = `clock ${isStale() ? "stale" : late ? "late" : "live"}`;
+  // Listed a moment ago, but not everybody in every call has been read again since the last outage.
+  const unsure = beat?.live === false;
+  const words = isStale() ? clock.dataset.stale : unsure ? clock.dataset.unsure : seconds === null ? clock.dataset.quiet : late ? clock.dataset.late : clock.dataset.live;
+  clock.className = `clock ${isStale() ? "stale" : late || unsure ? "late" : "live"}`;
   clock.querySelector("[data-clock-text]").textContent = words.replace("%s", seconds === null ? "" : seconds.toFixed(1));
 }
 
@@ -48,7 +50,7 @@ function failure() {
   if (!beat) return null;
   if (beat.lag > FAILED_AFTER * 1000) return ["ingest", beat.now - beat.lag];
   if (beat.truth === null) return ["first", null];
-  if (beat.live === false || beat.truth > FAILED_AFTER) return ["truth", beat.since ?? beat.now - beat.truth * 1000];
+  if (beat.truth > FAILED_AFTER) return ["truth", beat.since ?? beat.now - beat.truth * 1000];
   return null;
 }
 
