@@ -65,7 +65,7 @@ def progress_of(session: SupervisorSession, ear: Ear, command: Command | None) -
             Tone.DOUBT, _("accepted, cannot be confirmed on this account"), command.answered_at
         ),
         Command.State.UNKNOWN: Progress(
-            Tone.DOUBT, _("%(role)s: no answer from Telnyx yet, asking again") % {"role": role}, command.sent_at
+            Tone.DOUBT, _("%(role)s: no answer from Telnyx yet, checking") % {"role": role}, command.sent_at
         ),
         Command.State.CONTRADICTED: Progress(
             Tone.DOUBT,

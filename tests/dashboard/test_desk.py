@@ -104,7 +104,7 @@ def test_a_refused_barge_leaves_me_silent_and_says_why(
         ("accepted", "Whisper: accepted, checking…"),
         ("verified", "verified by Telnyx"),
         ("unconfirmed", "accepted, cannot be confirmed on this account"),
-        ("unknown", "Whisper: no answer from Telnyx yet, asking again"),
+        ("unknown", "Whisper: no answer from Telnyx yet, checking"),
     ],
 )
 def test_progress_is_told_from_the_stored_command(
