@@ -252,7 +252,7 @@ def send_role_command(
     audience: Sequence[str],
     now: datetime,
 ) -> Command | None:
-    """Store and send one change of role; None where the same change is already on its way."""
+    """Store and send one change of role; None where the same change is on its way, or a moment ago came into force."""
     if role == Role.MONITOR and session.ear.account.monitor_harms_call:
         reason = _(
             "On this account a silent line cuts the audio between customer and agent, so your line was taken out."
@@ -264,13 +264,7 @@ def send_role_command(
         current = SupervisorSession.objects.get(pk=session.pk)
         if current.stage != Stage.INSIDE:
             return None
-        newest = Command.objects.filter(session=session, kind=Command.Kind.UPDATE).order_by("-asked_at").first()
-        if (
-            newest is not None
-            and (newest.role, newest.targets) == (role, targets)
-            and newest.state in PENDING
-            and now - newest.asked_at < SAME_CLICK
-        ):
+        if _is_same_click(current, role=role, targets=targets, audience=audience, now=now):
             return None
         command = store(kind=Command.Kind.UPDATE, ear=session.ear, session=session, role=role, targets=targets, now=now)
         SupervisorSession.objects.filter(pk=session.pk).update(
@@ -301,3 +295,15 @@ def _leave_for_another(session: SupervisorSession, *, now: datetime) -> None:
             _("Your line could not leave %(name)s, so it stays there. Try again in a moment.")
             % {"name": session.conference}
         )
+
+
+def _is_same_click(
+    session: SupervisorSession, *, role: Role, targets: list[str], audience: Sequence[str], now: datetime
+) -> bool:
+    """Say whether this change was asked for a moment ago; of many clicks at once only one is sent."""
+    newest = Command.objects.filter(session=session, kind=Command.Kind.UPDATE).order_by("-asked_at").first()
+    if newest is None or (newest.role, newest.targets) != (role, targets) or now - newest.asked_at >= SAME_CLICK:
+        return False
+    # A monitor is sent again though it was verified: it may be the answer to a request that was executed late.
+    settled = role in LOUD and newest.state in {Command.State.VERIFIED, Command.State.UNCONFIRMED}
+    return newest.state in PENDING or (settled and set(audience) == set(session.audience_seen))

@@ -42,3 +42,13 @@ def test_leave_silences_at_once_and_keeps_the_line_and_the_conference(floor: Flo
     assert call.conference.ended_at is None
     assert kim.ears.get().ended_at is None
     assert "none" not in [body["supervisor_role"] for body in floor.sent("/update")]
+
+
+def test_a_click_that_arrives_after_its_twin_was_verified_is_not_sent_again(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    floor.wait(1)
+    assert call.newest(session).state == Command.State.VERIFIED
+    call.choose(kim, Role.BARGE)
+    assert len(floor.sent("/update")) == 1
