@@ -50,7 +50,7 @@ def test_every_call_is_a_row_labelled_with_its_name(kim: User, new_call: NewCall
 
 
 def test_names_from_outside_come_out_as_text(kim: User, new_call: NewCall, page_of: SignIn) -> None:
-    call = new_call('<img src=x onerror="alert(1)">\u202e' + "x" * 10_000)
+    call = new_call('<img src=x onerror="alert(1)">\u202e' + "x" * 150)
     Conference.objects.filter(id=call.conference.id).update(name='<script>alert("1")</script>\n\u202e' + "x" * 150)
     for url in ("/", call.url):
         page = page_of(kim).get(url).content.decode()
