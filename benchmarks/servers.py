@@ -92,6 +92,10 @@ def _postgres(url: str, statement: str) -> None:
 @contextmanager
 def floorline(url: str) -> Iterator[Server]:
     """Serve Floorline's own dashboard: one worker."""
+    # As the launcher does before it serves: pages name their files by hash.
+    subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "-v0", "--no-input"], cwd=ROOT, env=environment(url), check=True
+    )
     port = free_port()
     with running("Floorline", [*SPAWN, "-c", "dashboard/gunicorn.conf.py"], url, port) as server:
         yield server
