@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from conferences.models import Account
+from conferences.models import Account, Conference
 
 from . import names
 from .board import Tidings, ingest_lag, tidings
@@ -27,6 +27,8 @@ class Pulse:
     """Whether every account was compared a moment ago, and in full since its last outage."""
     since: int | None
     """Milliseconds since the epoch: since when an account may have missed something."""
+    gap: bool
+    """Whether what is shown may be older than an outage; False on a first start, when nothing was known before."""
 
 
 def pulse(*, now: datetime) -> tuple[Pulse, Tidings]:
@@ -45,5 +47,11 @@ def pulse(*, now: datetime) -> tuple[Pulse, Tidings]:
         problem=problems[0] if problems else "",
         live=all(account.is_live(now=now) for account in accounts),
         since=int(min(unsure).timestamp() * 1000) if unsure else None,
+        gap=any(_was_known_before(account) for account in accounts if account.unsure_since),
     )
     return beat, tidings(now=now)
+
+
+def _was_known_before(account: Account) -> bool:
+    """Say whether anything was compared before the account became unsure: then the board holds what was true then."""
+    return Conference.objects.filter(account=account, participants_read_at__lte=account.unsure_since).exists()

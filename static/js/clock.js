@@ -37,7 +37,7 @@ function indicate() {
   if (!clock) return;
   const seconds = beat?.lag == null ? null : beat.lag / 1000;
   const late = seconds > LATE_AFTER;
-  // Listed a moment ago, but not everybody in every call has been read again since the last outage.
+  // A first start: nothing that is shown is old, but not everybody in every call has been read yet.
   const unsure = beat?.live === false;
   const words = isStale() ? clock.dataset.stale : unsure ? clock.dataset.unsure : seconds === null ? clock.dataset.quiet : late ? clock.dataset.late : clock.dataset.live;
   clock.className = `clock ${isStale() ? "stale" : late || unsure ? "late" : "live"}`;
@@ -50,7 +50,8 @@ function failure() {
   if (!beat) return null;
   if (beat.lag > FAILED_AFTER * 1000) return ["ingest", beat.now - beat.lag];
   if (beat.truth === null) return ["first", null];
-  if (beat.truth > FAILED_AFTER) return ["truth", beat.since ?? beat.now - beat.truth * 1000];
+  // Telnyx answers again, but rows from before the outage are not live until each has been read once more.
+  if (beat.gap || beat.truth > FAILED_AFTER) return ["truth", beat.since ?? beat.now - beat.truth * 1000];
   return null;
 }
 

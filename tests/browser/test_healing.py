@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -174,6 +176,35 @@ def test_a_frozen_tab_catches_up_when_it_thaws(kim: Visitor, sandbox: Sandbox) -
 
     screen.see(call.name)
     expect(screen.stale).to_be_hidden()
+
+
+@pytest.mark.timeout(90)
+def test_after_an_outage_the_floor_is_not_live_until_everything_is_compared(
+    kim: Visitor, sandbox: Sandbox, floor: Floor
+) -> None:
+    call = sandbox.script("Billing-before")
+    screen = kim.visit()
+    screen.see(call.name)
+    sandbox.end(call)
+    expect(screen.row(call.name)).to_have_count(0)
+    expect(screen.stale).to_be_hidden()
+
+    since = datetime.now(UTC) - timedelta(minutes=5)
+    remember_an_outage(floor, since)
+
+    expect(screen.stale).to_contain_text("Not compared with Telnyx since")
+    expect(screen.page.locator("#clock")).to_have_text("Not live")
+    expect(screen.stale).to_be_hidden(timeout=45_000)  # two listings later, by itself
+    screen.is_live()
+
+
+def remember_an_outage(floor: Floor, since: datetime) -> None:
+    """Leave the rows as an outage leaves them: something was read before it, nothing is certain since."""
+    [path] = Path(floor.processes.environment["VAR_DIR"]).glob("*.sqlite3")
+    with closing(sqlite3.connect(path, timeout=10)) as database, database:
+        at = since.strftime("%Y-%m-%d %H:%M:%S")
+        database.execute("UPDATE conferences_conference SET participants_read_at = ? WHERE ended_at NOT NULL", [at])
+        database.execute("UPDATE conferences_account SET unsure_since = ?", [at])
 
 
 def kill_the_worker(floor: Floor) -> None:
