@@ -104,6 +104,7 @@ def _common(request: SignedInRequest, page: Page, shown: Desk | None, now: datet
         "armed": _armed(request),
         "keyboard": keyboard.keyboard_of(request.user),
         "live": True,
+        "writing": "note" in request.GET,
     }
 
 

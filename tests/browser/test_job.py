@@ -207,3 +207,21 @@ def reload_until_shown(screen: Screen, *wanted: Locator) -> None:
         return all(locator.is_visible() for locator in wanted)
 
     assert eventually(is_shown, within=12), screen.page.locator("main").inner_text()
+
+
+def test_without_javascript_a_note_in_the_making_is_not_lost(invite: Invite, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-slow-note")
+    kim = invite("kim", java_script=False)
+    screen = kim.visit()
+    reload_until_shown(screen, screen.row(call.name))
+    screen.row(call.name).get_by_role("link", name=call.name).click()
+    expect(screen.page.get_by_label("Note", exact=True)).to_be_hidden()
+
+    screen.page.get_by_role("link", name="Write a note").click()
+    note = screen.page.get_by_label("Note", exact=True)
+    note.fill("Asked for a refund twice.")
+    screen.page.wait_for_timeout(11_000)  # longer than the other pages take to load again
+
+    expect(note).to_have_value("Asked for a refund twice.")
+    screen.page.get_by_role("button", name="Save note").click()
+    expect(screen.desk).to_contain_text("Asked for a refund twice.")

@@ -21,6 +21,7 @@ from .conftest import NewCall
 
 SignIn = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
+REFRESH = '<noscript><meta http-equiv="refresh" content="10">'
 
 
 def test_whoever_is_signed_out_is_sent_to_the_sign_in_page(client: Client) -> None:
@@ -112,7 +113,17 @@ def test_htmx_is_told_to_leave_for_the_sign_in_page(client: Client, new_call: Ne
 
 
 def test_without_a_script_the_page_refreshes_itself(kim: User, page_of: SignIn) -> None:
-    assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in page_of(kim).get("/").content.decode()
+    assert REFRESH in page_of(kim).get("/").content.decode()
+
+
+def test_without_a_script_a_note_is_written_on_a_page_that_stands_still(
+    kim: User, new_call: NewCall, page_of: SignIn
+) -> None:
+    call = new_call()
+    desk = page_of(kim).get(call.url).content.decode()
+    assert REFRESH in desk
+    assert f'href="{call.url}?note=1#note"' in desk
+    assert "http-equiv" not in page_of(kim).get(f"{call.url}?note=1").content.decode()
 
 
 def test_times_are_the_viewers(kim: User, new_call: NewCall, page_of: SignIn, now: datetime) -> None:
