@@ -17,10 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from django.db import DatabaseError, connection, connections, transaction
-from django.db.models import F
 
 from .models import BoardVersion
 from .rows import driver_time
@@ -56,20 +54,14 @@ def current() -> BoardState:
 def advance(*, now: datetime, ingested: bool = False) -> int:
     """Take the next board version inside the caller's transaction, and wake the streams once it is committed.
 
-    The UPDATE locks the row until the commit, so no later version can become visible before this one.
+    The row stays locked until the commit, so no later version can become visible before this one.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("changes.advance() belongs inside the transaction that changes the board")
-    fields: dict[str, Any] = {"value": F("value") + 1}
-    if ingested:
-        fields["ingested_at"] = now
-    if not BoardVersion.objects.filter(id=1).update(**fields):
-        BoardVersion.objects.bulk_create([BoardVersion(id=1, value=0)], ignore_conflicts=True)
-        BoardVersion.objects.filter(id=1).update(**fields)
-    version = BoardVersion.objects.values_list("value", flat=True).get(id=1)
-    _tell_others(version)
-    transaction.on_commit(partial(hub.notify, version))
-    return version
+    held = Turn(version=_lock() + 1, changed=True)
+    _unlock(held, ingested_at=now if ingested else None)
+    transaction.on_commit(partial(hub.notify, held.version))
+    return held.version
 
 
 @dataclass(slots=True)

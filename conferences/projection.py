@@ -17,7 +17,7 @@ from .models import Account, Conference, Connection, Leg, Participant
 from .observations import Observation
 from .recognition import directory_for, marks_of, note_connections, recognise
 from .registers import Facts, merge, moment, text, turns, value
-from .rows import load_rows, save_rows
+from .rows import load_rows, load_values, save_rows, set_column
 
 # A listing is older than the moment it arrives; only one clearly newer than a departure contradicts it.
 LISTING_MARGIN = timedelta(seconds=2)
@@ -83,7 +83,7 @@ def project(*, account: Account, observations: Iterable[Observation], version: i
 
 def touch(*, conferences: Iterable[Any], version: int) -> None:
     """Mark conferences as changed, so that every stream sends them again."""
-    Conference.objects.filter(pk__in=list(conferences)).update(version=version)
+    set_column(Conference, "version", value=version, id=list(conferences))
 
 
 def _load(*, account: Account, seen: list[Observation]) -> Floor:
@@ -91,16 +91,18 @@ def _load(*, account: Account, seen: list[Observation]) -> Floor:
     conference_ids = {observation.conference_id for observation in seen if observation.conference}
     leg_ids = {observation.call_control_id for observation in seen if observation.leg}
     if conference_ids:
-        for conference in load_rows(Conference, account_id=account.pk, column="telnyx_id", values=conference_ids):
+        for conference in load_rows(Conference, account_id=account.pk, telnyx_id=conference_ids):
             floor.conferences[conference.telnyx_id] = conference
     if leg_ids:
-        for leg in load_rows(Leg, account_id=account.pk, column="call_control_id", values=leg_ids):
+        for leg in load_rows(Leg, account_id=account.pk, call_control_id=leg_ids):
             floor.legs[leg.call_control_id] = leg
     if floor.conferences and floor.legs and any(observation.presence for observation in seen):
         by_conference = {conference.pk: conference.telnyx_id for conference in floor.conferences.values()}
         by_leg = {leg.pk: leg.call_control_id for leg in floor.legs.values()}
         # Both sides bounded by the batch; pairs that the batch does not name are few and harmless.
-        for participant in Participant.objects.filter(conference__in=by_conference, leg__in=by_leg):
+        for participant in load_rows(
+            Participant, account_id=account.pk, conference_id=list(by_conference), leg_id=list(by_leg)
+        ):
             key = (by_conference[participant.conference_id], by_leg[participant.leg_id])
             floor.participants[key] = participant
     return floor
@@ -189,8 +191,8 @@ def _derive_conferences(floor: Floor, shown: Shown) -> None:
 def _teams(account: Account, connection_ids: set[str]) -> Mapping[str, int | None]:
     if not connection_ids:
         return {}
-    connections = Connection.objects.filter(account=account, connection_id__in=connection_ids)
-    return dict(connections.values_list("connection_id", "team"))
+    known = load_rows(Connection, account_id=account.pk, connection_id=connection_ids)
+    return {connection.connection_id: connection.team_id for connection in known}
 
 
 def derive_conference(conference: Conference, *, teams: Mapping[str, int | None]) -> None:
@@ -274,12 +276,12 @@ def clear_presence(*, conferences: Iterable[Conference], legs: Iterable[Leg]) ->
     ended = [conference.pk for conference in conferences]
     hung_up = [leg.pk for leg in legs]
     if ended:
-        Participant.objects.filter(conference__in=ended, present=True).update(present=False)
+        set_column(Participant, "present", value=False, conference_id=ended, present=True)
     if hung_up:
-        Participant.objects.filter(leg__in=hung_up, present=True).update(present=False)
+        set_column(Participant, "present", value=False, leg_id=hung_up, present=True)
 
 
 def conferences_of(legs: Iterable[Leg]) -> set[Any]:
     """Return the conferences in which these legs are or were."""
     pks = [leg.pk for leg in legs]
-    return set(Participant.objects.filter(leg__in=pks).values_list("conference_id", flat=True)) if pks else set()
+    return set(load_values(Participant, "conference_id", leg_id=pks)) if pks else set()

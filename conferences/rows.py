@@ -6,8 +6,7 @@ The ORM would build each anew for every batch of webhooks, and spend more time o
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
@@ -15,77 +14,91 @@ from uuid import UUID
 
 from django.db import connection, models
 
+from .secrets import EncryptedTextField
+
 Row = TypeVar("Row", bound=models.Model)
 Adapter = Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Statements:
-    """One model's SELECT (to be completed by a column) and upsert, with what the driver gives and takes."""
+def load_rows(model: type[Row], **where: Any) -> list[Row]:
+    """Return the rows whose columns have these values; any of several where a column is given a list or a set.
 
-    select: str
-    names: tuple[str, ...]
-    from_driver: tuple[Adapter, ...]
-    upsert: str
-    written: tuple[tuple[str, Adapter], ...]
-
-
-def load_rows(model: type[Row], *, account_id: int, column: str, values: Iterable[str]) -> list[Row]:
-    """Return an account's rows with one of these values in a column."""
-    statements = _statements(model, connection.vendor)
-    found = _select(statements.select, account_id, column, values)
+    Secrets are left where they are: an encrypted column is read when somebody asks for it.
+    """
+    readers = _readers(model, connection.vendor)
+    names, adapters = list(readers), list(readers.values())
     return [
-        model.from_db(
-            "default", statements.names, [read(value) for read, value in zip(statements.from_driver, row, strict=True)]
-        )
-        for row in found
+        model.from_db("default", names, [read(value) for read, value in zip(adapters, row, strict=True)])
+        for row in _fetch(model, names, where)
     ]
 
 
-def known_values(model: type[models.Model], *, account_id: int, column: str, values: Iterable[str]) -> set[str]:
-    """Return which of these values an account's rows have in a column."""
-    return {value for (value,) in _select(f"SELECT {column} FROM {model._meta.db_table}", account_id, column, values)}  # noqa: S608
+def load_values(model: type[models.Model], column: str, **where: Any) -> list[Any]:
+    """Return one column of such rows."""
+    read = _readers(model, connection.vendor)[column]
+    return [read(value) for (value,) in _fetch(model, [column], where)]
 
 
-def _select(select: str, account_id: int, column: str, values: Iterable[str]) -> list[tuple[Any, ...]]:
-    # Lists as one parameter: a statement that reads the same for every batch is parsed once.
-    wanted: Any = list(values)
-    if connection.vendor == "postgresql":
-        among = "= ANY(%s)"
-    else:
-        among, wanted = "IN (SELECT value FROM json_each(%s))", json.dumps(wanted)
+def set_column(model: type[models.Model], column: str, *, value: bool | int | str, **where: Any) -> None:
+    """Give one column of such rows a value."""
+    condition, params = _condition(where)
     with connection.cursor() as cursor:
-        cursor.execute(f"{select} WHERE account_id = %s AND {column} {among}", [account_id, wanted])
+        cursor.execute(f"UPDATE {model._meta.db_table} SET {column} = %s{condition}", [value, *params])  # noqa: S608
+
+
+def _fetch(model: type[models.Model], columns: Iterable[str], where: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    condition, params = _condition(where)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(columns)} FROM {model._meta.db_table}{condition}", params)  # noqa: S608
         return list(cursor.fetchall())
+
+
+def _condition(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    # Lists as one parameter: a statement that reads the same for every batch is parsed once.
+    among = "= ANY(%s)" if connection.vendor == "postgresql" else "IN (SELECT value FROM json_each(%s))"
+    conditions, params = [], []
+    for column, wanted in where.items():
+        several = not isinstance(wanted, bool | int | str)
+        conditions.append(f"{column} {among if several else '= %s'}")
+        params.append(_list(wanted) if several else wanted)
+    return f" WHERE {' AND '.join(conditions)}", params
+
+
+def _list(values: Iterable[Any]) -> Any:
+    if connection.vendor == "postgresql":
+        return list(values)
+    return json.dumps([value.hex if isinstance(value, UUID) else value for value in values])
 
 
 def save_rows(model: type[models.Model], rows: Sequence[models.Model]) -> None:
     """Insert or overwrite rows. New rows of a model with a numbered key are not told their number."""
     if rows:
-        statements = _statements(model, connection.vendor)
-        values = [[write(getattr(row, name)) for name, write in statements.written] for row in rows]
+        upsert, written = _upsert(model, connection.vendor)
+        values = [[write(getattr(row, name)) for name, write in written] for row in rows]
         with connection.cursor() as cursor:
-            cursor.executemany(statements.upsert, values)
+            cursor.executemany(upsert, values)
 
 
 @cache
-def _statements(model: type[models.Model], vendor: str) -> Statements:
+def _readers(model: type[models.Model], vendor: str) -> Mapping[str, Adapter]:
+    """Return the columns of a model, all but the secret ones, with what makes of the driver's value the model's."""
+    fields = [field for field in model._meta.concrete_fields if not isinstance(field, EncryptedTextField)]
+    return {str(field.column): _reader(field, vendor) for field in fields}
+
+
+@cache
+def _upsert(model: type[models.Model], vendor: str) -> tuple[str, tuple[tuple[str, Adapter], ...]]:
+    """Return a model's upsert, and the columns it takes with what makes of the model's value the driver's."""
     meta = model._meta
-    table, every = meta.db_table, meta.concrete_fields
-    written = [field for field in every if not isinstance(field, models.AutoField)]
+    written = [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
     columns = [str(field.column) for field in written]
     key = [str(meta.pk.column)] if meta.pk in written else _natural_key(model)
     kept = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
-    return Statements(
-        select=f"SELECT {', '.join(str(field.column) for field in every)} FROM {table}",  # noqa: S608 - our own names
-        names=tuple(field.attname for field in every),
-        from_driver=tuple(_reader(field, vendor) for field in every),
-        upsert=(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))}) "  # noqa: S608
-            f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {kept}"
-        ),
-        written=tuple((field.attname, _writer(field, vendor)) for field in written),
+    upsert = (
+        f"INSERT INTO {meta.db_table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))}) "  # noqa: S608
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {kept}"
     )
+    return upsert, tuple((field.attname, _writer(field, vendor)) for field in written)
 
 
 def _natural_key(model: type[models.Model]) -> list[str]:

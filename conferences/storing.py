@@ -13,7 +13,7 @@ from . import changes
 from .models import Account, WebhookEvent
 from .observations import Observation, ids, observe
 from .projection import project
-from .rows import driver_time, known_values
+from .rows import driver_time, load_rows, load_values
 from .telnyx.inbound import Event, parse
 
 WRITER_WAIT_MS = 1500  # for a lock; Telnyx waits two seconds for its answer
@@ -75,8 +75,7 @@ def store(batch: Sequence[Received]) -> None:
     for received in batch:
         by_account.setdefault(received.account_id, []).append(read(received))
     with changes.turn(now=datetime.now(UTC), ingested=True) as turn:
-        # Not the API key: taking webhooks in must not depend on FIELD_KEYS.
-        accounts = Account.objects.defer("api_key").in_bulk(list(by_account))
+        accounts = {account.pk: account for account in load_rows(Account, id=list(by_account))}
         for account_id, readings in by_account.items():
             new = keep(account_id, readings)
             put_on_board(accounts[account_id], new, turn=turn)
@@ -89,7 +88,7 @@ def keep(account_id: int, readings: Iterable[Reading]) -> list[Reading]:
     Nobody inserts between the question and the answer: whoever stores webhooks holds the board's lock.
     """
     by_id = {reading.event.id: reading for reading in readings}
-    for known in known_values(WebhookEvent, account_id=account_id, column="event_id", values=by_id):
+    for known in load_values(WebhookEvent, "event_id", account_id=account_id, event_id=list(by_id)):
         del by_id[known]
     if by_id:
         with connection.cursor() as cursor:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
 
 from conferences.models import Account, Agent, Connection, Ear, Line
+from conferences.rows import load_rows, load_values
 
 from .marks import TELNYX_DOMAINS, LegMarks, SipAddress, header_value, plain, value_in_client_state
 
@@ -60,7 +60,7 @@ class Directory:
 
 
 def directory_for(account: Account, marks: Iterable[LegMarks], *, connection_ids: Iterable[str] = ()) -> Directory:
-    """Read what these legs (and these further connections) need: at most four queries."""
+    """Read what these legs (and these further connections) need: at most six queries."""
     batch = list(marks)
     wanted = {mark.connection_id for mark in batch if mark.connection_id}
     wanted |= {connection_id for given in connection_ids if (connection_id := plain(given, limit=64))}
@@ -104,11 +104,9 @@ def _agents(account: Account, batch: list[LegMarks]) -> list[Agent]:
             value = header_value(mark.headers, account.agent_header)
             references.add(value)
             sip.add(value)
-    wanted = Q()
-    for name, values in (("sip_username", sip), ("number", numbers), ("reference", references)):
-        if values - {""}:
-            wanted |= Q(**{f"{name}__in": values - {""}})
-    return list(Agent.objects.filter(wanted).only("sip_username", "number", "reference")) if wanted else []
+    wanted = {"sip_username": sip - {""}, "number": numbers - {""}, "reference": references - {""}}
+    found = [agent for name, values in wanted.items() if values for agent in load_rows(Agent, **{name: values})]
+    return list({agent.pk: agent for agent in found}.values())
 
 
 def _lines(batch: list[LegMarks]) -> dict[str, UUID]:
@@ -116,7 +114,7 @@ def _lines(batch: list[LegMarks]) -> dict[str, UUID]:
     for mark in batch:
         for address in filter(None, (mark.from_sip, mark.caller_sip, mark.to_sip)):
             wanted.update(_forms(address))
-    return dict(Line.objects.filter(address__in=wanted).values_list("address", "pk")) if wanted else {}
+    return {line.address: line.pk for line in load_rows(Line, address=wanted)} if wanted else {}
 
 
 def _forms(address: SipAddress) -> list[str]:
@@ -128,7 +126,7 @@ def _forms(address: SipAddress) -> list[str]:
 def _connections(account: Account, connection_ids: set[str]) -> dict[str, KnownConnection]:
     if not connection_ids:
         return {}
-    rows = Connection.objects.filter(account=account, connection_id__in=connection_ids)
+    rows = load_rows(Connection, account_id=account.pk, connection_id=connection_ids)
     return {row.connection_id: KnownConnection(row.name, row.role, row.team_id) for row in rows}
 
 
@@ -136,5 +134,4 @@ def _ear_legs(account: Account, call_control_ids: set[str]) -> frozenset[str]:
     # Ended ears too: their legs were never anybody else's.
     if not call_control_ids:
         return frozenset()
-    ears = Ear.objects.filter(account=account, call_control_id__in=call_control_ids)
-    return frozenset(ears.values_list("call_control_id", flat=True))
+    return frozenset(load_values(Ear, "call_control_id", account_id=account.pk, call_control_id=call_control_ids))
