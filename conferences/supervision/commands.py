@@ -81,6 +81,9 @@ def transmit(command: Command, send: Send) -> Any:
     if command.role in LOUD and now - command.asked_at > LOUD_FOR:
         settle(command, Command.State.EXPIRED, outcome=_("Too late to be sent; press again."), now=now)
         return None
+    if command.role in LOUD and _is_overtaken(command):
+        settle(command, Command.State.EXPIRED, outcome=_("A later change came first, so this was not sent."), now=now)
+        return None
     command.sent_at = command.sent_at or now
     command.attempts += 1
     try:
@@ -97,6 +100,11 @@ def transmit(command: Command, send: Send) -> Any:
         return None
     _settle(command, Command.State.ACCEPTED)
     return answer
+
+
+def _is_overtaken(command: Command) -> bool:
+    """Say whether something newer was asked of the same line: what held a louder role up must not undo it."""
+    return Command.objects.filter(ear=command.ear_id, asked_at__gt=command.asked_at).exists()
 
 
 def is_quieter(command: Command) -> bool:
@@ -205,5 +213,8 @@ def _role(command: Command) -> SupervisorRole:
 
 def target_call_control_ids(targets: Iterable[str]) -> list[str]:
     """Return Telnyx's ids for our own leg ids, in order."""
-    known = {str(leg.pk): leg.call_control_id for leg in Leg.objects.filter(pk__in=list(targets))}
+    known = {
+        str(pk): call_control_id
+        for pk, call_control_id in Leg.objects.filter(pk__in=list(targets)).values_list("pk", "call_control_id")
+    }
     return [known[str(target)] for target in targets if str(target) in known]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -59,14 +60,25 @@ def choose_role(
     not inside yet comes in as monitor; a whisper then follows by itself, a barge has to be asked for again.
     Raises Refused, and then nothing has changed.
     """
-    listeners = _authorise(user=user, conference=conference, role=role, targets=targets, now=now)
-    session = open_session(user)
-    if session is not None and session.conference_id != conference.pk:
-        _leave_for_another(session, now=now)
-        session = None
-    if session is not None:
-        return _change(session, role=role, listeners=listeners, audience=audience, now=now)
-    return _enter(user=user, conference=conference, role=role, listeners=listeners, audience=audience, now=now)
+    listeners = list(dict.fromkeys(targets)) if role == Role.WHISPER else []
+    check = partial(_authorise, user=user, conference=conference, role=role, listeners=listeners)
+    try:
+        session = open_session(user)
+        if session is not None and session.conference_id != conference.pk:
+            check()
+            _leave_for_another(session, now=now)
+            session = None
+        if session is not None:
+            return _change(session, role=role, listeners=listeners, audience=audience, check=check, now=now)
+        return _enter(
+            user=user, conference=conference, role=role, listeners=listeners, audience=audience, check=check, now=now
+        )
+    except NotAllowed as refused:
+        # Here, outside the transaction that it has ended.
+        audit.record(
+            "refused", at=now, actor=user, conference=conference, role=role, targets=targets, detail=refused.sentence
+        )
+        raise
 
 
 def quieter(*, user: User, now: datetime) -> None:
@@ -131,40 +143,39 @@ def disconnect(*, user: User, now: datetime) -> None:
 # --- authorising ------------------------------------------------------------------------------------------------------
 
 
-def _authorise(*, user: User, conference: Conference, role: Role, targets: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Return whom a whisper reaches; raise Refused, with an audit entry, for what this person may not do."""
-    try:
-        if conference.ended_at is not None:
-            raise Refused(_("This conference has ended."))
-        if conference.account.monitor_harms_call:
-            raise Refused(
-                _("On this account a silent line cuts the audio between customer and agent, so Floorline stays out.")
-            )
-        book = rights_book(user)
-        teams = teams_of(conference)
-        if not book.may_see(teams) or not book.in_teams(teams).allow(role):
-            raise Refused(_("You may not do this in this team's conferences. Ask an administrator for the right."))
-        return _listeners(conference, targets) if role == Role.WHISPER else []
-    except Refused as refused:
-        audit.record(
-            "refused", at=now, actor=user, conference=conference, role=role, targets=targets, detail=refused.sentence
+class NotAllowed(Refused):
+    """What this person may not do; it is noted in the audit."""
+
+
+Check = Callable[[], None]
+
+
+def _authorise(*, user: User, conference: Conference, role: Role, listeners: Sequence[UUID]) -> None:
+    """Raise NotAllowed for what this person may not do; called in the transaction that stores the intention."""
+    if conference.ended_at is not None:
+        raise NotAllowed(_("This conference has ended."))
+    if conference.account.monitor_harms_call:
+        raise NotAllowed(
+            _("On this account a silent line cuts the audio between customer and agent, so Floorline stays out.")
         )
-        raise
+    book = rights_book(user)
+    teams = teams_of(conference)
+    if not book.may_see(teams) or not book.in_teams(teams).allow(role):
+        raise NotAllowed(_("You may not do this in this team's conferences. Ask an administrator for the right."))
+    if role == Role.WHISPER:
+        _check_listeners(conference, listeners)
 
 
-def _listeners(conference: Conference, targets: Iterable[UUID]) -> list[UUID]:
-    wanted = list(dict.fromkeys(targets))
-    if not wanted:
-        raise Refused(_("Choose who should hear you."))
-    legs = Leg.objects.filter(participations__conference=conference, participations__present=True, pk__in=wanted)
-    known = {leg.pk: leg for leg in legs}
-    for target in wanted:
-        leg = known.get(target)
-        if leg is None:
-            raise Refused(_("Someone you chose is no longer in this conference. Look again and choose anew."))
-        if leg.party != Leg.Party.AGENT:
-            raise Refused(_("Only agents can be whispered to; a customer or an unknown leg never hears a whisper."))
-    return wanted
+def _check_listeners(conference: Conference, listeners: Sequence[UUID]) -> None:
+    if not listeners:
+        raise NotAllowed(_("Choose who should hear you."))
+    present = Leg.objects.filter(participations__conference=conference, participations__present=True, pk__in=listeners)
+    parties = dict(present.values_list("pk", "party"))
+    for listener in listeners:
+        if listener not in parties:
+            raise NotAllowed(_("Someone you chose is no longer in this conference. Look again and choose anew."))
+        if parties[listener] != Leg.Party.AGENT:
+            raise NotAllowed(_("Only agents can be whispered to; a customer or an unknown leg never hears a whisper."))
 
 
 # --- entering ---------------------------------------------------------------------------------------------------------
@@ -177,10 +188,12 @@ def _enter(
     role: Role,
     listeners: list[UUID],
     audience: Sequence[UUID],
+    check: Check,
     now: datetime,
 ) -> SupervisorSession:
     with transaction.atomic():
         version = changes.advance(now=now)
+        check()
         # Under the version's lock: of two clicks at once, the second finds what the first has begun.
         session = open_session(user)
         if session is not None:
@@ -224,21 +237,34 @@ def audience_of(conference: Conference) -> set[str]:
 
 
 def _change(
-    session: SupervisorSession, *, role: Role, listeners: list[UUID], audience: Sequence[UUID], now: datetime
+    session: SupervisorSession,
+    *,
+    role: Role,
+    listeners: list[UUID],
+    audience: Sequence[UUID],
+    check: Check,
+    now: datetime,
 ) -> SupervisorSession:
     if session.stage == Stage.LEAVING:
+        check()
         raise Refused(_("Your line is just leaving. Try again in a moment."))
-    if role in LOUD and audience and {str(pk) for pk in audience} != audience_of(session.conference):
-        raise Refused(_("Somebody joined or left since your page showed who hears you. Look again, then press again."))
+    seen = [str(pk) for pk in audience]
+
+    def check_all() -> None:
+        check()
+        if role in LOUD and seen and set(seen) != audience_of(session.conference):
+            raise Refused(
+                _("Somebody joined or left since your page showed who hears you. Look again, then press again.")
+            )
+
     if session.stage != Stage.INSIDE:
-        SupervisorSession.objects.filter(pk=session.pk).update(
-            wanted_role=role,
-            wanted_targets=[str(pk) for pk in listeners],
-            wanted_at=now,
-            audience_seen=[str(pk) for pk in audience],
-        )
+        with transaction.atomic():
+            check_all()
+            SupervisorSession.objects.filter(pk=session.pk).update(
+                wanted_role=role, wanted_targets=[str(pk) for pk in listeners], wanted_at=now, audience_seen=seen
+            )
         return session
-    command = send_role_command(session, role=role, listeners=listeners, audience=[str(pk) for pk in audience], now=now)
+    command = send_role_command(session, role=role, listeners=listeners, audience=seen, check=check_all, now=now)
     if command is not None and command.state == Command.State.REJECTED:
         raise Refused(command.outcome)
     return session
@@ -250,9 +276,13 @@ def send_role_command(
     role: Role,
     listeners: Sequence[UUID | str],
     audience: Sequence[str],
+    check: Check | None = None,
     now: datetime,
 ) -> Command | None:
-    """Store and send one change of role; None where the same change is on its way, or a moment ago came into force."""
+    """Store and send one change of role; None where the same change is on its way, or a moment ago came into force.
+
+    `check` may raise Refused: it is asked in the transaction that stores the intention, after every earlier change.
+    """
     if role == Role.MONITOR and session.ear.account.monitor_harms_call:
         reason = _(
             "On this account a silent line cuts the audio between customer and agent, so your line was taken out."
@@ -261,6 +291,8 @@ def send_role_command(
     targets = [str(pk) for pk in listeners]
     with transaction.atomic():
         version = changes.advance(now=now)
+        if check is not None:
+            check()
         current = SupervisorSession.objects.get(pk=session.pk)
         if current.stage != Stage.INSIDE:
             return None
