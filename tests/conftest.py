@@ -5,12 +5,15 @@ Pages are tested as they are written, not as collectstatic names their files; pa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connections
 from pytest_django.fixtures import Settings
 
+from conferences.changes import hub
 from conferences.models import Account, Agent, Line, Team, TeamMembership
 
 
@@ -24,6 +27,13 @@ def static_files_under_their_own_names(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def quick_passwords(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_hub_lets_go_of_the_database(django_db_setup: None) -> Iterator[None]:
+    """Its thread outlives every event loop, and PostgreSQL drops no database that somebody is connected to."""
+    yield
+    hub._reader.submit(connections.close_all).result()
 
 
 @pytest.fixture

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import User
+from datetime import timedelta
+from typing import Any
 
-from conferences.models import Command
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from conferences import changes
+from conferences.models import AuditEntry, Command, TeamMembership
 from conferences.models.supervision import Role
-from conferences.supervision import leave
+from conferences.supervision import Refused, leave
+from conferences.supervision.commands import send_role, store, transmit
 
 from .conftest import Floor
 
@@ -52,3 +60,46 @@ def test_a_click_that_arrives_after_its_twin_was_verified_is_not_sent_again(floo
     assert call.newest(session).state == Command.State.VERIFIED
     call.choose(kim, Role.BARGE)
     assert len(floor.sent("/update")) == 1
+
+
+def test_a_barge_that_was_held_up_is_not_sent_after_the_quieter_click(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    with transaction.atomic():
+        barge = store(kind=Command.Kind.UPDATE, ear=session.ear, session=session, role=Role.BARGE, now=floor.now)
+    with transaction.atomic():
+        later = floor.now + timedelta(milliseconds=50)
+        monitor = store(kind=Command.Kind.UPDATE, ear=session.ear, session=session, role=Role.MONITOR, now=later)
+    transmit(monitor, send_role)
+    transmit(barge, send_role)
+    assert barge.state == Command.State.EXPIRED
+    assert [body["supervisor_role"] for body in floor.sent("/update")] == ["monitor"]
+    assert call.who_hears(session) == set()
+
+
+def test_a_right_withdrawn_while_the_click_waited_for_its_turn_sends_nothing(
+    floor: Floor, kim: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    turn_comes = changes.advance
+
+    def withdrawn_meanwhile(**given: Any) -> int:
+        TeamMembership.objects.filter(user=kim).update(may_barge=False)
+        return turn_comes(**given)
+
+    monkeypatch.setattr(changes, "advance", withdrawn_meanwhile)
+    with pytest.raises(Refused):
+        call.choose(kim, Role.BARGE)
+    assert floor.sent("/update") == []
+    assert call.who_hears(session) == set()
+    assert AuditEntry.objects.get(action="refused").actor == kim
+
+
+def test_a_click_asks_the_database_no_more_often_than_it_needs(floor: Floor, kim: User) -> None:
+    call = floor.call(agents=("Ana Ruiz", "Max Falk"))
+    call.bring_in(kim)
+    with CaptureQueriesContext(connection) as queries:
+        call.choose(kim, Role.WHISPER, "Ana Ruiz")
+    before = [query["sql"] for query in queries][: next(n for n, q in enumerate(queries) if q["sql"] == "COMMIT")]
+    assert len(before) <= 13, before
