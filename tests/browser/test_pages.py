@@ -22,8 +22,9 @@ PAGES = (
     "refused",
     "setup",
     "my ear",
+    "note",
     "404",
-    "signed out",
+    "sign-in",
 )
 Show = Callable[[str], Page]
 
@@ -67,12 +68,17 @@ def show(kim: Visitor, invite: Invite, sandbox: Sandbox) -> Show:
             screen.role("Barge").click()
             expect(screen.refusal).to_contain_text("Telnyx refuses the API key.")
             kim.forgive("status of 422")
+        elif name == "note":
+            screen.page.goto(f"{kim.url}{address}?note=1")
+            expect(screen.desk.get_by_role("heading", name=call.name)).to_be_visible()
         elif name in {"conference", "ended"}:
             screen.page.goto(kim.url + address)
             expect(screen.desk.get_by_role("heading", name=call.name)).to_be_visible()
             if name == "ended":
                 sandbox.end(call)
                 expect(screen.desk).to_contain_text("This call ended at")
+        elif name != "desk":
+            raise ValueError(f"no page is called {name}")
         return screen
 
     return show_one
