@@ -1,8 +1,9 @@
 """Asks Telnyx what is true: names for stubs, ghosts that no event ended, participants that no event named.
 
-Existence comes from paged listings, which are cheap; participants are read where a supervisor is inside, then for
-conferences never read, then in rotation. Every request counts against the account's cap of reads per second, the pages
-of a listing too. Nothing is ever removed because time has passed: only because Telnyx says that it is gone.
+Existence comes from paged listings, which are cheap; participants are read where a supervisor is inside, then by turns
+for what is on somebody's screen and for the rest: never read, doubtful, longest not read. Every request counts against
+the account's cap of reads per second, the pages of a listing too. Nothing is ever removed because time has passed: only
+because Telnyx says that it is gone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from . import changes
@@ -27,7 +28,7 @@ from .listings import (
     note_participants,
     take_out,
 )
-from .models import Account, Conference, Leg, SupervisorSession
+from .models import Account, Conference, Leg, Screen, SupervisorSession
 from .models.account import CHECKED_IS_RECENT
 from .telnyx.client import CallRead, Client, ConferencePage, ConferenceRead, Rejected, Unanswered
 
@@ -38,6 +39,8 @@ POLLING_EVERY = timedelta(seconds=3)
 SECOND_LISTING_AFTER = timedelta(seconds=6)
 SUPERVISED_EVERY = timedelta(seconds=5)
 ROTATION_EVERY = timedelta(seconds=60)
+ON_SCREEN_EVERY = timedelta(seconds=20)
+SCREEN_IS_RECENT = timedelta(seconds=30)
 STUB_AFTER = timedelta(seconds=1)
 QUESTION_AGAIN_AFTER = timedelta(seconds=60)
 BRIDGED_FOR = timedelta(seconds=60)
@@ -76,6 +79,7 @@ class Reconciler:
         self._counted_at: datetime | None = None
         self._polling = False
         self._pass_began: datetime | None = None
+        self._screens_turn = False
 
     def step(self, *, reads_per_second: int, polling: bool = False) -> None:
         """Do what is due now; a Telnyx that does not answer is said on the account and tried again."""
@@ -100,7 +104,7 @@ class Reconciler:
             self._list_on(now)
         elif self._suspects:
             self._question(self._suspects.popleft())
-        elif (conference := self._next_in_rotation(now)) is not None:
+        elif (conference := self._next_in_turn(now)) is not None:
             self._read_participants(conference)
         elif self._polling and (leg := self._unasked_leg()) is not None:
             self._read_leg(leg)
@@ -250,6 +254,19 @@ class Reconciler:
         inside = SupervisorSession.objects.filter(ended_at=None).values("conference")
         due = self._readable().filter(pk__in=inside, participants_read_at__lt=now - SUPERVISED_EVERY)
         return due.order_by("participants_read_at").first()
+
+    def _next_in_turn(self, now: datetime) -> Conference | None:
+        """Return what is on somebody's screen and what is due anyway in turns: neither may starve the other."""
+        self._screens_turn = not self._screens_turn
+        looks = (self._on_screen, self._next_in_rotation)
+        first, second = looks if self._screens_turn else reversed(looks)
+        return first(now) or second(now)
+
+    def _on_screen(self, now: datetime) -> Conference | None:
+        recent = Screen.objects.filter(at__gt=now - SCREEN_IS_RECENT).values_list("conference_ids", flat=True)
+        shown = {conference_id for ids in recent for conference_id in ids}
+        due = self._readable().filter(pk__in=shown).exclude(participants_read_at__gte=now - ON_SCREEN_EVERY)
+        return due.order_by(F("participants_read_at").asc(nulls_first=True)).first() if shown else None
 
     def _next_in_rotation(self, now: datetime) -> Conference | None:
         readable = self._readable()

@@ -16,8 +16,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
+from uuid import uuid4
 
 from django.db import close_old_connections, connections
 from django.utils import timezone, translation
@@ -146,6 +148,8 @@ class Broadcast:
         self._version = -1
         self._heard = -1
         self._changed = asyncio.Event()
+        self._id = uuid4()
+        self._screen_noted_at: datetime | None = None
 
     # --- Pages come and go --------------------------------------------------------------------------------------------
 
@@ -295,8 +299,18 @@ class Broadcast:
         now = timezone.now()
         known = all_signed_in([page.session_key for page in pages], now=now)
         presence.note_all({who.user.pk for who in known.values()}, now=now)
+        self._note_screen(now)
         self._pulse, self._tidings = pulse(now=now)
         return self._pulse, known
+
+    def _note_screen(self, now: datetime) -> None:
+        if self._screen_noted_at is not None and now - self._screen_noted_at < presence.SCREEN_EVERY:
+            return
+        shown = {str(page.page.open_id) for page in list(self.subscribers) if page.page.open_id}
+        shown.update(one for channel, _pages in list(self._channels.values()) for one in channel.shown())
+        if shown:  # nothing yet where the first snapshot is still being read
+            presence.note_screen(self._id, shown, now=now)
+            self._screen_noted_at = now
 
     def _move(self, page: Subscriber, who: SignedIn) -> None:
         """Show a viewer whose rights have changed what they may see now."""

@@ -78,6 +78,11 @@ class Channel:
             self.number += bool(pieces)
             return self.number, pieces
 
+    def shown(self) -> list[str]:
+        """Return the ids of the conferences in this channel's window."""
+        with self._lock:
+            return [str(item.card.id) for item in self._items.values() if isinstance(item, Row)]
+
     def _catch_up(self, tidings: Tidings, now: datetime) -> list[str]:
         pieces = self._rows(now) if self._seen != floor.generation or self._fading else []
         before = self._figures

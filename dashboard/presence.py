@@ -1,15 +1,20 @@
-"""Notes that supervisors' pages are alive, so that a line is not kept open for nobody."""
+"""Notes that supervisors' pages are alive, and what they show: a line is not kept open for nobody, and what somebody
+looks at is compared with Telnyx first."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.contrib.auth.models import User
 
-from conferences.models import Presence
+from conferences.models import Presence, Screen
 
 EVERY = timedelta(seconds=5)
+SCREEN_EVERY = timedelta(seconds=10)
+SCREEN_LIFE = timedelta(minutes=1)
+MOST_ON_SCREEN = 200
 
 
 def note(user: User, *, now: datetime) -> None:
@@ -28,3 +33,15 @@ def note_all(user_ids: Collection[int], *, now: datetime) -> None:
             unique_fields=["user"],
             update_fields=["seen_at"],
         )
+
+
+def note_screen(process: UUID, conference_ids: Collection[str], *, now: datetime) -> None:
+    """Store what this process shows, and forget what others showed that are gone."""
+    shown = sorted(conference_ids)[:MOST_ON_SCREEN]
+    Screen.objects.bulk_create(
+        [Screen(process=process, conference_ids=shown, at=now)],
+        update_conflicts=True,
+        unique_fields=["process"],
+        update_fields=["conference_ids", "at"],
+    )
+    Screen.objects.filter(at__lt=now - SCREEN_LIFE).delete()

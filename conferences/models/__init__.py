@@ -7,7 +7,7 @@ from .calls import Conference, Leg, Participant
 from .people import Agent, Line, Team, TeamMembership
 from .personal import Note, Preferences, SavedView
 from .records import AuditEntry, WebhookEvent
-from .supervision import Command, Ear, Presence, SupervisorSession
+from .supervision import Command, Ear, Presence, Screen, SupervisorSession
 
 __all__ = [
     "Account",
@@ -27,6 +27,7 @@ __all__ = [
     "Preferences",
     "Presence",
     "SavedView",
+    "Screen",
     "SupervisorSession",
     "Team",
     "TeamMembership",

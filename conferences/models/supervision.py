@@ -181,3 +181,14 @@ class Presence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.seen_at}"
+
+
+class Screen(models.Model):
+    """What one web process shows its viewers, so that the comparison with Telnyx looks there first."""
+
+    process = models.UUIDField(primary_key=True)
+    conference_ids: models.JSONField[Any, Any] = models.JSONField(default=list)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.process} {self.at}"

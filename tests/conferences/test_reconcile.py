@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,7 +14,7 @@ from django.contrib.auth.models import User
 from conferences import changes, evidence
 from conferences.clients import client_for
 from conferences.evidence import Evidence, Source
-from conferences.models import Account, Conference, Leg, Participant
+from conferences.models import Account, Conference, Leg, Participant, Screen
 from conferences.models.supervision import Role
 from conferences.reconcile import Reconciler, note_bridged_calls
 from conferences.sandbox import calls, directory, membership
@@ -148,6 +149,24 @@ def test_a_supervised_conference_is_healed_within_ten_seconds(floor: Floor, kim:
     membership.hangup(floor.world, call.scene.agents[1])
     unheard(floor)
     floor.wait(10, until=lambda: not call.conference.participants.filter(present=True, leg__agent__name="Max Falk"))
+
+
+def test_what_is_on_a_screen_is_healed_within_half_a_minute_however_many_others_there_are(floor: Floor) -> None:
+    floor.account.reads_per_second = 1
+    scenes = many_calls(floor, 60)
+    wait(floor, 6)
+    call = Call(floor=floor, scene=scenes[30])
+    Screen.objects.create(process=uuid4(), conference_ids=[str(call.conference.pk)], at=floor.now)
+    wait(floor, 2)
+    agent = directory.team_named("Billing").agents[1]
+    call.scene.connect(call.scene.ring(agent))
+    unheard(floor)
+    for _ in range(3):
+        Screen.objects.update(at=floor.now)
+        wait(floor, 9)
+    assert len(present(call)) == 3
+    # The others are not forgotten meanwhile.
+    assert 5 < Conference.objects.exclude(participants_read_at=None).count() < 40
 
 
 def test_every_row_says_what_it_rests_on(floor: Floor) -> None:

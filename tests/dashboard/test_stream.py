@@ -4,10 +4,12 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,7 +21,7 @@ from django.test import Client
 from django.utils import timezone
 
 from conferences import changes
-from conferences.models import Account, Agent, Conference, Participant, Presence, Team
+from conferences.models import Account, Agent, Conference, Participant, Presence, Screen, Team
 from dashboard import broadcast, lifetime, stream
 from dashboard.broadcast import Subscriber, sse_event, sse_message
 from dashboard.channel import Audience
@@ -290,6 +292,23 @@ def test_heartbeats_carry_the_three_clocks(kim: User, account: Account, page_of:
         told = json.loads(beat[1])
         assert 70 <= told["truth"] < 90
         assert (told["lag"], told["problem"]) == (None, "Telnyx did not answer.")
+
+
+def test_the_comparison_learns_what_is_on_the_screen(
+    kim: User, new_call: NewCall, page_of: SignIn, now: datetime
+) -> None:
+    shown, elsewhere = new_call("Billing-1"), new_call("Support-1", team=None, agents=())
+    gone = uuid4()
+    Screen.objects.create(process=gone, conference_ids=[str(elsewhere.conference.id)], at=now - timedelta(days=1))
+    with reading(page_of(kim)) as reader:
+        reader.until("Billing-1")
+        noted = Screen.objects.exclude(process=gone)
+        for _beat in range(100):
+            if noted.exists():
+                break
+            time.sleep(0.1)
+    assert noted.get().conference_ids == [str(shown.conference.id)]
+    assert not Screen.objects.filter(process=gone).exists()
 
 
 def test_a_page_that_reads_too_slowly_starts_again_from_a_snapshot(kim: User, now: datetime) -> None:
