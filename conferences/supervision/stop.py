@@ -63,7 +63,7 @@ def stop(sealed: str) -> bool:
     logger.warning(
         "a supervisor was taken out without the database: %s", "done" if silent else "Telnyx did not confirm"
     )
-    threading.Thread(target=_store_later, args=(note, clock(), silent), daemon=True).start()
+    threading.Thread(target=_store_later, args=(note, clock(), silent), name="stop-audit", daemon=True).start()
     return silent
 
 

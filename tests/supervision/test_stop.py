@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
 
+import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
@@ -12,6 +15,15 @@ from conferences.models.supervision import Role
 from conferences.supervision import open_session, seal, stop
 
 from .conftest import Floor
+
+
+@pytest.fixture(autouse=True)
+def no_thread_outlives_its_test(floor: Floor) -> Iterator[None]:
+    """A try that failed is repeated after seconds: it may not happen in another test, which may have no database."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "stop-audit":
+            thread.join(30)
 
 
 def test_the_sealed_note_alone_takes_a_barging_supervisor_out(floor: Floor, kim: User) -> None:
