@@ -52,7 +52,7 @@ def note_conferences(*, account: Account, reads: list[ConferenceRead], at: datet
             if read.id and says.get(read.id) != (read.name, read.connection_id, read.ended)
         ]
         turn.changed |= project(account=account, observations=observations, version=turn.version)
-        Conference.objects.filter(account=account, telnyx_id__in=named).update(read_at=at, missing_since=None)
+        known.exclude(read_at__gt=at).update(read_at=at, missing_since=None)
 
 
 def note_missing(*, account: Account, named: Iterable[str], at: datetime) -> list[str]:
@@ -68,11 +68,12 @@ def note_missing(*, account: Account, named: Iterable[str], at: datetime) -> lis
 
 
 def end_conference(*, account: Account, telnyx_id: str, reason: str, at: datetime) -> None:
-    """End a conference that Telnyx no longer knows."""
+    """End a conference that Telnyx did not know at `at`, unless a later reading has named it."""
     facts: Facts = {"ended": [stamp(occurred_at=at, event_id=READING), reason]}
     observation = Observation(conference_id=telnyx_id, conference=facts)
     with changes.turn(now=at) as turn:
-        turn.changed |= project(account=account, observations=[observation], version=turn.version)
+        if not Conference.objects.filter(account=account, telnyx_id=telnyx_id, read_at__gt=at).exists():
+            turn.changed |= project(account=account, observations=[observation], version=turn.version)
 
 
 def note_participants(*, conference: Conference, reads: list[ParticipantRead], at: datetime) -> list[str]:
@@ -103,8 +104,11 @@ def note_call(*, account: Account, read: CallRead, at: datetime) -> None:
 
 
 def take_out(*, conference: Conference, call_control_ids: Iterable[str], at: datetime) -> None:
-    """Take out participants whose calls are dead, though no event said so."""
+    """Take out participants whose calls were dead at `at`, though no event said so; a later reading knows better."""
     with changes.turn(now=at) as turn:
+        conference.refresh_from_db(fields=["participants_read_at"])
+        if conference.participants_read_at is not None and conference.participants_read_at > at:
+            return
         found = Q(leg__call_control_id__in=list(call_control_ids), present=True)
         stays = list(conference.participants.filter(found).select_related("leg"))
         for stay in stays:

@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
-from . import changes
+from . import changes, undelivered
 from .listings import (
     SECOND_LOOK,
     end_conference,
@@ -44,6 +44,7 @@ SCREEN_IS_RECENT = timedelta(seconds=30)
 STUB_AFTER = timedelta(seconds=1)
 QUESTION_AGAIN_AFTER = timedelta(seconds=60)
 BRIDGED_FOR = timedelta(seconds=60)
+UNDELIVERED_EVERY = timedelta(minutes=5)
 LONGEST_CALL = timedelta(hours=4)
 # From so many suspects on, pages of ended conferences are cheaper than asking for each.
 MANY_SUSPECTS = 8
@@ -80,6 +81,7 @@ class Reconciler:
         self._polling = False
         self._pass_began: datetime | None = None
         self._screens_turn = False
+        self._undelivered_due: datetime | None = None
 
     def step(self, *, reads_per_second: int, polling: bool = False) -> None:
         """Do what is due now; a Telnyx that does not answer is said on the account and tried again."""
@@ -104,6 +106,8 @@ class Reconciler:
             self._list_on(now)
         elif self._suspects:
             self._question(self._suspects.popleft())
+        elif not self._polling and (self._undelivered_due is None or now >= self._undelivered_due):
+            self._fetch_undelivered(now)
         elif (conference := self._next_in_turn(now)) is not None:
             self._read_participants(conference)
         elif self._polling and (leg := self._unasked_leg()) is not None:
@@ -203,6 +207,23 @@ class Reconciler:
             if error.status != 404:
                 raise
             return None
+
+    def _fetch_undelivered(self, now: datetime) -> None:
+        """Take in what Telnyx could not deliver since the last look, where its log tells."""
+        self._undelivered_due = now + UNDELIVERED_EVERY
+        rows = Account.objects.filter(pk=self._account.pk)
+        since = rows.values_list("undelivered_read_at", flat=True).get()
+        if since is not None:  # what failed before Floorline was there was for others
+            try:
+                self._spare_reads -= undelivered.fetch(account=self._account, client=self._client, since=since, now=now)
+            except Rejected as error:
+                if error.status == 429:
+                    raise
+                # Not every key may read it, and the comparison does without: it is asked again for the same time.
+                self._spare_reads -= 1
+                logger.info("Telnyx' log of deliveries cannot be read: HTTP %s %s", error.status, error.code)
+                return
+        rows.update(undelivered_read_at=now)
 
     # --- who is in them -----------------------------------------------------------------------------------------------
 

@@ -97,6 +97,7 @@ class AccountAdmin(WhoIsWhoAdmin):
         *PROFILE,
         "probed",
         "checked_at",
+        "undelivered_read_at",
         "check_problem",
         "unsure_since",
         "bridged_call_seen_at",
@@ -121,7 +122,7 @@ class AccountAdmin(WhoIsWhoAdmin):
             _("Comparison with Telnyx"),
             {
                 "fields": [
-                    *("feed", "reads_per_second", "checked_at", "check_problem", "unsure_since"),
+                    *("feed", "reads_per_second", "checked_at", "check_problem", "unsure_since", "undelivered_read_at"),
                     "bridged_call_seen_at",
                 ]
             },

@@ -173,6 +173,10 @@ class Account(models.Model):
         help_text=_("Events may have been missed since then; empty once everything has been compared again."),
     )
 
+    undelivered_read_at = models.DateTimeField(
+        _("Telnyx' log of failed deliveries read"), null=True, blank=True, editable=False
+    )
+
     class Meta:
         verbose_name = _("Telnyx account")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hmac
 import json
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from conferences.sandbox import call_api, conference_api
+from conferences.sandbox import call_api, conference_api, delivery
 from conferences.sandbox.errors import ApiError, not_found
 from conferences.sandbox.phones import Phones
 from conferences.sandbox.resources import Json
@@ -84,6 +85,7 @@ class Api:
     commands: CommandMemory = field(default_factory=CommandMemory)
     log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOG_KEPT))
     received: int = 0
+    deliveries: Iterable[delivery.Delivery] = ()
 
     def handle(self, request: Request) -> Answer:
         """Execute one request at the world's present moment."""
@@ -148,6 +150,8 @@ class Api:
                 return call_api.retrieve(self.world, call_control_id)
             case ["connections", connection_id, "active_calls"]:
                 return call_api.active_calls(self.world, connection_id, request.query)
+            case ["webhook_deliveries"]:
+                return delivery.listing(list(self.deliveries), request.query)
         raise not_found()
 
     def _command(self, request: Request, body: Json) -> Json:

@@ -8,15 +8,21 @@ import itertools
 import json
 import threading
 import time
+import uuid
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from nacl.signing import SigningKey
 
+from conferences.sandbox import resources
+from conferences.sandbox.errors import ApiError
+from conferences.sandbox.resources import Json
 from conferences.sandbox.signing import signed_headers
-from conferences.sandbox.state import Event
+from conferences.sandbox.state import Event, iso
 
 TIMEOUT_S = 2.0
 RETRY_AFTER_S = (1.0, 3.0, 9.0, 27.0)
@@ -33,6 +39,13 @@ class Delivery:
     attempts: int = 0
     last_status: int | None = None
     """None while nobody answered."""
+    started_at: float = 0.0
+    finished_at: float | None = None
+    """None while attempts are still to come."""
+
+    @property
+    def status(self) -> str:
+        return "delivered" if self.last_status == 200 else "failed"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -48,15 +61,47 @@ class Delivery:
         }
 
 
+def listing(log: Iterable[Delivery], query: Mapping[str, str]) -> Json:
+    """Answer GET /webhook_deliveries: what has come to its end, the newest first."""
+    status, since = query.get("filter[status][eq]"), query.get("filter[started_at][gte]")
+    try:
+        earliest = datetime.fromisoformat(since).timestamp() if since else 0.0
+    except ValueError as error:
+        raise ApiError(
+            422, "10026", "'filter[started_at][gte]' must be an ISO 8601 datetime.", pointer="filter"
+        ) from error
+    ended = [one for one in log if one.finished_at is not None and one.started_at >= earliest]
+    kept = [one for one in reversed(ended) if status in {None, one.status}]
+    chosen, meta = resources.page(kept, total=len(kept), query=query)
+    return {"data": [_resource(one) for one in chosen], "meta": meta}
+
+
+def _resource(delivery: Delivery) -> Json:
+    return {
+        "record_type": "webhook_delivery",
+        "id": str(uuid.uuid5(uuid.NAMESPACE_OID, delivery.event.id)),
+        "user_id": str(uuid.UUID(int=0)),
+        "status": delivery.status,
+        "started_at": iso(delivery.started_at),
+        "finished_at": iso(delivery.finished_at or delivery.started_at),
+        "attempts": [],
+        "webhook": _data(delivery.event),
+    }
+
+
+def _data(event: Event) -> Json:
+    return {
+        "event_type": event.type,
+        "id": event.id,
+        "occurred_at": event.occurred_at,
+        "payload": event.payload,
+        "record_type": "event",
+    }
+
+
 def body_of(event: Event, *, attempt: int) -> bytes:
     envelope = {
-        "data": {
-            "event_type": event.type,
-            "id": event.id,
-            "occurred_at": event.occurred_at,
-            "payload": event.payload,
-            "record_type": "event",
-        },
+        "data": _data(event),
         "meta": {"attempt": attempt, "delivered_to": event.url},
     }
     return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -91,7 +136,7 @@ class Deliveries:
         now = time.monotonic()
         with self._changed:
             while events:
-                delivery = Delivery(n=next(self._numbers), event=events.popleft())
+                delivery = Delivery(n=next(self._numbers), event=events.popleft(), started_at=time.time())
                 if len(self._due) >= BACKLOG:
                     self.given_up += 1
                     continue
@@ -123,6 +168,7 @@ class Deliveries:
         again = status is None or status >= 500 or status in _AGAIN
         if not again or delivery.attempts > len(RETRY_AFTER_S):
             with self._changed:
+                delivery.finished_at = time.time()
                 self.delivered += status == 200
                 self.given_up += again
             return

@@ -89,6 +89,7 @@ def build(options: argparse.Namespace, environ: Mapping[str, str], *, now: float
         faults.arm_everything(options.fault_rate)
     deliveries = Deliveries(key=key_of(environ["SANDBOX_SIGNING_SEED"]))
     api = Api(world=world, phones=phones, api_key=environ["SANDBOX_API_KEY"], rate=RateLimit(limit=options.rate_limit))
+    api.deliveries = deliveries.log
     control = Control(world=world, phones=phones, faults=faults, api=api, deliveries=deliveries)
     floor = Floor(world, calls_wanted=options.calls, rate=options.rate)
     return Sandbox(world=world, floor=floor, api=api, control=control, deliveries=deliveries, wait_for=options.wait_for)

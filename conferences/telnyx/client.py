@@ -120,6 +120,14 @@ class ParticipantRead:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    """One page of Telnyx' log of deliveries: the events, as the webhooks would have brought them."""
+
+    events: list[Mapping[str, Any]]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CallRead:
     """A call as Telnyx knows it; readable for ten minutes after its end."""
 
@@ -263,6 +271,16 @@ class Client:
             raise Unanswered("the answer does not say whether the call is alive")
         state = clean_text(data.get("client_state"), limit=4000)
         return CallRead(call_control_id=call_control_id, is_alive=alive, client_state=state)
+
+    def failed_deliveries(self, *, since: datetime) -> Iterator[DeliveryPage]:
+        """Yield pages of webhooks, begun since then, that Telnyx has given up delivering.
+
+        They may be of any product and application of the account. Each page is one request, sent when it is asked for.
+        https://developers.telnyx.com/api-reference/webhooks/list-webhook-deliveries
+        """
+        query = {"filter[status][eq]": "failed", "filter[started_at][gte]": since.isoformat()}
+        for items, last in self._pages("/webhook_deliveries", query):
+            yield DeliveryPage([_mapping(item.get("webhook")) for item in items], last)
 
     @property
     def may_read(self) -> bool:

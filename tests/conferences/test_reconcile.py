@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from conferences import changes, evidence
 from conferences.clients import client_for
 from conferences.evidence import Evidence, Source
+from conferences.listings import end_conference, note_conferences, take_out
 from conferences.models import Account, Conference, Leg, Participant, Screen
 from conferences.models.supervision import Role
 from conferences.reconcile import Reconciler, note_bridged_calls
@@ -361,3 +362,33 @@ def test_two_readers_at_once_do_not_undo_each_other(floor: Floor) -> None:
     assert call.conference.participants_read_at == read_at
     assert not Participant.objects.exclude(missing_since=None).exists()
     assert Leg.objects.count() == 2
+
+
+# --- Who slept through the end of a lease -----------------------------------------------------------------------------
+
+
+def test_a_sleepers_old_answer_does_not_end_a_conference_that_was_read_since(floor: Floor) -> None:
+    call = floor.call()
+    asked = floor.now
+    wait(floor, 20)
+    end_conference(account=floor.account, telnyx_id=call.conference.telnyx_id, reason="not_found", at=asked)
+    assert call.conference.ended_at is None
+
+
+def test_a_sleepers_old_answer_takes_nobody_out_of_a_conference_that_was_read_since(floor: Floor) -> None:
+    call = floor.call()
+    asked, inside = floor.now, present(call)
+    wait(floor, 70)  # everybody is read once a minute
+    legs = [leg.call_control_id for leg in Leg.objects.all()]
+    take_out(conference=call.conference, call_control_ids=legs, at=asked)
+    assert present(call) == inside
+
+
+def test_a_sleepers_old_listing_does_not_make_a_reading_look_older(floor: Floor) -> None:
+    call = floor.call()
+    asked = floor.now
+    wait(floor, 20)
+    read = call.conference.read_at
+    again = client_for(floor.account).conference(call.conference.telnyx_id)
+    note_conferences(account=floor.account, reads=[again], at=asked)
+    assert call.conference.read_at == read

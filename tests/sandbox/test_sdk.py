@@ -90,6 +90,18 @@ def test_the_sdk_walks_over_all_pages(client: Telnyx, sandbox: Running) -> None:
     assert len([strictly(item) for item in participants]) == 3
 
 
+def test_what_nobody_took_in_stands_in_the_log_of_deliveries(client: Telnyx, sandbox: Running) -> None:
+    def failed() -> list[Any]:
+        log = client.webhook_deliveries.list(filter={"status": {"eq": "failed"}})
+        return [strictly(one) for one in log if one.webhook and (one.webhook.payload or {}).get("to") == "sip:nobody@x"]
+
+    dialled(client, to="sip:nobody@x", webhook_url=f"{sandbox.url}/gone")
+    eventually(failed)
+    (first, *_) = failed()
+    assert (first.status, first.webhook.event_type) == ("failed", "call.initiated")
+    assert not client.webhook_deliveries.list(filter={"started_at": {"gte": "2099-01-01T00:00:00Z"}}).data
+
+
 def test_a_supervisor_monitors_whispers_barges_and_leaves(client: Telnyx, sandbox: Running) -> None:
     made = sandbox.script("Sdk-2")
     conference, ana = made["conference"]["id"], made["legs"][1]["call_control_id"]
