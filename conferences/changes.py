@@ -60,7 +60,6 @@ def advance(*, now: datetime, ingested: bool = False) -> int:
         raise RuntimeError("changes.advance() belongs inside the transaction that changes the board")
     held = Turn(version=_lock() + 1, changed=True)
     _unlock(held, ingested_at=now if ingested else None)
-    transaction.on_commit(partial(hub.notify, held.version))
     return held.version
 
 
@@ -82,8 +81,6 @@ def turn(*, now: datetime, ingested: bool = False) -> Iterator[Turn]:
         held = Turn(version=_lock() + 1)
         yield held
         _unlock(held, ingested_at=now if ingested else None)
-        if held.changed:
-            transaction.on_commit(partial(hub.notify, held.version))
 
 
 def _lock() -> int:
@@ -104,6 +101,7 @@ def _unlock(held: Turn, *, ingested_at: datetime | None) -> None:
             cursor.execute(UNLOCK, [held.version - (not held.changed), ingested_at and driver_time(ingested_at)])
     if held.changed:
         _tell_others(held.version)
+        transaction.on_commit(partial(hub.notify, held.version))
 
 
 def _tell_others(version: int) -> None:

@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from .models import Conference, Participant, TeamMembership
 from .models.supervision import Role
+from .rows import load_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def rights_book(user: User | AnonymousUser) -> RightsBook:
     """Read a person's rights: one query, none for a superuser."""
     if not user.is_active or not isinstance(user, User):
         return RightsBook(everywhere=False, staff=False, by_team={}, without_team=NO_RIGHTS, leads=False)
-    return _book(user, [] if user.is_superuser else TeamMembership.objects.filter(user=user))
+    return _book(user, [] if user.is_superuser else load_rows(TeamMembership, user_id=user.pk))
 
 
 def rights_books(users: Collection[User]) -> dict[int, RightsBook]:

@@ -1,6 +1,7 @@
 """Reads and writes projected rows by statements compiled once per model.
 
-The ORM would build each anew for every batch of webhooks, and spend more time on that than the database on the rest.
+The ORM would build each anew for every batch of webhooks and every click, and spend more time on that than the database
+on the rest.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Adapter = Callable[[Any], Any]
 def load_rows(model: type[Row], **where: Any) -> list[Row]:
     """Return the rows whose columns have these values; any of several where a column is given a list or a set.
 
+    None finds the empty ones.
     Secrets are left where they are: an encrypted column is read when somebody asks for it.
     """
     readers = _readers(model, connection.vendor)
@@ -43,13 +45,15 @@ def set_column(model: type[models.Model], column: str, *, value: bool | int | st
     """Give one column of such rows a value."""
     condition, params = _condition(where)
     with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {model._meta.db_table} SET {column} = %s{condition}", [value, *params])  # noqa: S608
+        statement = f"UPDATE {model._meta.db_table} SET {column} = %s{condition}"  # noqa: S608 - our own names
+        cursor.execute(statement, [value, *params])
 
 
 def _fetch(model: type[models.Model], columns: Iterable[str], where: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     condition, params = _condition(where)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(columns)} FROM {model._meta.db_table}{condition}", params)  # noqa: S608
+        select = f"SELECT {', '.join(columns)} FROM {model._meta.db_table}"  # noqa: S608 - our own names
+        cursor.execute(select + condition, params)
         return list(cursor.fetchall())
 
 
@@ -58,16 +62,25 @@ def _condition(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
     among = "= ANY(%s)" if connection.vendor == "postgresql" else "IN (SELECT value FROM json_each(%s))"
     conditions, params = [], []
     for column, wanted in where.items():
-        several = not isinstance(wanted, bool | int | str)
-        conditions.append(f"{column} {among if several else '= %s'}")
-        params.append(_list(wanted) if several else wanted)
+        if wanted is None:
+            conditions.append(f"{column} IS NULL")
+        elif isinstance(wanted, bool | int | str | UUID):
+            conditions.append(f"{column} = %s")
+            params.append(_one(wanted))
+        else:
+            conditions.append(f"{column} {among}")
+            params.append(_list(wanted))
     return f" WHERE {' AND '.join(conditions)}", params
 
 
 def _list(values: Iterable[Any]) -> Any:
     if connection.vendor == "postgresql":
         return list(values)
-    return json.dumps([value.hex if isinstance(value, UUID) else value for value in values])
+    return json.dumps([_one(value) for value in values])
+
+
+def _one(value: Any) -> Any:
+    return value.hex if isinstance(value, UUID) and connection.vendor == "sqlite" else value
 
 
 def save_rows(model: type[models.Model], rows: Sequence[models.Model]) -> None:
@@ -94,8 +107,9 @@ def _upsert(model: type[models.Model], vendor: str) -> tuple[str, tuple[tuple[st
     columns = [str(field.column) for field in written]
     key = [str(meta.pk.column)] if meta.pk in written else _natural_key(model)
     kept = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    places = ", ".join(["%s"] * len(columns))
     upsert = (
-        f"INSERT INTO {meta.db_table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))}) "  # noqa: S608
+        f"INSERT INTO {meta.db_table} ({', '.join(columns)}) VALUES ({places}) "  # noqa: S608 - our own names
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {kept}"
     )
     return upsert, tuple((field.attname, _writer(field, vendor)) for field in written)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from conferences.clients import client_for
 from conferences.models import Command, Conference, Ear, Leg, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.projection import touch
+from conferences.rows import load_rows
 from conferences.telnyx.client import (
     Barge,
     Client,
@@ -211,10 +212,7 @@ def _role(command: Command) -> SupervisorRole:
     return roles[command.role]
 
 
-def target_call_control_ids(targets: Iterable[str]) -> list[str]:
+def target_call_control_ids(targets: Collection[str]) -> list[str]:
     """Return Telnyx's ids for our own leg ids, in order."""
-    known = {
-        str(pk): call_control_id
-        for pk, call_control_id in Leg.objects.filter(pk__in=list(targets)).values_list("pk", "call_control_id")
-    }
+    known = {str(leg.pk): leg.call_control_id for leg in load_rows(Leg, id=[UUID(target) for target in targets])}
     return [known[str(target)] for target in targets if str(target) in known]

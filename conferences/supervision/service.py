@@ -16,6 +16,7 @@ from conferences.models import Account, Agent, Command, Conference, Ear, Leg, Li
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book, teams_of
 from conferences.projection import touch
+from conferences.rows import load_rows
 
 from .commands import LOUD, clock, send_role, settle, store, transmit
 from .entering import dial, join, new_ear
@@ -33,16 +34,18 @@ def live_ear(user: User) -> Ear | None:
     return Ear.objects.select_related("account", "line", "user").filter(user=user, ended_at=None).first()
 
 
-def open_session(user: User) -> SupervisorSession | None:
-    """Return the conference the supervisor is in, or on the way into."""
-    open_ones = SupervisorSession.objects.select_related("ear__account", "conference")
-    session = open_ones.filter(user=user, ended_at=None).order_by().first()
-    if session is not None:
-        # Known already; joining these once more would cost half of the time to a click's request.
-        session.user = session.ear.user = user
-        if session.conference.account_id == session.ear.account_id:
-            session.conference.account = session.ear.account
-    return session
+def open_session(user: User, conference: Conference | None = None) -> SupervisorSession | None:
+    """Return the conference the supervisor is in, or on the way into; one already loaded is not read again."""
+    for session in load_rows(SupervisorSession, user_id=user.pk, ended_at=None):
+        [ear] = load_rows(Ear, id=session.ear_id)
+        if conference is None or conference.pk != session.conference_id:
+            conference = Conference.objects.select_related("account").get(pk=session.conference_id)
+        session.ear, session.conference = ear, conference
+        session.user = ear.user = user
+        if ear.account_id == conference.account_id:
+            ear.account = conference.account
+        return session
+    return None
 
 
 def choose_role(
@@ -63,7 +66,7 @@ def choose_role(
     listeners = list(dict.fromkeys(targets)) if role == Role.WHISPER else []
     check = partial(_authorise, user=user, conference=conference, role=role, listeners=listeners)
     try:
-        session = open_session(user)
+        session = open_session(user, conference)
         if session is not None and session.conference_id != conference.pk:
             check()
             _leave_for_another(session, now=now)
@@ -293,7 +296,7 @@ def send_role_command(
         version = changes.advance(now=now)
         if check is not None:
             check()
-        current = SupervisorSession.objects.get(pk=session.pk)
+        [current] = load_rows(SupervisorSession, id=session.pk)
         if current.stage != Stage.INSIDE:
             return None
         if _is_same_click(current, role=role, targets=targets, audience=audience, now=now):
@@ -333,6 +336,8 @@ def _is_same_click(
     session: SupervisorSession, *, role: Role, targets: list[str], audience: Sequence[str], now: datetime
 ) -> bool:
     """Say whether this change was asked for a moment ago; of many clicks at once only one is sent."""
+    if (session.wanted_role, session.wanted_targets) != (role, targets):
+        return False
     newest = Command.objects.filter(session=session, kind=Command.Kind.UPDATE).order_by("-asked_at").first()
     if newest is None or (newest.role, newest.targets) != (role, targets) or now - newest.asked_at >= SAME_CLICK:
         return False

@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ CLOSED_LIST = {
     "GET /conferences/{conference}": {"region"},
     "GET /conferences/{conference}/participants": {"page[number]", "page[size]", "region"},
     "GET /calls/{leg}": set(),
+    "GET /webhook_deliveries": {"filter[status][eq]", "filter[started_at][gte]", "page[number]", "page[size]"},
 }
 
 
@@ -90,6 +92,7 @@ DRIVES: dict[str, list[dict[str, Any]]] = {
     "conference": [{"conference_id": CONFERENCE}],
     "participants": [{"conference_id": CONFERENCE}, {"conference_id": CONFERENCE, "with_left": True}],
     "call": [{"call_control_id": LEG}],
+    "failed_deliveries": [{"since": datetime(2026, 8, 21, 14, tzinfo=UTC)}],
 }
 SENDS_NOTHING = {"may_read"}
 

@@ -28,7 +28,7 @@ from conferences.models.supervision import Role
 from conferences.reconcile import Reconciler
 from conferences.sandbox import directory, hearing
 from conferences.sandbox.api import Answer, Api, RateLimit, Request
-from conferences.sandbox.delivery import body_of
+from conferences.sandbox.delivery import Delivery, body_of
 from conferences.sandbox.faults import Fault, Faults
 from conferences.sandbox.phones import Phones
 from conferences.sandbox.scene import Scene
@@ -106,6 +106,7 @@ class Floor:
     travel: Any
     faults: Faults = field(default_factory=Faults)
     webhooks_lost: bool = False
+    log_of_deliveries: list[Delivery] | None = None
     watch: Callable[[], None] | None = None
     busy: set[object] = field(default_factory=set)
 
@@ -178,6 +179,10 @@ class Floor:
         """Take the world's webhooks in, as the endpoint would after verifying them."""
         events = list(self.world.outbox)
         self.world.outbox.clear()
+        if self.webhooks_lost and self.log_of_deliveries is not None:
+            now = self.world.now
+            self.log_of_deliveries += [Delivery(0, event, started_at=now, finished_at=now) for event in events]
+            self.api.deliveries = self.log_of_deliveries
         if events and not self.webhooks_lost:
             ingest.store([ingest.Received(self.account.pk, body_of(event, attempt=1), self.now) for event in events])
 

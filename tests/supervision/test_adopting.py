@@ -17,6 +17,8 @@ from conferences.supervision import disconnect, leave, quieter
 
 from .conftest import Call, Floor
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Brought:

@@ -15,6 +15,8 @@ from conferences.supervision import commands, leave
 
 from .conftest import Floor
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(BaseException):
     """kill -9, as far as a test can bear it."""

@@ -13,6 +13,8 @@ from conferences.supervision import Refused, leave, quieter
 
 from .conftest import Floor
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("status", "code", "words"),

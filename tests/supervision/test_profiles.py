@@ -14,6 +14,8 @@ from conferences.supervision import Refused, connect, follow, quieter
 
 from .conftest import Call, Floor
 
+pytestmark = pytest.mark.slow
+
 
 def profile(floor: Floor, **fields: Any) -> None:
     Account.objects.update(**fields)
