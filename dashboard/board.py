@@ -66,6 +66,10 @@ class Choices:
     queues: tuple[Choice, ...]
     flags: tuple[Choice, ...]
 
+    @property
+    def values(self) -> frozenset[Choice]:
+        return frozenset(self.teams + self.queues)
+
 
 @dataclass(frozen=True, slots=True)
 class Paging:

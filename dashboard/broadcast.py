@@ -306,8 +306,9 @@ class Broadcast:
     def _note_screen(self, now: datetime) -> None:
         if self._screen_noted_at is not None and now - self._screen_noted_at < presence.SCREEN_EVERY:
             return
-        shown = {str(page.page.open_id) for page in list(self.subscribers) if page.page.open_id}
-        shown.update(one for channel, _pages in list(self._channels.values()) for one in channel.shown())
+        # Open desks first: of more than can be noted, those are looked at most.
+        shown = [str(page.page.open_id) for page in list(self.subscribers) if page.page.open_id]
+        shown += [one for channel, _pages in list(self._channels.values()) for one in channel.shown()]
         if shown:  # nothing yet where the first snapshot is still being read
             presence.note_screen(self._id, shown, now=now)
             self._screen_noted_at = now

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone, translation
 
 from . import fragments, rows
-from .board import Counters, Item, Paging, Row, Tidings, counters, items, paging
+from .board import Choices, Counters, Item, Paging, Row, Tidings, choices, counters, items, paging
 from .live import floor
 from .scope import Scope
 from .window import Window
@@ -37,6 +37,7 @@ class Figures:
     """What stands above and below the rows."""
 
     counters: Counters
+    choices: Choices
     paging: Paging
     tidings: Tidings
 
@@ -88,6 +89,7 @@ class Channel:
         before = self._figures
         self._figures = Figures(
             counters=counters(self.audience.scope, now=now),
+            choices=choices(self.audience.scope, now=now),
             paging=paging(
                 self.audience.scope, window=self.audience.window, last_event_at=tidings.last_event_at, now=now
             ),
@@ -100,6 +102,9 @@ class Channel:
         pieces = []
         if before is None or figures.counters != before.counters:
             pieces.append(fragments.counters(figures.counters, window=window, now=now))
+        # What nobody can be found by any more may stay: a list that changes with every call cannot be chosen from.
+        if before is None or not figures.choices.values <= before.choices.values:
+            pieces.append(fragments.choices(figures.choices, window=window))
         if before is None or figures.paging != before.paging:
             pieces.append(fragments.window(figures.paging, window=window))
         if before is None or figures.tidings.bridged_seen != before.tidings.bridged_seen:

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 
-from .board import Counters, Paging, Tidings
+from .board import Choices, Counters, Paging, Tidings
 from .desk import Desk
 from .my_ear import MyEar
 from .window import Window
@@ -55,6 +55,11 @@ def counters(counted: Counters, *, window: Window, now: datetime) -> str:
 def window(paging: Paging, *, window: Window) -> str:
     """Render where the window lies, or what an empty floor has to say."""
     return piece("window", render_to_string("floor/_window.html", {"paging": paging, "window": window}))
+
+
+def choices(offered: Choices, *, window: Window) -> str:
+    """Render the filters whose values are what calls have: teams and queues."""
+    return piece("choices", render_to_string("floor/_choices.html", {"choices": offered, "window": window}))
 
 
 def tidings(told: Tidings) -> str:

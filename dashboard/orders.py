@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,42 +116,58 @@ class Order:
         return key_of(entry, sort=self._sort, by_agent=self._by_agent)
 
 
+class Seeing(dict[Teams, bool]):
+    """Whether a scope sees the conferences of some teams, asked once for each set of teams."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self._scope = scope
+
+    def __missing__(self, teams: Teams) -> bool:
+        self[teams] = sees = self._scope.sees(teams)
+        return sees
+
+
+def sifter(scope: Scope, window: Window) -> Callable[[Sequence[Entry]], Sequence[Entry]]:
+    """Return what keeps of some entries those that a window asks for, within a scope.
+
+    A list comprehension for each filter, and none for what is not asked: there are ten thousand conferences, and a
+    call for each would cost more than the page.
+    """
+    seeing, needle, numbers = Seeing(scope), window.query.casefold(), _whole_numbers(window.query)
+    team, queue, flag = window.team, window.queue, window.flag
+
+    def sifted(some: Sequence[Entry]) -> Sequence[Entry]:
+        if numbers:
+            some = [one for one in some if needle in one.text or not numbers.isdisjoint(one.record.numbers)]
+        elif needle:
+            some = [one for one in some if needle in one.text]
+        if flag:
+            some = [one for one in some if flag in one.flags]
+        if team:
+            some = [one for one in some if team in one.card.team_ids]
+        if queue:
+            some = [one for one in some if queue in one.record.queues]
+        if window.supervised:
+            some = [one for one in some if one.card.supervisors]
+        if not scope.everywhere:
+            some = [one for one in some if seeing[one.card.team_ids]]
+        return some
+
+    return sifted
+
+
 def keeper(scope: Scope, window: Window) -> Callable[[Entry], bool]:
     """Return the question whether an entry belongs to what a window asks for, within a scope."""
-    seen: dict[Teams, bool] = {}
-    needle = window.query.casefold()
-    numbers = _whole_numbers(window.query)
-    team, queue, flag, supervised = window.team, window.queue, window.flag, window.supervised
-
-    def keeps(entry: Entry) -> bool:
-        teams = entry.card.team_ids
-        visible = seen.get(teams)
-        if visible is None:
-            visible = seen[teams] = scope.sees(teams)
-        return (
-            visible
-            and (not team or team in teams)
-            and (not queue or queue in entry.record.queues)
-            and (not flag or flag in entry.flags)
-            and (not supervised or bool(entry.card.supervisors))
-            and (not needle or needle in entry.text or not numbers.isdisjoint(entry.record.numbers))
-        )
-
-    return keeps
+    sifted = sifter(scope, window)
+    return lambda entry: bool(sifted((entry,)))
 
 
 def sift(entries: Sequence[Entry], scope: Scope, window: Window, *, enough: int | None = None) -> list[Entry]:
     """Return those that a window asks for, in the order given; where `enough` is given, perhaps only the first ones."""
-    keeps, needle, found = keeper(scope, window), window.query.casefold(), list[Entry]()
-    by_text = bool(needle) and not _whole_numbers(window.query)
+    sifted, found = sifter(scope, window), list[Entry]()
     for start in range(0, len(entries), CHUNK):
-        some: Iterable[Entry] = entries[start : start + CHUNK]
-        # What leaves out most first and without a call per entry: there are ten thousand of them.
-        if by_text:
-            some = [entry for entry in some if needle in entry.text]
-        if window.flag:
-            some = [entry for entry in some if window.flag in entry.flags]
-        found += filter(keeps, some)
+        found += sifted(entries[start : start + CHUNK])
         if enough is not None and len(found) >= enough:
             break
     return found

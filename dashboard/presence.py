@@ -3,7 +3,7 @@ looks at is compared with Telnyx first."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -35,9 +35,9 @@ def note_all(user_ids: Collection[int], *, now: datetime) -> None:
         )
 
 
-def note_screen(process: UUID, conference_ids: Collection[str], *, now: datetime) -> None:
-    """Store what this process shows, and forget what others showed that are gone."""
-    shown = sorted(conference_ids)[:MOST_ON_SCREEN]
+def note_screen(process: UUID, conference_ids: Iterable[str], *, now: datetime) -> None:
+    """Store what this process shows, the first of it if it is much, and forget what processes showed that are gone."""
+    shown = list(dict.fromkeys(conference_ids))[:MOST_ON_SCREEN]
     Screen.objects.bulk_create(
         [Screen(process=process, conference_ids=shown, at=now)],
         update_conflicts=True,

@@ -44,7 +44,7 @@ def clock(moment: datetime | None) -> str:
 def icon(name: str) -> SafeString:
     """Draw an icon of the sprite; the word beside it says what it means."""
     return format_html(
-        '<svg class="icon icon-{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        '<svg class="icon icon-{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
         name,
         static("icons.svg"),
         name,

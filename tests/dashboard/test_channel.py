@@ -41,19 +41,23 @@ class Sheet:
 
     rows: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    choices: frozenset[str] = field(default=frozenset(), compare=False)
+    """What can be filtered by; an old page may offer more than a fresh one, never less."""
 
     def apply(self, pieces: list[str]) -> None:
         """Do what htmx does: find every target first, then swap one after the other."""
         found = [match.groups() for piece in pieces for match in [PIECE.fullmatch(piece)] if match]
         assert len(found) == len(pieces)
         for target, _swap, _html in found:
-            assert target in self.rows or target in {"conferences", "counters", "window", "tidings"}, target
+            assert target in self.rows or target in {"conferences", "choices", "counters", "window", "tidings"}, target
         for target, swap, html in found:
             self._swap(target, swap, html)
 
     def _swap(self, target: str, swap: str, html: str) -> None:
         new = {match[1]: without_times(match[0]) for match in ROW.finditer(html)}
-        if target in {"counters", "window", "tidings"}:
+        if target == "choices":
+            self.choices = frozenset(re.findall(r'<option value="([^"]+)"', html))
+        elif target in {"counters", "window", "tidings"}:
             self.places[target] = without_times(html)
         elif swap == "innerMorph":
             self.rows = new
@@ -123,6 +127,7 @@ def test_an_old_page_with_everything_applied_is_a_fresh_page(
         sheet.apply(channel.changes(tidings=NOTHING, now=told.now)[1])
         again = fresh(channel.audience, told.now)
         assert (list(sheet.rows.items()), sheet.places) == (list(again.rows.items()), again.places)
+        assert sheet.choices >= again.choices
 
 
 def fresh_of(channel: Channel, now: datetime) -> Sheet:

@@ -171,6 +171,7 @@ def test_two_new_calls_of_one_message_are_placed_together(kim: User, new_call: N
         assert text.index("Fresh-1") < text.index("Fresh-2")
 
 
+@pytest.mark.slow
 def test_an_ended_call_fades_before_it_goes(kim: User, new_call: NewCall, page_of: SignIn, now: datetime) -> None:
     call = new_call()
     with reading(page_of(kim)) as reader:
@@ -270,6 +271,7 @@ def test_new_rights_show_without_a_new_page(
         assert str(ours.conference.id) not in text.rpartition('hx-target="#conferences"')[2]
 
 
+@pytest.mark.slow
 def test_nobody_who_may_see_less_gets_what_others_get(
     kim: User, omar: User, new_call: NewCall, page_of: SignIn
 ) -> None:
@@ -303,7 +305,7 @@ def test_the_comparison_learns_what_is_on_the_screen(
     with reading(page_of(kim)) as reader:
         reader.until("Billing-1")
         noted = Screen.objects.exclude(process=gone)
-        for _beat in range(100):
+        for _tenth in range(200):  # a process notes its screens every ten seconds, whichever test it is in
             if noted.exists():
                 break
             time.sleep(0.1)

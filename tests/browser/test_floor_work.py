@@ -1,0 +1,257 @@
+"""A shift's work on the floor: narrowing it, keeping views, writing notes, following an agent, keys of one's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import Invite, Visitor
+from tests.browser.sandbox import Sandbox, Scripted
+from tests.browser.screen import Screen
+from tests.tooling.processes import eventually
+
+
+def choose(screen: Screen, filter_: str, option: str) -> None:
+    screen.page.get_by_label(filter_, exact=True).select_option(label=option)
+
+
+def hang_up(sandbox: Sandbox, call: Scripted) -> None:
+    """Let everybody but the supervisor put the phone down."""
+    for leg in call.legs.values():
+        sandbox.act(leg, "hangup")
+
+
+def rows(screen: Screen) -> Locator:
+    return screen.page.locator("#conferences tr.conference:not(.ended)")
+
+
+# --- Narrowing the floor ----------------------------------------------------------------------------------------------
+
+
+def test_a_floor_narrowed_to_a_queue_stays_narrow_live_and_after_a_reload(invite: Invite, sandbox: Sandbox) -> None:
+    screen = invite("lena").visit()  # before there is anything to choose from
+    screen.is_live()
+    billing = sandbox.script("Billing-narrow")
+    support = sandbox.script("Support-narrow", agents=["Tom Novak"], team="Support")
+    screen.see(billing.name)
+    screen.see(support.name)
+
+    choose(screen, "Queue or connection", "support")
+    expect(screen.row(billing.name)).to_have_count(0)
+    screen.see(support.name)
+    expect(screen.page).to_have_url(re.compile(r"[?&]queue=q%3Asupport"))
+    screen.let_go()
+
+    later = sandbox.script("Support-later", agents=["Tom Novak"], team="Support")
+    sandbox.script("Billing-later")
+    screen.see(later.name)
+    expect(rows(screen)).to_have_count(2)
+    sandbox.end(support)
+    expect(rows(screen)).to_have_count(1)
+
+    screen.page.reload()
+    screen.see(later.name)
+    expect(rows(screen)).to_have_count(1)
+
+
+def test_supervised_calls_are_one_press_away_and_leave_the_list_with_their_supervisor(
+    kim: Visitor, invite: Invite, sandbox: Sandbox
+) -> None:
+    call = sandbox.script("Billing-heard")
+    sandbox.script("Billing-alone")
+    at_work = kim.visit()
+    at_work.see(call.name)
+    at_work.monitor(call.name)
+
+    lena = invite("lena").visit()
+    lena.page.get_by_role("link", name="1 supervised now").click()
+    expect(rows(lena)).to_have_count(1)
+    lena.see(call.name)
+    lena.let_go()
+
+    at_work.leave.click()
+    expect(rows(lena)).to_have_count(0)
+
+
+def test_a_search_finds_by_agent_and_is_cleared_at_once(kim: Visitor, sandbox: Sandbox) -> None:
+    anas, maxs = sandbox.script("Billing-ana"), sandbox.script("Billing-max", agents=["Max Falk"])
+    screen = kim.visit()
+    screen.see(anas.name)
+    screen.see(maxs.name)
+
+    screen.page.keyboard.press("/")
+    screen.page.keyboard.type("max f")
+    expect(screen.row(anas.name)).to_have_count(0)
+    screen.see(maxs.name)
+    screen.page.get_by_role("link", name="Clear filters").click()
+    screen.see(anas.name)
+    expect(screen.page.get_by_role("searchbox")).to_have_value("")
+
+
+@pytest.mark.timeout(120)
+def test_a_call_that_needs_somebody_says_why_and_one_key_goes_there(kim: Visitor, sandbox: Sandbox) -> None:
+    monologue = sandbox.script("Billing-monologue")
+    sandbox.act(monologue.legs["Ana Ruiz"], "speak")
+    screen = kim.visit()
+    screen.see(monologue.name)
+    # Nobody else for forty seconds.
+    expect(screen.row(monologue.name)).to_contain_text("no change of speaker", timeout=60_000)
+    later = sandbox.script("Billing-later")
+    screen.see(later.name)
+    expect(screen.page.get_by_role("link", name="1 need me")).to_be_visible()
+
+    screen.page.keyboard.press("g")
+    expect(screen.row(monologue.name).get_by_role("link")).to_be_focused()
+
+
+# --- Views ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lenas_view(invite: Invite) -> Iterator[Screen]:
+    """Lena's floor with a view of hers, which goes with the test."""
+    screen = invite("lena").visit("/?sort=newest&supervised=1")
+    views = screen.page.locator("details.views")
+    views.get_by_text("Views", exact=True).click()
+    views.get_by_label("Save this view as").fill("Listened to")
+    views.get_by_role("button", name="Save view").click()
+    expect(screen.page.locator("details.views a", has_text="Listened to")).to_have_count(1)
+    yield screen
+    screen.page.goto(screen.page.url)
+    screen.page.locator("details.views > summary").click()
+    screen.page.get_by_label("Change Listened to").click()
+    screen.page.get_by_role("button", name="Delete").click()
+    expect(screen.page.locator("details.views a", has_text="Listened to")).to_have_count(0)
+
+
+def test_a_saved_view_brings_its_filters_back_and_is_nobody_elses(lenas_view: Screen, kim: Visitor) -> None:
+    page = lenas_view.page
+    page.goto(page.url.partition("?")[0])
+    page.locator("details.views > summary").click()
+    page.locator("details.views a", has_text="Listened to").click()
+    expect(page).to_have_url(re.compile(r"supervised=1"))
+    expect(page).to_have_url(re.compile(r"sort=newest"))
+
+    kims = kim.visit()
+    kims.page.locator("details.views > summary").click()
+    expect(kims.page.get_by_label("Save this view as")).to_be_visible()
+    expect(kims.page.get_by_text("Listened to")).to_have_count(0)
+
+
+# --- Notes ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_note_written_by_one_key_is_on_everybodys_open_desk_and_outlives_the_call(
+    kim: Visitor, invite: Invite, sandbox: Sandbox
+) -> None:
+    call = sandbox.script("Billing-note")
+    kims, lenas = kim.visit(), invite("lena").visit()
+    for screen in (kims, lenas):
+        screen.see(call.name)
+        screen.open(call.name)
+        screen.is_live()
+    address = lenas.address(call.name)
+
+    kims.page.keyboard.press("c")
+    kims.page.keyboard.type("Refund promised; call back on Monday.")
+    kims.page.get_by_role("button", name="Save note").click()
+
+    expect(lenas.desk.locator(".notes")).to_contain_text("Refund promised; call back on Monday.")
+    expect(kims.desk.locator(".notes")).to_contain_text("Refund promised; call back on Monday.")
+    expect(kims.desk.get_by_label("Note", exact=True)).to_have_value("")
+    sandbox.end(call)
+    expect(lenas.desk).to_contain_text("This call ended at")
+    lenas.page.goto(kim.url + address)
+    expect(lenas.desk.locator(".notes")).to_contain_text("Refund promised; call back on Monday.")
+
+
+# --- Following an agent -----------------------------------------------------------------------------------------------
+
+
+def test_an_ear_that_follows_an_agent_is_in_the_next_call_silently(kim: Visitor, sandbox: Sandbox) -> None:
+    first = sandbox.script("Billing-first")
+    screen = kim.visit()
+    screen.see(first.name)
+    screen.monitor(first.name)
+    screen.desk.get_by_role("button", name="Follow Ana Ruiz").click()
+    expect(screen.desk).to_contain_text("Your ear follows Ana Ruiz.")
+
+    hang_up(sandbox, first)
+    expect(screen.ear).to_contain_text("connected, in no call")
+    second = sandbox.script("Billing-second")
+
+    assert eventually(lambda: sandbox.hearing(second) is not None, within=12)
+    assert sandbox.hearing(second) == set()
+    expect(screen.ear).to_contain_text(second.name)
+    assert "Max Falk" not in sandbox.present(second)
+
+
+def test_the_next_call_of_an_agent_is_one_call_only(kim: Visitor, sandbox: Sandbox) -> None:
+    first = sandbox.script("Billing-first")
+    screen = kim.visit()
+    screen.see(first.name)
+    screen.monitor(first.name)
+    screen.desk.get_by_role("button", name="Next call of Ana Ruiz").click()
+    expect(screen.desk).to_contain_text("Your ear goes into the next call of Ana Ruiz.")
+
+    hang_up(sandbox, first)
+    expect(screen.ear).to_contain_text("connected, in no call")
+    second = sandbox.script("Billing-second")
+    assert eventually(lambda: sandbox.hearing(second) is not None, within=12)
+    hang_up(sandbox, second)
+    expect(screen.ear).to_contain_text("connected, in no call")
+    third = sandbox.script("Billing-third")
+    screen.see(third.name)
+    screen.is_live()
+    expect(screen.ear).to_contain_text("connected, in no call")
+    assert sandbox.hearing(third) is None
+
+
+# --- Keys -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keys_of_ones_own(kim: Visitor) -> Iterator[Screen]:
+    """Kim's page about the ear, where the keys are; in the end they are the usual ones again."""
+    screen = kim.visit("/ear/")
+    yield screen
+    screen.page.goto(kim.url + "/ear/")
+    screen.page.get_by_role("button", name="Back to the usual keys").click()
+    expect(screen.page.get_by_label("next call", exact=True)).to_have_value("j")
+
+
+def test_a_changed_key_works_and_the_old_one_does_not(keys_of_ones_own: Screen, kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-mine")
+    page = keys_of_ones_own.page
+    page.get_by_label("next call", exact=True).fill("d")
+    page.get_by_role("button", name="Save keys").click()
+    expect(page.get_by_label("next call", exact=True)).to_have_value("d")
+
+    page.goto(kim.url)
+    keys_of_ones_own.see(call.name)
+    link = keys_of_ones_own.row(call.name).get_by_role("link")
+    page.keyboard.press("j")
+    expect(link).not_to_be_focused()
+    page.keyboard.press("d")
+    expect(link).to_be_focused()
+
+
+def test_keys_that_are_switched_off_do_nothing(keys_of_ones_own: Screen, kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-off")
+    page = keys_of_ones_own.page
+    page.get_by_label("Keyboard shortcuts are on").uncheck()
+    page.get_by_role("button", name="Save keys").click()
+    expect(page.get_by_label("Keyboard shortcuts are on")).not_to_be_checked()
+
+    before = sandbox.newest_request()
+    page.goto(kim.url)
+    keys_of_ones_own.see(call.name)
+    keys_of_ones_own.row(call.name).get_by_role("link").focus()
+    for key in ("m", "?", "/", "c"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(keys_of_ones_own.ear).to_contain_text("Ear not connected")
+    assert not [entry for entry in sandbox.requests(since=before) if entry["method"] == "POST"]
