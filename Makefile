@@ -60,8 +60,12 @@ SEED ?= 1
 proof: $(DEV) ## One proof at any size: NAME=permutations|orders|losses|kills|fuzz|stops|storms SIZE=1000 SEED=1 (docs/proofs.md)
 	$(PY) -m tests.proofs $(NAME) --size $(SIZE) --seed $(SEED)
 
-bench: $(DEV) ## The intake beside a naive view and the limit without HTTP; PostgreSQL too where TEST_POSTGRES_URL is set
+bench: $(DEV) ## Every figure beside its baseline: intake (PostgreSQL too where TEST_POSTGRES_URL is set), streams, pages, click, browser
 	$(PY) -m benchmarks $(ARGS)
+	$(PY) -m benchmarks.streams
+	$(PY) -m benchmarks.pages
+	$(PY) -m benchmarks.command
+	CHROMIUM="$$(.ci/chromium)" $(PY) -m benchmarks.browser
 
 format: $(DEV) ## Format Python and templates
 	$(PY) -m ruff check --fix .

@@ -43,13 +43,16 @@ def bodies(count: int, *, seed: int) -> list[bytes]:
 
 def signed(body: bytes) -> bytes:
     """Return a whole HTTP request."""
+    lines = [f"{name}: {value}" for name, value in signature_headers(body).items()]
+    lines += ["host: 127.0.0.1", "content-type: application/json", f"content-length: {len(body)}"]
+    return "\r\n".join(["POST /webhooks/telnyx/ HTTP/1.1", *lines, "", ""]).encode() + body
+
+
+def signature_headers(body: bytes) -> dict[str, str]:
+    """Return the headers by which a body is known as Telnyx', sent now."""
     timestamp = str(int(time.time()))
     signature = b64encode(KEY.sign(timestamp.encode() + b"|" + body).signature).decode()
-    head = (
-        "POST /webhooks/telnyx/ HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-        f"telnyx-timestamp: {timestamp}\r\ntelnyx-signature-ed25519: {signature}\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    return {"telnyx-timestamp": timestamp, "telnyx-signature-ed25519": signature}
 
 
 async def post(port: int, requests: Sequence[bytes], *, connections: int, per_second: float | None = None) -> Outcome:

@@ -19,6 +19,14 @@ ROOT = Path(__file__).parents[1]
 SPAWN = [sys.executable, "-m", "gunicorn"]
 
 
+# What the launcher does before it serves: events need an account, and pages name their files by hash.
+PREPARE = """
+from dashboard.preparation import collect_static_files, open_default_account
+open_default_account()
+collect_static_files(say=lambda words: None)
+"""
+
+
 @dataclass(frozen=True)
 class Server:
     """A server that answers, and the database behind it."""
@@ -58,12 +66,11 @@ def environment(database: str, *, port: int = 0) -> dict[str, str]:
 
 @contextmanager
 def database(url: str) -> Iterator[str]:
-    """Migrate an empty database, and drop it afterwards."""
+    """Prepare an empty database to be served, and drop it afterwards."""
     drop(url)
     if not url.startswith("sqlite"):
         _postgres(url, "CREATE DATABASE {}")
-    prepare = "from conferences.models import Account; Account.objects.create(name='default')"
-    for command in (["migrate", "-v0"], ["shell", "-v0", "-c", prepare]):
+    for command in (["migrate", "-v0"], ["shell", "-v0", "-c", PREPARE]):
         subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment(url), check=True)
     try:
         yield url
@@ -92,10 +99,6 @@ def _postgres(url: str, statement: str) -> None:
 @contextmanager
 def floorline(url: str) -> Iterator[Server]:
     """Serve Floorline's own dashboard: one worker."""
-    # As the launcher does before it serves: pages name their files by hash.
-    subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "-v0", "--no-input"], cwd=ROOT, env=environment(url), check=True
-    )
     port = free_port()
     with running("Floorline", [*SPAWN, "-c", "dashboard/gunicorn.conf.py"], url, port) as server:
         yield server
