@@ -19,6 +19,8 @@ from conferences.sandbox import directory, hearing, membership
 from conferences.sandbox.conference_api import list_participants
 from tests.supervision.conftest import Floor, InProcess, floor
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["floor"]
 
 ADDRESSES = {"supervisor": "+15550100001", "agent": "sip:test-agent@sip.telnyx.com", "customer": "+15550100003"}

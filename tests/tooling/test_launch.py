@@ -10,6 +10,8 @@ import pytest
 
 from tests.tooling.processes import Marked, eventually, free_port, python
 
+pytestmark = pytest.mark.slow
+
 Launch = Callable[..., Marked]
 TOYS = python("-m", "tests.tooling.launcher_of_toys")
 
