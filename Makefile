@@ -57,7 +57,7 @@ postgres: $(DEV) ## The same tests on PostgreSQL, where TEST_POSTGRES_URL names 
 NAME ?= permutations
 SIZE ?= 1000
 SEED ?= 1
-proof: $(DEV) ## One proof at any size: NAME=permutations|orders|losses|kills|fuzz|stops|storms SIZE=1000 SEED=1 (docs/proofs.md)
+proof: $(DEV) ## One proof at any size: NAME=model|stops|permutations|… SIZE=1000 SEED=1 (docs/proofs.md)
 	$(PY) -m tests.proofs $(NAME) --size $(SIZE) --seed $(SEED)
 
 bench: $(DEV) ## Every figure beside its baseline: intake (PostgreSQL too where TEST_POSTGRES_URL is set), streams, pages, click, browser

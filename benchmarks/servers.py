@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,10 @@ class Server:
         """End it as a power cut would: master and workers at once."""
         for pid in (self.pid, *_children(self.pid)):
             os.kill(pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Ask it to end, as a deploy does."""
+        os.kill(self.pid, signal.SIGTERM)
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that its processes have used so far; the database's own is not in it."""
@@ -97,10 +101,10 @@ def _postgres(url: str, statement: str) -> None:
 
 
 @contextmanager
-def floorline(url: str) -> Iterator[Server]:
-    """Serve Floorline's own dashboard: one worker."""
-    port = free_port()
-    with running("Floorline", [*SPAWN, "-c", "dashboard/gunicorn.conf.py"], url, port) as server:
+def floorline(url: str, *, port: int = 0, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Serve Floorline's own dashboard: one worker, on a free port where none is given."""
+    command = [*SPAWN, "-c", "dashboard/gunicorn.conf.py"]
+    with running("Floorline", command, url, port or free_port(), settings=settings) as server:
         yield server
 
 
@@ -119,9 +123,11 @@ def naive(url: str) -> Iterator[Server]:
 
 
 @contextmanager
-def running(name: str, command: list[str], url: str, port: int) -> Iterator[Server]:
+def running(
+    name: str, command: list[str], url: str, port: int, *, settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """Run a server until the measurement is over."""
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(url, port=port))
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(url, port=port) | dict(settings or {}))
     try:
         _wait_for(port, process)
         yield Server(name, port, process.pid, url)

@@ -61,7 +61,16 @@ def main() -> None:
                 figures = asyncio.run(measure(server, sessions, viewers=viewers, seconds=options.seconds))
             raw = asyncio.run(bare(viewers, figures, seconds=min(10, options.seconds)))
             found.append((figures, raw))
-    heads = ("viewers", "p50 ms", "p99 ms", "CPU", "messages/s each", "bytes each", "superseded", "µs per delivery")
+    heads: tuple[str, ...] = (
+        "viewers",
+        "p50 ms",
+        "p99 ms",
+        "CPU",
+        "messages/s each",
+        "bytes each",
+        "superseded",
+        "µs per delivery",
+    )
     heads += ("raw asyncio", "ratio", "kB per viewer", "polling, cores", "push/polling")
     print(row(heads), row(["---"] * len(heads)), sep="\n")
     for figures, raw in found:

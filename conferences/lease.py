@@ -15,8 +15,8 @@ from django.db.models import F
 
 from .models import Lease
 
-LIFE = timedelta(seconds=12)
-RENEW_SECONDS = 3.0
+LIFE = timedelta(seconds=8)
+RENEW_SECONDS = 2.0
 MARGIN = timedelta(seconds=2)  # between clocks, and for the step that has just begun
 
 

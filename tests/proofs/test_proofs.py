@@ -8,14 +8,17 @@ from random import Random
 
 import pytest
 
-from tests.proofs import all as proofs
+from tests.proofs.intake import Check, fuzz, kills, signatures
+from tests.proofs.moments import moments
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("prepared", "cases"), [(proofs.kills, 2), (proofs.fuzz, 1)], ids=lambda value: getattr(value, "__name__", None)
+    ("prepared", "cases"),
+    [(kills, 2), (fuzz, 1), (signatures, 2), (moments, 6)],
+    ids=lambda value: getattr(value, "__name__", None),
 )
-def test_a_few_cases_hold(prepared: Callable[[], AbstractContextManager[proofs.Check]], cases: int) -> None:
+def test_a_few_cases_hold(prepared: Callable[[], AbstractContextManager[Check]], cases: int) -> None:
     with prepared() as check:
         for number in range(cases):
             check(number, Random(f"test/{number}"))

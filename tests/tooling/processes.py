@@ -28,13 +28,13 @@ def free_port() -> int:
     raise RuntimeError("no port is free")
 
 
-def eventually(holds: Callable[[], bool], *, within: float) -> bool:
-    """Say whether something came true in time (seconds)."""
+def eventually(holds: Callable[[], bool], *, within: float, pause: float = 0.05) -> bool:
+    """Say whether something came true in time (seconds), looking again after each pause."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         if holds():
             return True
-        time.sleep(0.05)
+        time.sleep(pause)
     return holds()
 
 

@@ -12,35 +12,19 @@ import pytest
 import requests
 
 from tests.tooling.conftest import starting, without_settings
+from tests.tooling.person import Person
 from tests.tooling.processes import eventually, free_port, python
 
 pytestmark = pytest.mark.slow
 TIMES = 20
-TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
-class Kim:
-    """Kim's browser without a browser: forms, cookies and tokens."""
+class Kim(Person):
+    """Kim, and what only the sandbox can know or do."""
 
     def __init__(self, url: str, sandbox: str) -> None:
-        self.url, self.sandbox = url, sandbox
-        self.session = requests.Session()
-        self.session.trust_env = False
-        page = self.get("/accounts/login/")
-        self.post("/accounts/login/", page, username="kim", password="floorline-demo")
-
-    def get(self, path: str) -> str:
-        answer = self.session.get(self.url + path, timeout=20)
-        answer.raise_for_status()
-        return answer.text
-
-    def post(self, path: str, page: str, **fields: Any) -> requests.Response:
-        token = TOKEN.search(page)
-        assert token, page
-        body = {"csrfmiddlewaretoken": token[1], **fields}
-        return self.session.post(
-            self.url + path, body, headers={"Referer": self.url + path}, timeout=20, allow_redirects=False
-        )
+        super().__init__(url, "kim")
+        self.sandbox = sandbox
 
     def order(self, path: str, **body: Any) -> dict[str, Any]:
         answer = requests.post(f"{self.sandbox}/sandbox{path}", json=body, timeout=10)

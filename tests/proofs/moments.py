@@ -1,0 +1,297 @@
+"""`kill -9` at six named moments: received, committed, intent stored, sent, answered, streaming.
+
+Web and worker processes die together, as in a power cut, and start again on the same database beside the same Telnyx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+from benchmarks.load import KEY, PUBLIC_KEY, bodies, signed
+from benchmarks.servers import ROOT, Server, environment, floorline, free_port
+from conferences.sandbox import directory
+from tests.browser.sandbox import UPDATE, Sandbox, Scripted
+from tests.tooling.person import Person
+from tests.tooling.processes import eventually
+
+from .serving import empty, is_whole, rows
+
+MOMENTS = ("received", "committed", "intent stored", "sent", "answered", "streaming")
+API_KEY = "sandbox-proof"
+LOUD = {"whisper", "barge", "none"}
+# What a stale louder role would need: longer down than the five seconds in which one may be sent.
+DOWN_SECONDS = (0.0, 7.0)
+LOUD_FOR_SECONDS = 5.0
+SILENT_WITHIN = 20.0
+
+
+@dataclass
+class Site:
+    """A dashboard and its worker that can be killed and started again, beside a Telnyx that stays."""
+
+    url: str
+    port: int
+    sandbox: Sandbox
+    settings: dict[str, str]
+    running: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    server: Server | None = None
+    worker: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start both; returns as soon as the dashboard answers."""
+        self.server = self.running.enter_context(floorline(self.url, port=self.port, settings=self.settings))
+        self.worker = subprocess.Popen(
+            [sys.executable, "manage.py", "worker"],
+            cwd=ROOT,
+            env=environment(self.url, port=self.port) | self.settings,
+        )
+
+    def kill(self) -> None:
+        """End both at once, without a word."""
+        assert self.server is not None
+        assert self.worker is not None
+        self.worker.kill()
+        self.server.kill()
+        self.worker.wait(20)
+        self.running.close()
+
+    def address(self) -> str:
+        return f"http://localhost:{self.port}"
+
+
+@contextmanager
+def moments() -> Iterator[Callable[[int, Random], None]]:
+    """Yield the check of one kill; six cases in a row are one of each."""
+    with site() as served:
+
+        def check(number: int, chance: Random) -> None:
+            moment = MOMENTS[number % len(MOMENTS)]
+            try:
+                if moment in {"received", "committed"}:
+                    _while_taking_in(served, chance, moment)
+                elif moment == "streaming":
+                    _while_streaming(served, chance)
+                else:
+                    _while_commanding(served, chance, moment)
+                assert is_whole(served.url)
+            except AssertionError as error:
+                raise AssertionError(f"killed at “{moment}”: {error}") from error
+
+        yield check
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    """Serve a sandbox's floor without a story, by processes of our own."""
+    telnyx, port = free_port(), free_port()
+    settings = {
+        "TELNYX_API_BASE": f"http://127.0.0.1:{telnyx}/v2",
+        "TELNYX_API_KEY": API_KEY,
+        "TELNYX_PUBLIC_KEY": PUBLIC_KEY,
+        "TELNYX_CONNECTION_ID": directory.EAR_CONNECTION_ID,
+        "TELNYX_FROM_NUMBER": directory.FROM_NUMBER,
+        "LOG_LEVEL": "CRITICAL",
+    }
+    command = [sys.executable, "-m", "conferences.sandbox", "--calls", "0", "--port", str(telnyx)]
+    command += ["--webhook-url", f"http://127.0.0.1:{port}/webhooks/telnyx/"]
+    secrets = {"SANDBOX_API_KEY": API_KEY, "SANDBOX_SIGNING_SEED": bytes(KEY).hex()}
+    with empty("moments") as url:
+        known = environment(url, port=port) | settings
+        # The account that the database was prepared with belongs to no mode yet; the demo makes its own.
+        clear = "from conferences.models import Account; Account.objects.all().delete()"
+        for order in (["shell", "-v0", "-c", clear], ["demo", "--calls", "0", "-v0"]):
+            subprocess.run([sys.executable, "manage.py", *order], cwd=ROOT, env=known, check=True)
+        process = subprocess.Popen(command, cwd=ROOT, env={"PATH": known["PATH"], **secrets})
+        served = Site(url=url, port=port, sandbox=Sandbox(f"http://127.0.0.1:{telnyx}"), settings=settings)
+        try:
+            assert eventually(lambda: _answers(f"{served.sandbox.url}/sandbox/state"), within=20)
+            served.start()
+            yield served
+        finally:
+            served.kill()
+            process.terminate()
+            process.wait(20)
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(requests.RequestException):
+        return requests.get(url, timeout=2).ok
+    return False
+
+
+# --- webhooks ---------------------------------------------------------------------------------------------------------
+
+
+def _while_taking_in(served: Site, chance: Random, moment: str) -> None:
+    told = bodies(chance.randint(5, 60), seed=chance.getrandbits(32))
+    acknowledged = asyncio.run(_tell(served, told, wait_for_last=moment == "committed"))
+    _start_again(served, chance)
+    stored = rows(served.url, "SELECT body FROM conferences_webhookevent")
+    lost = [body for body in acknowledged if body not in set(stored)]
+    assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged events are lost"
+    # Telnyx tells again what was not acknowledged; told twice or once, it is there once.
+    asyncio.run(_tell(served, told[-1:], wait_for_last=True, kill=False))
+    stored = rows(served.url, "SELECT body FROM conferences_webhookevent")
+    assert stored.count(told[-1]) == 1, f"the last event is stored {stored.count(told[-1])} times"
+
+
+async def _tell(served: Site, told: list[bytes], *, wait_for_last: bool, kill: bool = True) -> list[bytes]:
+    """Post one after another, and kill while the last one is on its way or the moment it is acknowledged."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    acknowledged = []
+    for body in told:
+        writer.write(signed(body))
+        await writer.drain()
+        if body is told[-1] and not wait_for_last:
+            break
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b" 200 " in head.partition(b"\r\n")[0], head
+        await reader.readexactly(int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]))
+        acknowledged.append(body)
+    if kill:
+        served.kill()
+    writer.close()
+    return acknowledged
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def _while_commanding(served: Site, chance: Random, moment: str) -> None:
+    """Kill while a barge is on its way, and look at what Telnyx was sent and who is heard afterwards."""
+    sandbox = served.sandbox
+    call = sandbox.script(f"Moment-{uuid4().hex[:8]}", agents=["Ana Ruiz"])
+    try:
+        kim, page = _bring_in(served, call)
+        before = sandbox.newest_request()
+        if moment == "sent":  # executed, and the answer comes when nobody is there to read it
+            sandbox.fault(UPDATE, when="after", delay_s=2.0)
+        clicked_at = time.time()
+        click = threading.Thread(target=_click, args=(kim, page, "barge"))
+        click.start()
+        assert eventually(lambda: _has_come(served, call, moment, before), within=4, pause=0.002), "it never came"
+        time.sleep(chance.uniform(0, 0.01))
+        served.kill()
+        click.join(20)
+        _start_again(served, chance)
+        time.sleep(3)
+        louder = [one for one in _commands(sandbox, before) if one["body"].get("supervisor_role") in LOUD]
+        late = [one for one in louder if one["at"] - clicked_at > LOUD_FOR_SECONDS]
+        assert not late, f"a louder role was sent {late[0]['at'] - clicked_at:.1f} s after its click"
+        assert len({one["body"]["command_id"] for one in louder}) <= 1, "one click was sent as two commands"
+        if sandbox.hearing(call):
+            assert eventually(lambda: _says_audible(served), within=SILENT_WITHIN), "heard, and the board says silent"
+        again = Person(served.address(), "kim")
+        again.post("/leave/", again.get("/"))
+        assert eventually(lambda: not sandbox.hearing(call), within=SILENT_WITHIN), "left audible"
+    finally:
+        sandbox.clear()
+
+
+def _bring_in(served: Site, call: Scripted) -> tuple[Person, str]:
+    """Let Kim listen in; return Kim and the desk's path."""
+    kim = Person(served.address(), "kim")
+    path = ""
+
+    def on_the_board() -> bool:
+        nonlocal path
+        query = f"SELECT id FROM conferences_conference WHERE telnyx_id = '{call.id}'"
+        found = [str(one) for one in rows(served.url, query)]
+        path = f"/conferences/{_dashed(found[0])}/" if found else ""
+        return bool(path)
+
+    assert eventually(on_the_board, within=20), "the call is not on the board"
+    assert eventually(lambda: _stage(served) == [], within=30), "the leave before it never ended"
+    assert eventually(lambda: "Ana Ruiz" in kim.get(path), within=20), "the desk does not know Ana"
+    answer = kim.post(f"{path}role/", kim.get(path), role="monitor")
+    assert answer.status_code in {200, 302, 303}, answer.text
+    assert eventually(lambda: served.sandbox.hearing(call) is not None, within=30), (
+        f"Kim never came in: {_stage(served)}"
+    )
+    assert eventually(lambda: _stage(served) == ["inside"], within=20), f"Kim is {_stage(served)}"
+    return kim, path
+
+
+def _dashed(identity: str) -> str:
+    """Return a uuid as URLs write it; SQLite keeps it without dashes."""
+    bare = identity.replace("-", "")
+    return "-".join((bare[:8], bare[8:12], bare[12:16], bare[16:20], bare[20:]))
+
+
+def _stage(served: Site) -> list[object]:
+    return rows(served.url, "SELECT stage FROM conferences_supervisorsession WHERE ended_at IS NULL")
+
+
+def _click(kim: Person, path: str, role: str) -> None:
+    with contextlib.suppress(requests.RequestException):  # killed under it
+        page = kim.get(path)
+        seen = re.findall(r'name="audience" value="([^"]*)"', page)
+        kim.post(f"{path}role/", page, role=role, confirmed=role, audience=seen)
+
+
+def _has_come(served: Site, call: Scripted, moment: str, before: int) -> bool:
+    if moment == "intent stored":
+        return bool(rows(served.url, "SELECT 1 FROM conferences_command WHERE role = 'barge' AND state = 'asked'"))
+    if moment == "sent":
+        return bool(served.sandbox.hearing(call))
+    return any(one["body"].get("supervisor_role") == "barge" for one in _commands(served.sandbox, before))
+
+
+def _commands(sandbox: Sandbox, before: int) -> list[dict[str, Any]]:
+    return [one for one in sandbox.requests(since=before) if one["method"] == "POST" and one["body"]]
+
+
+def _says_audible(served: Site) -> bool:
+    """Say whether the board claims that Kim is heard, or that it does not know."""
+    role = rows(served.url, "SELECT role FROM conferences_supervisorsession WHERE ended_at IS NULL")
+    query = "SELECT state FROM conferences_command WHERE kind <> 'hangup' ORDER BY asked_at DESC LIMIT 1"
+    return bool(LOUD & set(role)) or rows(served.url, query)[0] not in {"verified", "unconfirmed", "rejected"}
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+def _while_streaming(served: Site, chance: Random) -> None:
+    """Kill under an open stream; what began while nobody was there is on the next one."""
+    sandbox = served.sandbox
+    first = sandbox.script(f"Before-{uuid4().hex[:8]}")
+    try:
+        kim = Person(served.address(), "kim")
+        with kim.session.get(f"{kim.url}/stream/", stream=True, timeout=30) as stream:
+            assert _comes(stream, first.name), "the stream does not tell of the call"
+            served.kill()
+        second = sandbox.script(f"Meanwhile-{uuid4().hex[:8]}")
+        _start_again(served, chance)
+        with kim.session.get(f"{kim.url}/stream/", stream=True, timeout=60) as stream:
+            assert _comes(stream, first.name, second.name), "the new stream misses a call"
+    finally:
+        sandbox.clear()
+
+
+def _comes(stream: requests.Response, *names: str, within: float = 60) -> bool:
+    missing, until, text = set(names), time.monotonic() + within, ""
+    for chunk in stream.iter_content(None):
+        text += chunk.decode(errors="replace")
+        missing = {name for name in missing if name not in text}
+        if not missing or time.monotonic() > until:
+            break
+    return not missing
+
+
+def _start_again(served: Site, chance: Random) -> None:
+    time.sleep(chance.uniform(*DOWN_SECONDS))
+    served.start()
