@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from .models import AuditEntry, Command, Conference, SupervisorSession
+from .rows import add_row
 
 
 def record(
@@ -24,16 +25,18 @@ def record(
     detail: str = "",
 ) -> None:
     """Add one entry: what happened, who did it, where, and in which words."""
-    AuditEntry.objects.create(
-        at=at,
-        actor=actor,
-        action=action,
-        account_id=conference.account_id if conference else command.account_id if command else None,
-        conference_id=conference.pk if conference else None,
-        conference_name=str(conference)[:200] if conference else "",
-        session_id=session.pk if session else None,
-        command_id=command.pk if command else None,
-        role=role,
-        targets=[str(target) for target in targets],
-        detail=detail[:300],
+    add_row(
+        AuditEntry(
+            at=at,
+            actor=actor,
+            action=action,
+            account_id=conference.account_id if conference else command.account_id if command else None,
+            conference_id=conference.pk if conference else None,
+            conference_name=str(conference)[:200] if conference else "",
+            session_id=session.pk if session else None,
+            command_id=command.pk if command else None,
+            role=role,
+            targets=[str(target) for target in targets],
+            detail=str(detail)[:300],
+        )
     )

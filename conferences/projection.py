@@ -17,7 +17,7 @@ from .models import Account, Conference, Connection, Leg, Participant
 from .observations import Observation
 from .recognition import directory_for, marks_of, note_connections, recognise
 from .registers import Facts, merge, moment, text, turns, value
-from .rows import load_rows, load_values, save_rows, set_column
+from .rows import load_rows, load_values, save_rows, set_columns
 
 # A listing is older than the moment it arrives; only one clearly newer than a departure contradicts it.
 LISTING_MARGIN = timedelta(seconds=2)
@@ -83,7 +83,7 @@ def project(*, account: Account, observations: Iterable[Observation], version: i
 
 def touch(*, conferences: Iterable[Any], version: int) -> None:
     """Mark conferences as changed, so that every stream sends them again."""
-    set_column(Conference, "version", value=version, id=list(conferences))
+    set_columns(Conference, {"version": version}, id=list(conferences))
 
 
 def _load(*, account: Account, seen: list[Observation]) -> Floor:
@@ -276,9 +276,9 @@ def clear_presence(*, conferences: Iterable[Conference], legs: Iterable[Leg]) ->
     ended = [conference.pk for conference in conferences]
     hung_up = [leg.pk for leg in legs]
     if ended:
-        set_column(Participant, "present", value=False, conference_id=ended, present=True)
+        set_columns(Participant, {"present": False}, conference_id=ended, present=True)
     if hung_up:
-        set_column(Participant, "present", value=False, leg_id=hung_up, present=True)
+        set_columns(Participant, {"present": False}, leg_id=hung_up, present=True)
 
 
 def conferences_of(legs: Iterable[Leg]) -> set[Any]:

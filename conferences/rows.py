@@ -1,4 +1,4 @@
-"""Reads and writes projected rows by statements compiled once per model.
+"""Reads and writes rows by statements compiled once per model.
 
 The ORM would build each anew for every batch of webhooks and every click, and spend more time on that than the database
 on the rest.
@@ -41,12 +41,22 @@ def load_values(model: type[models.Model], column: str, **where: Any) -> list[An
     return [read(value) for (value,) in _fetch(model, [column], where)]
 
 
-def set_column(model: type[models.Model], column: str, *, value: bool | int | str, **where: Any) -> None:
-    """Give one column of such rows a value."""
+def set_columns(model: type[models.Model], values: Mapping[str, Any], **where: Any) -> None:
+    """Give columns of such rows new values."""
+    writers = _writers(model, connection.vendor)
     condition, params = _condition(where)
+    assigned = ", ".join(f"{column} = %s" for column in values)
     with connection.cursor() as cursor:
-        statement = f"UPDATE {model._meta.db_table} SET {column} = %s{condition}"  # noqa: S608 - our own names
-        cursor.execute(statement, [value, *params])
+        statement = f"UPDATE {model._meta.db_table} SET {assigned}{condition}"  # noqa: S608 - our own names
+        cursor.execute(statement, [*(writers[column](value) for column, value in values.items()), *params])
+
+
+def add_row(row: models.Model) -> None:
+    """Insert a new row. One of a model with a numbered key is not told its number."""
+    insert, written = _insert(type(row), connection.vendor)
+    with connection.cursor() as cursor:
+        cursor.execute(insert, [write(getattr(row, name)) for name, write in written])
+    row._state.adding = False
 
 
 def _fetch(model: type[models.Model], columns: Iterable[str], where: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -100,19 +110,30 @@ def _readers(model: type[models.Model], vendor: str) -> Mapping[str, Adapter]:
 
 
 @cache
-def _upsert(model: type[models.Model], vendor: str) -> tuple[str, tuple[tuple[str, Adapter], ...]]:
-    """Return a model's upsert, and the columns it takes with what makes of the model's value the driver's."""
+def _writers(model: type[models.Model], vendor: str) -> Mapping[str, Adapter]:
+    """Return the columns of a model with what makes of the model's value the driver's."""
+    return {str(field.column): _writer(field, vendor) for field in model._meta.concrete_fields}
+
+
+@cache
+def _insert(model: type[models.Model], vendor: str) -> tuple[str, tuple[tuple[str, Adapter], ...]]:
+    """Return a model's insert, and the attributes it takes with what makes of the model's value the driver's."""
     meta = model._meta
     written = [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
-    columns = [str(field.column) for field in written]
-    key = [str(meta.pk.column)] if meta.pk in written else _natural_key(model)
+    columns, places = ", ".join(str(field.column) for field in written), ", ".join(["%s"] * len(written))
+    insert = f"INSERT INTO {meta.db_table} ({columns}) VALUES ({places})"  # noqa: S608 - our own names
+    return insert, tuple((field.attname, _writer(field, vendor)) for field in written)
+
+
+@cache
+def _upsert(model: type[models.Model], vendor: str) -> tuple[str, tuple[tuple[str, Adapter], ...]]:
+    """Return the insert that overwrites the row which is there already."""
+    meta = model._meta
+    insert, written = _insert(model, vendor)
+    columns = [str(field.column) for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
+    key = [str(meta.pk.column)] if meta.pk.column in columns else _natural_key(model)
     kept = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
-    places = ", ".join(["%s"] * len(columns))
-    upsert = (
-        f"INSERT INTO {meta.db_table} ({', '.join(columns)}) VALUES ({places}) "  # noqa: S608 - our own names
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {kept}"
-    )
-    return upsert, tuple((field.attname, _writer(field, vendor)) for field in written)
+    return f"{insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {kept}", written
 
 
 def _natural_key(model: type[models.Model]) -> list[str]:

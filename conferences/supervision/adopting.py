@@ -23,8 +23,8 @@ from conferences.permissions import rights_book, teams_of
 from conferences.projection import touch
 from conferences.recognition import directory_for, marks_of, supervisor_line
 
+from .audience import audience_of
 from .leaving import finish
-from .service import audience_of
 
 Stage = SupervisorSession.Stage
 

@@ -15,7 +15,7 @@ from conferences.clients import client_for
 from conferences.models import Command, Conference, Ear, Leg, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.projection import touch
-from conferences.rows import load_rows
+from conferences.rows import add_row, load_rows
 from conferences.telnyx.client import (
     Barge,
     Client,
@@ -55,7 +55,7 @@ def store(
     now: datetime,
 ) -> Command:
     """Store an intention, in the caller's transaction; its id is what Telnyx will know it by."""
-    command = Command.objects.create(
+    command = Command(
         account=ear.account,
         kind=kind,
         actor=ear.user,
@@ -66,6 +66,7 @@ def store(
         targets=[str(target) for target in targets],
         asked_at=now,
     )
+    add_row(command)
     _record(command, "asked", at=now)
     return command
 

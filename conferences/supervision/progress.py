@@ -21,13 +21,14 @@ from conferences.projection import touch
 from conferences.registers import moment, value
 
 from .adopting import follow_center
+from .audience import audience_of
 from .checking import ESCALATE_AFTER, check_commands, check_inside
 from .commands import store, transmit
 from .doubting import look_while_doubtful
 from .entering import ear_mark, join, pin, send_dial, send_gather
 from .keeping import keep_safe
 from .leaving import end_ear, finish, hang_up, leave_again, leave_session, let_go
-from .service import audience_of, send_role_command
+from .service import send_role_command
 from .words import ALREADY_INSIDE, NOT_ANSWERED_YET, explain_hangup
 
 Stage = SupervisorSession.Stage

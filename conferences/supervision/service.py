@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -12,12 +12,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from conferences import audit, changes
-from conferences.models import Account, Agent, Command, Conference, Ear, Leg, Line, Participant, SupervisorSession
+from conferences.models import Account, Agent, Command, Conference, Ear, Leg, Line, SupervisorSession
 from conferences.models.supervision import Role
-from conferences.permissions import rights_book, teams_of
+from conferences.permissions import rights_book
 from conferences.projection import touch
-from conferences.rows import load_rows
+from conferences.rows import load_rows, set_columns
 
+from .audience import Stay, audience_among, stays_in
 from .commands import LOUD, clock, send_role, settle, store, transmit
 from .entering import dial, join, new_ear
 from .leaving import after_leave, leave_session, let_go
@@ -150,30 +151,33 @@ class NotAllowed(Refused):
     """What this person may not do; it is noted in the audit."""
 
 
-Check = Callable[[], None]
+Check = Callable[[], list[Stay]]
 
 
-def _authorise(*, user: User, conference: Conference, role: Role, listeners: Sequence[UUID]) -> None:
-    """Raise NotAllowed for what this person may not do; called in the transaction that stores the intention."""
+def _authorise(*, user: User, conference: Conference, role: Role, listeners: Sequence[UUID]) -> list[Stay]:
+    """Return who was and is in the conference; raise NotAllowed for what this person may not do.
+
+    Called in the transaction that stores the intention.
+    """
     if conference.ended_at is not None:
         raise NotAllowed(_("This conference has ended."))
     if conference.account.monitor_harms_call:
         raise NotAllowed(
             _("On this account a silent line cuts the audio between customer and agent, so Floorline stays out.")
         )
-    book = rights_book(user)
-    teams = teams_of(conference)
+    book, stays = rights_book(user), stays_in(conference)
+    teams = frozenset(team for team in (conference.team_id, *(stay.team_id for stay in stays)) if team is not None)
     if not book.may_see(teams) or not book.in_teams(teams).allow(role):
         raise NotAllowed(_("You may not do this in this team's conferences. Ask an administrator for the right."))
     if role == Role.WHISPER:
-        _check_listeners(conference, listeners)
+        _check_listeners(stays, listeners)
+    return stays
 
 
-def _check_listeners(conference: Conference, listeners: Sequence[UUID]) -> None:
+def _check_listeners(stays: Iterable[Stay], listeners: Sequence[UUID]) -> None:
     if not listeners:
         raise NotAllowed(_("Choose who should hear you."))
-    present = Leg.objects.filter(participations__conference=conference, participations__present=True, pk__in=listeners)
-    parties = dict(present.values_list("pk", "party"))
+    parties = {stay.leg_id: stay.party for stay in stays if stay.present}
     for listener in listeners:
         if listener not in parties:
             raise NotAllowed(_("Someone you chose is no longer in this conference. Look again and choose anew."))
@@ -230,12 +234,6 @@ def _enter(
     return session
 
 
-def audience_of(conference: Conference) -> set[str]:
-    """Return the ids of the legs in a conference, supervisors apart."""
-    stays = Participant.objects.filter(conference=conference, present=True)
-    return {str(pk) for pk in stays.exclude(leg__party=Leg.Party.SUPERVISOR).values_list("leg_id", flat=True)}
-
-
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
@@ -253,12 +251,13 @@ def _change(
         raise Refused(_("Your line is just leaving. Try again in a moment."))
     seen = [str(pk) for pk in audience]
 
-    def check_all() -> None:
-        check()
-        if role in LOUD and seen and set(seen) != audience_of(session.conference):
+    def check_all() -> list[Stay]:
+        stays = check()
+        if role in LOUD and seen and set(seen) != audience_among(stays):
             raise Refused(
                 _("Somebody joined or left since your page showed who hears you. Look again, then press again.")
             )
+        return stays
 
     if session.stage != Stage.INSIDE:
         with transaction.atomic():
@@ -302,9 +301,8 @@ def send_role_command(
         if _is_same_click(current, role=role, targets=targets, audience=audience, now=now):
             return None
         command = store(kind=Command.Kind.UPDATE, ear=session.ear, session=session, role=role, targets=targets, now=now)
-        SupervisorSession.objects.filter(pk=session.pk).update(
-            wanted_role=role, wanted_targets=targets, wanted_at=now, audience_seen=list(audience), notice=""
-        )
+        wanted = {"wanted_role": role, "wanted_targets": targets, "wanted_at": now, "audience_seen": list(audience)}
+        set_columns(SupervisorSession, {**wanted, "notice": ""}, id=session.pk)
         touch(conferences=[session.conference_id], version=version)
     transmit(command, send_role)
     if command.state == Command.State.ACCEPTED:

@@ -19,7 +19,7 @@ from conferences.telnyx.client import Client
 
 from .conftest import Floor
 
-MOST = 18
+MOST = 16
 
 
 def test_monitor_brings_the_line_in_silently_and_is_verified(floor: Floor, kim: User) -> None:
