@@ -21,7 +21,7 @@ from functools import partial
 from django.db import DatabaseError, connection, connections, transaction
 
 from .models import BoardVersion
-from .rows import driver_time
+from .rows import driver_time, load_rows
 
 LOOK_SECONDS = 0.1
 CHANNEL = "floorline"
@@ -47,8 +47,9 @@ class BoardState:
 
 def current() -> BoardState:
     """Read the board's version."""
-    row = BoardVersion.objects.filter(id=1).values_list("value", "ingested_at").first()
-    return BoardState(*row) if row else BoardState(0, None)
+    for row in load_rows(BoardVersion, id=1):
+        return BoardState(row.value, row.ingested_at)
+    return BoardState(0, None)
 
 
 def advance(*, now: datetime, ingested: bool = False) -> int:

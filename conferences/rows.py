@@ -7,7 +7,8 @@ on the rest.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
@@ -21,14 +22,22 @@ Row = TypeVar("Row", bound=models.Model)
 Adapter = Callable[[Any], Any]
 
 
-def load_rows(model: type[Row], **where: Any) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Above:
+    """A condition on a column of whole numbers."""
+
+    value: int
+
+
+def load_rows(model: type[Row], *, defer: Collection[str] = (), **where: Any) -> list[Row]:
     """Return the rows whose columns have these values; any of several where a column is given a list or a set.
 
-    None finds the empty ones.
-    Secrets are left where they are: an encrypted column is read when somebody asks for it.
+    None finds the empty ones, and `Above(value)` those above it; without a condition all are found.
+    What `defer` names is read when somebody asks for it, as are secrets.
     """
     readers = _readers(model, connection.vendor)
-    names, adapters = list(readers), list(readers.values())
+    names = [name for name in readers if name not in defer]
+    adapters = [readers[name] for name in names]
     return [
         model.from_db("default", names, [read(value) for read, value in zip(adapters, row, strict=True)])
         for row in _fetch(model, names, where)
@@ -74,13 +83,16 @@ def _condition(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
     for column, wanted in where.items():
         if wanted is None:
             conditions.append(f"{column} IS NULL")
+        elif isinstance(wanted, Above):
+            conditions.append(f"{column} > %s")
+            params.append(wanted.value)
         elif isinstance(wanted, bool | int | str | UUID):
             conditions.append(f"{column} = %s")
             params.append(_one(wanted))
         else:
             conditions.append(f"{column} {among}")
             params.append(_list(wanted))
-    return f" WHERE {' AND '.join(conditions)}", params
+    return f" WHERE {' AND '.join(conditions)}" if conditions else "", params
 
 
 def _list(values: Iterable[Any]) -> Any:

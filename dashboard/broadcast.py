@@ -37,7 +37,7 @@ from .pulse import Pulse, pulse
 from .signed_in import SignedIn, all_signed_in
 
 LOOK_SECONDS = 0.5  # also how soon a stream notices that its worker stops
-REST_SECONDS = 0.01  # after each round, as long as the process worked for it, within these bounds
+REST_SECONDS = 0.003  # after each round, as long as the process worked for it, within these bounds
 LONGEST_REST_SECONDS = 0.25
 HEARTBEAT_SECONDS = 5.0  # with the authorisation, so nobody sees more than ten seconds too long
 THOROUGH_BEATS = 6  # the desk and the ear are compared even if nothing announced a change

@@ -7,19 +7,23 @@ A card holds nothing that depends on the moment or on the person who looks: equa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.contrib.auth.models import User
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from conferences.models import Conference, Connection, Leg, Participant, SupervisorSession
+from conferences.models import Agent, Conference, Connection, Ear, Leg, Participant, SupervisorSession, Team
+from conferences.rows import load_rows
 
 from . import names
 from .reasons import Clues, Reason, reasons_of, transfers, weight_of
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,38 +124,45 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the database says about some conferences, read in two queries however many there are."""
+    """What the database says about some conferences, read in a constant number of queries."""
 
     stays: dict[UUID, list[Participant]]
     sessions: dict[UUID, list[SupervisorSession]]
 
 
-def stays_in(which: Q) -> dict[UUID, list[Participant]]:
+def stays_in(conferences: Collection[UUID]) -> dict[UUID, list[Participant]]:
     """Return everybody who is or was in these conferences, in the order of joining."""
     stays: dict[UUID, list[Participant]] = defaultdict(list)
-    for stay in (
-        Participant.objects.filter(which)
-        .select_related("leg__agent__team")
-        .defer("facts", "whisper_call_control_ids", "leg__facts")
-        .order_by("joined_at", "id")
-    ):
+    found = load_rows(Participant, defer=("facts", "whisper_call_control_ids"), conference_id=conferences)
+    legs = {leg.pk: leg for leg in load_rows(Leg, defer=("facts",), id={stay.leg_id for stay in found})}
+    wanted = {leg.agent_id for leg in legs.values() if leg.agent_id is not None}
+    agents = {agent.pk: agent for agent in load_rows(Agent, id=wanted)} if wanted else {}
+    teams = {team.pk: team for team in load_rows(Team, id={agent.team_id for agent in agents.values()})}
+    for agent in agents.values():
+        agent.team = teams[agent.team_id]
+    for leg in legs.values():
+        leg.agent = None if leg.agent_id is None else agents[leg.agent_id]
+    for stay in sorted(found, key=lambda stay: (stay.joined_at is None, stay.joined_at or LONG_AGO, stay.pk)):
+        stay.leg = legs[stay.leg_id]
         stays[stay.conference_id].append(stay)
     return stays
 
 
-def open_sessions(which: Q) -> dict[UUID, list[SupervisorSession]]:
+def open_sessions(**where: Any) -> dict[UUID, list[SupervisorSession]]:
     """Return who supervises, in the order of coming."""
     sessions: dict[UUID, list[SupervisorSession]] = defaultdict(list)
-    found = SupervisorSession.objects.filter(which, ended_at=None).select_related("user", "ear")
-    for session in found.order_by("started_at", "id"):
+    found = load_rows(SupervisorSession, ended_at=None, **where)
+    users = User.objects.in_bulk({session.user_id for session in found}) if found else {}
+    ears = {ear.pk: ear for ear in load_rows(Ear, id={session.ear_id for session in found})} if found else {}
+    for session in sorted(found, key=lambda session: (session.started_at, session.pk)):
+        session.user, session.ear = users[session.user_id], ears[session.ear_id]
         sessions[session.conference_id].append(session)
     return sessions
 
 
-def facts_about(conferences: Iterable[UUID]) -> Facts:
+def facts_about(conferences: Collection[UUID]) -> Facts:
     """Read who is in these conferences and who supervises them."""
-    which = Q(conference__in=list(conferences))
-    return Facts(stays=stays_in(which), sessions=open_sessions(which))
+    return Facts(stays=stays_in(conferences), sessions=open_sessions(conference_id=conferences))
 
 
 def record_of(
@@ -175,7 +186,7 @@ def with_reasons(record: Record, *, now: datetime) -> tuple[ConferenceCard, date
 
 def connections_by_id() -> dict[tuple[int, str], Connection]:
     """Return every connection by its account and Telnyx's id."""
-    return {(found.account_id, found.connection_id): found for found in Connection.objects.all()}
+    return {(found.account_id, found.connection_id): found for found in load_rows(Connection)}
 
 
 def spoken(card: ConferenceCard) -> ConferenceCard:

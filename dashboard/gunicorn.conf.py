@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -55,3 +56,6 @@ def post_worker_init(worker: Any) -> None:
     lifetime.begin(worker)
     intake.writer.warm()
     hub.listen()
+    # What was loaded stays; a full collection that walks through it holds up every stream meanwhile.
+    gc.collect()
+    gc.freeze()

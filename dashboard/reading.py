@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
-from conferences.models import Command, Conference, Connection, Ear, Leg, Participant, SupervisorSession
+from conferences.models import Command, Conference, Connection, Ear, Leg, Participant, SupervisorSession, Team
+from conferences.rows import Above, load_rows
 
 from .cards import Record, connections_by_id, open_sessions, record_of, stays_in, supervision_marks
 
@@ -40,15 +42,14 @@ class Waiting:
 
 def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Reading:
     """Read what changed after a version, or everything live; and those whose supervisors differ from `supervised`."""
-    sessions = open_sessions(Q())
+    sessions = open_sessions()
     marks = {conference: supervision_marks(found) for conference, found in sessions.items()}
     differ = [id_ for id_ in marks.keys() | supervised.keys() if marks.get(id_) != supervised.get(id_)]
     connections = connections_by_id()
-    changed = Q(version__gt=after) | Q(id__in=differ) if differ else Q(version__gt=after)
     records: dict[UUID, Record] = {}
     versions: dict[UUID, int] = {}
-    for conferences in [_conferences(changed)] if after is not None else _everything_live():
-        stays = stays_in(Q(conference__in=[conference.id for conference in conferences]))
+    for conferences in _everything_live() if after is None else _changed(after, differ):
+        stays = stays_in([conference.id for conference in conferences])
         for conference in conferences:
             versions[conference.id] = conference.version
             records[conference.id] = record_of(
@@ -65,15 +66,26 @@ def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Re
     )
 
 
-def _conferences(which: Q) -> list[Conference]:
-    return list(Conference.objects.filter(which).select_related("team").defer("facts"))
+def _conferences(**which: Any) -> list[Conference]:
+    found = load_rows(Conference, defer=("facts",), **which)
+    teams = {team.pk: team for team in load_rows(Team)}
+    for conference in found:
+        conference.team = None if conference.team_id is None else teams[conference.team_id]
+    return found
+
+
+def _changed(after: int, differ: list[UUID]) -> Iterator[list[Conference]]:
+    """Yield what has a newer version, and others that were named."""
+    changed = _conferences(version=Above(after))
+    known = {conference.id for conference in changed}
+    yield changed + (_conferences(id=[id_ for id_ in differ if id_ not in known]) if differ else [])
 
 
 def _everything_live() -> Iterator[list[Conference]]:
     """Yield some conferences at a time, so that reading a whole floor needs no more memory than the floor."""
     ids = list(Conference.objects.filter(ended_at=None).values_list("id", flat=True))
     for start in range(0, len(ids), BATCH):
-        yield _conferences(Q(id__in=ids[start : start + BATCH]))
+        yield _conferences(id=ids[start : start + BATCH])
 
 
 def waiting(*, now: datetime) -> tuple[Waiting, ...]:
@@ -95,7 +107,7 @@ def waiting(*, now: datetime) -> tuple[Waiting, ...]:
 def _standings(sessions: Iterable[SupervisorSession]) -> dict[int, str]:
     """Return a mark of everything that the top bar and the desk say of a supervisor's own ear."""
     own: dict[int, list[object]] = {}
-    for ear in Ear.objects.filter(ended_at=None).order_by("pk"):
+    for ear in sorted(load_rows(Ear, ended_at=None), key=lambda ear: ear.pk):
         own.setdefault(ear.user_id, []).append(_columns(ear))
     open_ones = {session.pk: session for session in sessions}
     commands = Command.objects.filter(session__in=open_ones).order_by("asked_at", "pk") if open_ones else ()

@@ -32,7 +32,7 @@ def test_the_floor_costs_the_same_queries_for_one_new_call_and_for_three(
         new_call(agents=agents)
     with CaptureQueriesContext(connection) as three:
         assert len(board(kim, window=Window(), now=now + timedelta(seconds=4)).rows) == 4
-    assert len(one) == len(three) == 11
+    assert len(one) == len(three) == 15
 
 
 def test_a_floor_that_has_not_changed_is_not_read_again(kim: User, new_call: NewCall, now: datetime) -> None:
@@ -51,7 +51,7 @@ def test_the_desk_costs_the_same_queries_for_two_legs_and_for_six(
         desk(kim, conference_id=small.conference.id, now=now)
     with CaptureQueriesContext(connection) as many:
         desk(kim, conference_id=large.conference.id, now=now)
-    assert len(few) == len(many) <= 14
+    assert len(few) == len(many) <= 17
 
 
 def test_the_longest_call_comes_first_and_an_ended_one_not_at_all(kim: User, new_call: NewCall, now: datetime) -> None:
