@@ -73,7 +73,8 @@ format: $(DEV) ## Format Python and templates
 	find templates -name '*.html' -exec $(VENV)/bin/djade --target-version 5.2 {} +
 
 # What is locked is what pyproject.toml asks for; no index, no local setting finds its way into the files.
-LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+# Extras stay named: where only `coverage` is pinned, pip takes the newest `coverage[toml]` that a package asks for, and stops.
+LOCK := uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 lock: $(DEV) ## Refresh requirements.lock and requirements-dev.lock from pyproject.toml (UPGRADE=--upgrade)
 	$(PY) -m pip install --quiet uv
 	$(VENV)/bin/$(LOCK) $(UPGRADE) pyproject.toml --output-file requirements.lock
