@@ -23,9 +23,16 @@ PAGES = (
     "setup",
     "my ear",
     "note",
+    "views",
+    "too old",
     "404",
     "sign-in",
 )
+FORM_WITHOUT_TOKEN = """() => {
+  const form = Object.assign(document.createElement("form"), { method: "post", action: "/accounts/logout/" });
+  document.body.append(form);
+  form.submit();
+}"""
 Show = Callable[[str], Page]
 
 
@@ -40,6 +47,16 @@ def show(kim: Visitor, invite: Invite, sandbox: Sandbox) -> Show:
             return kim.visit("/setup/").page
         if name == "my ear":
             return kim.visit("/ear/").page
+        if name == "views":
+            page = kim.visit().page
+            page.locator(".views summary").click()
+            return page
+        if name == "too old":
+            page = kim.visit().page
+            page.evaluate(FORM_WITHOUT_TOKEN)
+            expect(page.get_by_role("heading", name="This page was too old.")).to_be_visible()
+            kim.forgive("status of 403")
+            return page
         if name == "404":
             page = kim.visit("/conferences/00000000-0000-0000-0000-000000000000/").page
             kim.forgive("status of 404")
