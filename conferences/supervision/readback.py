@@ -7,6 +7,7 @@ reads back as muted is not documented, so it counts only once this very leg has 
 from __future__ import annotations
 
 import enum
+import time
 from collections.abc import Collection
 
 from conferences.clients import client_for
@@ -19,6 +20,7 @@ from .commands import clock, target_call_control_ids
 
 # A reading that hangs holds up whatever the ear needs next; the following one is never far.
 READ_PATIENCE = 1.5
+LEFT_PAUSES = (0.0, 0.2, 0.5)  # seconds
 
 
 class Verdict(enum.Enum):
@@ -47,6 +49,15 @@ def judge(
     if muted:
         return Verdict.CONTRADICTED
     return Verdict.CONFIRMED if monitor_reads_muted else Verdict.CANNOT_TELL
+
+
+def is_left(leaving: Command, session: SupervisorSession) -> bool:
+    """Say whether the line is seen to be out after an accepted leave; Telnyx may list it for a moment longer."""
+    for pause in LEFT_PAUSES:
+        time.sleep(pause)
+        if read(leaving, session) is Verdict.CONFIRMED:
+            return True
+    return False
 
 
 def read(command: Command, session: SupervisorSession) -> Verdict | None:

@@ -15,7 +15,7 @@ from conferences.projection import touch
 
 from .commands import LOUD, LOUD_FOR, clock, send_join, send_leave, settle, store, transmit
 from .leaving import leave_session
-from .readback import Verdict, read
+from .readback import is_left
 
 Kind = Command.Kind
 State = Command.State
@@ -35,7 +35,7 @@ def rejoin(update: Command, session: SupervisorSession, *, now: datetime) -> Non
         leave_session(session, reason=_("Telnyx kept your line audible, so it was taken out."), now=clock())
         return
     # Only a line that is seen to be out can be joined as what it should be.
-    if read(leaving, session) is not Verdict.CONFIRMED:
+    if not is_left(leaving, session):
         settle(leaving, State.UNCONFIRMED, now=clock())
         leave_session(session, reason=_("Telnyx kept your line audible, so it was taken out."), now=clock())
         return

@@ -22,7 +22,7 @@ from .audience import Stay, audience_among, stays_in
 from .commands import LOUD, clock, send_role, settle, store, transmit
 from .entering import dial, join, new_ear
 from .leaving import after_leave, leave_session, let_go
-from .readback import Verdict, read
+from .readback import is_left
 from .words import Refused
 
 Stage = SupervisorSession.Stage
@@ -319,7 +319,7 @@ def _leave_for_another(session: SupervisorSession, *, now: datetime) -> None:
     command = leave_session(session, reason=_("You went to another conference."), now=now)
     # A second conference is entered only after a reading has shown that the first one is left.
     accepted = command is not None and command.state == Command.State.ACCEPTED
-    if command is not None and accepted and read(command, session) is Verdict.CONFIRMED:
+    if command is not None and accepted and is_left(command, session):
         settle(command, Command.State.VERIFIED, now=now)
         after_leave(session, command, now=now)
     session.refresh_from_db()

@@ -109,6 +109,16 @@ def test_the_ear_hops_to_another_conference_without_being_dialled_again(floor: F
     assert [word for word in posted(floor) if word in {"join", "leave"}] == ["join", "leave", "join"]
 
 
+def test_the_ear_hops_although_the_first_reading_after_the_leave_says_nothing(floor: Floor, kim: User) -> None:
+    first, second = floor.call(), floor.call(agents=("Max Falk",))
+    first.bring_in(kim)
+    floor.faults.arm({"method": "GET", "path": "*/participants", "status": 500})
+    session = second.choose(kim, Role.MONITOR)
+    floor.wait(5, until=lambda: second.state(session).stage == "inside")
+    assert len(floor.sent("/calls")) == 1
+    assert first.who_hears(session) == set()
+
+
 def test_a_dial_whose_answer_is_lost_is_found_again_by_its_mark(floor: Floor, kim: User) -> None:
     call = floor.call()
     floor.fault("/calls", drop=True, when="after")
