@@ -151,6 +151,13 @@ class Command(models.Model):
 
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.ASKED)
     asked_at = models.DateTimeField(_("asked"))
+    # Told by the database too: a process of the release before, which does not know it, can still insert.
+    generation = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="The board's version it was stored with: the order of storing, whatever the clocks of two nodes say.",
+    )
     sent_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(_("answered"), null=True)
     settled_at = models.DateTimeField(_("settled"), null=True)

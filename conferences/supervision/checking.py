@@ -261,7 +261,7 @@ def _settled_at(session: SupervisorSession) -> datetime | None:
 
 
 def _replaced(command: Command) -> bool:
-    later = Command.objects.filter(session=command.session, asked_at__gt=command.asked_at)
+    later = Command.objects.filter(session=command.session, generation__gt=command.generation)
     return later.filter(kind__in=[Kind.UPDATE, Kind.LEAVE]).exists()
 
 

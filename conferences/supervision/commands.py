@@ -52,9 +52,10 @@ def store(
     session: SupervisorSession | None = None,
     role: str = "",
     targets: Iterable[UUID | str] = (),
+    version: int,
     now: datetime,
 ) -> Command:
-    """Store an intention, in the caller's transaction; its id is what Telnyx will know it by."""
+    """Store an intention in the caller's transaction, which took this board version; Telnyx will know it by its id."""
     command = Command(
         account=ear.account,
         kind=kind,
@@ -64,6 +65,7 @@ def store(
         conference=session.conference if session else None,
         role=role,
         targets=[str(target) for target in targets],
+        generation=version,
         asked_at=now,
     )
     add_row(command)
@@ -105,8 +107,8 @@ def transmit(command: Command, send: Send) -> Any:
 
 
 def _is_overtaken(command: Command) -> bool:
-    """Say whether something newer was asked of the same line: what held a louder role up must not undo it."""
-    return Command.objects.filter(ear=command.ear_id, asked_at__gt=command.asked_at).exists()
+    """Say whether something was asked of the same line later: what held a louder role up must not undo it."""
+    return Command.objects.filter(ear=command.ear_id, generation__gt=command.generation).exists()
 
 
 def is_quieter(command: Command) -> bool:

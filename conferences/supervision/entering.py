@@ -101,7 +101,9 @@ def join(session: SupervisorSession, *, now: datetime) -> None:
         if not moved:
             return
         Ear.objects.filter(pk=session.ear_id).update(idle_since=None)
-        command = store(kind=Command.Kind.JOIN, ear=session.ear, session=session, role=Role.MONITOR, now=now)
+        command = store(
+            kind=Command.Kind.JOIN, ear=session.ear, session=session, role=Role.MONITOR, version=version, now=now
+        )
         touch(conferences=[session.conference_id], version=version)
     session.stage = Stage.JOINING
     transmit(command, send_join)

@@ -138,9 +138,9 @@ def renew_lines(*, now: datetime) -> None:
 def _dial_again(ear: Ear, *, now: datetime) -> None:
     try:
         with transaction.atomic():
-            changes.advance(now=now)
+            version = changes.advance(now=now)
             fresh = new_ear(ear.user, ear.account, line=ear.line, now=now)
-            command = store(kind=Command.Kind.DIAL, ear=fresh, now=now)
+            command = store(kind=Command.Kind.DIAL, ear=fresh, version=version, now=now)
         dial(command, fresh, now=now)
     except Refused as refused:
         audit.record("not renewed", at=now, actor=ear.user, detail=refused.sentence)

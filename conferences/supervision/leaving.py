@@ -28,7 +28,7 @@ def leave_session(session: SupervisorSession, *, reason: str, now: datetime) -> 
             finish(session, reason=reason, now=now)
             return None
         SupervisorSession.objects.filter(pk=session.pk).update(stage=Stage.LEAVING, end_reason=reason)
-        command = store(kind=Command.Kind.LEAVE, ear=session.ear, session=session, now=now)
+        command = store(kind=Command.Kind.LEAVE, ear=session.ear, session=session, version=version, now=now)
     session.stage, session.end_reason = Stage.LEAVING, reason
     transmit(command, send_leave)
     after_leave(session, command, now=now)
@@ -84,7 +84,7 @@ def hang_up(ear: Ear, *, reason: str, now: datetime) -> None:
         sessions = SupervisorSession.objects.filter(ear=ear, ended_at=None)
         touch(conferences=list(sessions.values_list("conference", flat=True)), version=version)
         sessions.update(stage=Stage.LEAVING, end_reason=reason[:200])
-        command = store(kind=Command.Kind.HANGUP, ear=ear, now=now) if ear.call_control_id else None
+        command = store(kind=Command.Kind.HANGUP, ear=ear, version=version, now=now) if ear.call_control_id else None
     ear.state, ear.end_reason = Ear.State.ENDING, reason
     if command is None:
         end_ear(ear, reason=reason, now=now)
@@ -102,8 +102,8 @@ def after_hangup(ear: Ear, command: Command, *, now: datetime) -> None:
 def leave_again(session: SupervisorSession, *, now: datetime) -> None:
     """Send another leave after one that Telnyx refused."""
     with transaction.atomic():
-        changes.advance(now=now)
-        command = store(kind=Command.Kind.LEAVE, ear=session.ear, session=session, now=now)
+        version = changes.advance(now=now)
+        command = store(kind=Command.Kind.LEAVE, ear=session.ear, session=session, version=version, now=now)
     transmit(command, send_leave)
     after_leave(session, command, now=now)
 

@@ -114,11 +114,11 @@ def _step_dialling(ear: Ear, leg: Leg | None, *, now: datetime) -> None:
         if ear.kind == "phone":
             # A mailbox answers too; only a person presses 1.
             with transaction.atomic():
-                changes.advance(now=now)
+                version = changes.advance(now=now)
                 asking = Ear.objects.filter(pk=ear.pk, state=Ear.State.DIALLING)
                 if not asking.update(state=Ear.State.CONFIRMING, confirming_since=now):
                     return
-                command = store(kind=Command.Kind.GATHER, ear=ear, now=now)
+                command = store(kind=Command.Kind.GATHER, ear=ear, version=version, now=now)
                 _touch_session(ear)
             transmit(command, send_gather)
         else:

@@ -62,4 +62,4 @@ def _store_step(
     with transaction.atomic():
         version = changes.advance(now=now)
         touch(conferences=[session.conference_id], version=version)
-        return store(kind=kind, ear=session.ear, session=session, role=role, targets=targets, now=now)
+        return store(kind=kind, ear=session.ear, session=session, role=role, targets=targets, version=version, now=now)

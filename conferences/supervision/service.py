@@ -109,12 +109,12 @@ def connect(*, user: User, line: Line | None = None, now: datetime) -> Ear:
     if account is None:
         raise Refused(_("No Telnyx account is set up yet. Ask an administrator."))
     with transaction.atomic():
-        changes.advance(now=now)
+        version = changes.advance(now=now)
         ear = live_ear(user)
         if ear is not None:
             return ear
         ear = new_ear(user, account, line=line, now=now)
-        dialling = store(kind=Command.Kind.DIAL, ear=ear, now=now)
+        dialling = store(kind=Command.Kind.DIAL, ear=ear, version=version, now=now)
     dial(dialling, ear, now=now)
     return ear
 
@@ -209,7 +209,7 @@ def _enter(
         dialling = None
         if ear is None:
             ear = new_ear(user, conference.account, now=now)
-            dialling = store(kind=Command.Kind.DIAL, ear=ear, now=now)
+            dialling = store(kind=Command.Kind.DIAL, ear=ear, version=version, now=now)
         elif ear.state == Ear.State.ENDING:
             raise Refused(_("Your line is just being hung up. Try again in a moment."))
         session = SupervisorSession.objects.create(
@@ -300,7 +300,15 @@ def send_role_command(
             return None
         if _is_same_click(current, role=role, targets=targets, audience=audience, now=now):
             return None
-        command = store(kind=Command.Kind.UPDATE, ear=session.ear, session=session, role=role, targets=targets, now=now)
+        command = store(
+            kind=Command.Kind.UPDATE,
+            ear=session.ear,
+            session=session,
+            role=role,
+            targets=targets,
+            version=version,
+            now=now,
+        )
         wanted = {"wanted_role": role, "wanted_targets": targets, "wanted_at": now, "audience_seen": list(audience)}
         set_columns(SupervisorSession, {**wanted, "notice": ""}, id=session.pk)
         touch(conferences=[session.conference_id], version=version)
