@@ -131,7 +131,10 @@ class Facts:
 
 
 def stays_in(conferences: Collection[UUID]) -> dict[UUID, list[Participant]]:
-    """Return everybody who is or was in these conferences, in the order of joining."""
+    """Return everybody who is or was in these conferences, in the order of joining.
+
+    What was deleted between two of the questions is left out, as if it had been deleted before the first.
+    """
     stays: dict[UUID, list[Participant]] = defaultdict(list)
     found = load_rows(Participant, defer=("facts", "whisper_call_control_ids"), conference_id=conferences)
     legs = {leg.pk: leg for leg in load_rows(Leg, defer=("facts",), id={stay.leg_id for stay in found})}
@@ -141,22 +144,24 @@ def stays_in(conferences: Collection[UUID]) -> dict[UUID, list[Participant]]:
     for agent in agents.values():
         agent.team = teams[agent.team_id]
     for leg in legs.values():
-        leg.agent = None if leg.agent_id is None else agents[leg.agent_id]
+        leg.agent = None if leg.agent_id is None else agents.get(leg.agent_id)
     for stay in sorted(found, key=lambda stay: (stay.joined_at is None, stay.joined_at or LONG_AGO, stay.pk)):
-        stay.leg = legs[stay.leg_id]
-        stays[stay.conference_id].append(stay)
+        if stay.leg_id in legs:
+            stay.leg = legs[stay.leg_id]
+            stays[stay.conference_id].append(stay)
     return stays
 
 
 def open_sessions(**where: Any) -> dict[UUID, list[SupervisorSession]]:
-    """Return who supervises, in the order of coming."""
+    """Return who supervises, in the order of coming; whoever was deleted between two of the questions does not."""
     sessions: dict[UUID, list[SupervisorSession]] = defaultdict(list)
     found = load_rows(SupervisorSession, ended_at=None, **where)
     users = User.objects.in_bulk({session.user_id for session in found}) if found else {}
     ears = {ear.pk: ear for ear in load_rows(Ear, id={session.ear_id for session in found})} if found else {}
     for session in sorted(found, key=lambda session: (session.started_at, session.pk)):
-        session.user, session.ear = users[session.user_id], ears[session.ear_id]
-        sessions[session.conference_id].append(session)
+        if session.user_id in users and session.ear_id in ears:
+            session.user, session.ear = users[session.user_id], ears[session.ear_id]
+            sessions[session.conference_id].append(session)
     return sessions
 
 

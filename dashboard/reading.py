@@ -70,7 +70,7 @@ def _conferences(**which: Any) -> list[Conference]:
     found = load_rows(Conference, defer=("facts",), **which)
     teams = {team.pk: team for team in load_rows(Team)}
     for conference in found:
-        conference.team = None if conference.team_id is None else teams[conference.team_id]
+        conference.team = None if conference.team_id is None else teams.get(conference.team_id)
     return found
 
 
