@@ -13,7 +13,7 @@ from django.urls import reverse
 from . import names
 from .reasons import Flag
 
-WINDOW_SIZE = 50
+WINDOW_SIZE = 40
 NEEDS = "needs"
 """The flag that asks for everything that needs somebody, whatever the reason."""
 FLAGS = frozenset({NEEDS, *Flag})
