@@ -35,6 +35,23 @@ def test_the_floor_costs_the_same_queries_for_one_new_call_and_for_three(
     assert len(one) == len(three) == 15
 
 
+def test_an_agent_deleted_while_the_floor_is_read_leaves_an_unnamed_leg(
+    kim: User, new_call: NewCall, max_falk: Agent, now: datetime
+) -> None:
+    call = new_call(agents=(max_falk,))
+
+    def delete_before_agents_are_read(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if f"FROM {Agent._meta.db_table}" in sql:
+            Agent.objects.filter(pk=max_falk.pk).delete()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(delete_before_agents_are_read):
+        [row] = board(kim, window=Window(), now=now).rows
+
+    assert row.name == call.conference.name
+    assert not Agent.objects.filter(pk=max_falk.pk).exists()
+
+
 def test_a_floor_that_has_not_changed_is_not_read_again(kim: User, new_call: NewCall, now: datetime) -> None:
     new_call()
     board(kim, window=Window(), now=now)
@@ -132,12 +149,17 @@ def test_search_finds_names_and_agents_but_is_no_way_to_guess_numbers(
     assert names_of(kim, now, Window(query=query)) == found
 
 
-def test_a_window_holds_fifty_rows_and_the_rest_are_counted(kim: User, new_call: NewCall, now: datetime) -> None:
-    for number in range(53):
+def test_a_window_is_full_at_its_size_and_the_rest_are_on_the_next(kim: User, new_call: NewCall, now: datetime) -> None:
+    for number in range(WINDOW_SIZE + 3):
         new_call(agents=(), age=timedelta(seconds=1000 - number))
     seen = board(kim, window=Window(page=2), now=now)
-    assert [card.name for card in seen.rows] == ["Billing-51", "Billing-52", "Billing-53"]
-    assert (seen.paging.first, seen.paging.last, seen.paging.total, seen.paging.pages) == (51, 53, 53, 2)
+    assert [card.name for card in seen.rows] == [f"Billing-{WINDOW_SIZE + number}" for number in (1, 2, 3)]
+    assert (seen.paging.first, seen.paging.last, seen.paging.total, seen.paging.pages) == (
+        WINDOW_SIZE + 1,
+        WINDOW_SIZE + 3,
+        WINDOW_SIZE + 3,
+        2,
+    )
     assert len(board(kim, window=Window(), now=now).rows) == WINDOW_SIZE
 
 
