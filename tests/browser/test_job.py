@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Error, Locator, expect
 
 from tests.browser.conftest import Invite, Visitor, sign_in
 from tests.browser.sandbox import Sandbox
@@ -203,8 +203,11 @@ def reload_until_shown(screen: Screen, *wanted: Locator) -> None:
     """Load the page again, as its reader would, until it shows all of these."""
 
     def is_shown() -> bool:
-        screen.page.reload()
-        return all(locator.is_visible() for locator in wanted)
+        try:
+            screen.page.reload()
+            return all(locator.is_visible() for locator in wanted)
+        except Error:
+            return False  # the page was just then loading again by itself
 
     assert eventually(is_shown, within=12), screen.page.locator("main").inner_text()
 
