@@ -23,7 +23,7 @@ from .load import signed
 from .servers import ROOT, Server, database, environment, floorline, free_port, running
 from .watching import Seen, watch
 
-CONFERENCES = 50  # all of them in everybody's window: the worst case
+CONFERENCES = 40  # as many as a page shows, so all of them in everybody's window: the worst case
 EVENTS_PER_SECOND = 50
 POLL_SECONDS = 2
 

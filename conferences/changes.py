@@ -21,7 +21,7 @@ from functools import partial
 from django.db import DatabaseError, connection, connections, transaction
 
 from .models import BoardVersion
-from .rows import driver_time, load_rows
+from .rows import load_rows, writer_of_times
 
 LOOK_SECONDS = 0.1
 CHANNEL = "floorline"
@@ -33,6 +33,7 @@ UNLOCK = (
     f"UPDATE {BoardVersion._meta.db_table} "  # noqa: S608
     "SET value = %s, ingested_at = COALESCE(%s, ingested_at) WHERE id = 1"
 )
+TELL = " RETURNING pg_notify(%s, value::text)"
 
 logger = logging.getLogger(__name__)
 
@@ -98,18 +99,13 @@ def _lock() -> int:
 
 def _unlock(held: Turn, *, ingested_at: datetime | None) -> None:
     if held.changed or ingested_at is not None:
+        # PostgreSQL wakes the other processes with the commit; SQLite has no such thing.
+        telling = held.changed and connection.vendor == "postgresql"
+        value, moment = held.version - (not held.changed), writer_of_times()(ingested_at)
         with connection.cursor() as cursor:
-            cursor.execute(UNLOCK, [held.version - (not held.changed), ingested_at and driver_time(ingested_at)])
+            cursor.execute(f"{UNLOCK}{TELL if telling else ''}", [value, moment, *([CHANNEL] if telling else [])])
     if held.changed:
-        _tell_others(held.version)
         transaction.on_commit(partial(hub.notify, held.version))
-
-
-def _tell_others(version: int) -> None:
-    """Wake the other processes, where the database can: PostgreSQL sends this with the commit, SQLite has no such."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(version)])
 
 
 class Hub:

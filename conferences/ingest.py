@@ -135,16 +135,17 @@ class Batcher:
         """Return whether the event is durably stored; False as well when that takes longer than Telnyx waits."""
         if self._waiting_bytes + len(received.body) > MAX_WAITING_BYTES:
             return False
-        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[bool] = loop.create_future()
         self._waiting.append((received, stored))
         self._waiting_bytes += len(received.body)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
+        giving_up = loop.call_later(ANSWER_SECONDS, _settle, stored, False)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await stored
-        except TimeoutError:
-            return False
+            return await stored
+        finally:
+            giving_up.cancel()
 
     async def _write(self) -> None:
         while self._waiting:
@@ -162,8 +163,12 @@ class Batcher:
                 logger.exception("a batch of %d webhooks could not be stored", len(batch))
                 kept = False
             for _, stored in batch:
-                if not stored.done():
-                    stored.set_result(kept)
+                _settle(stored, kept)
+
+
+def _settle(stored: asyncio.Future[bool], kept: bool) -> None:  # noqa: FBT001 - the loop calls it by position
+    if not stored.done():
+        stored.set_result(kept)
 
 
 class Intake:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,12 +13,14 @@ from . import changes
 from .models import Account, WebhookEvent
 from .observations import Observation, ids, observe
 from .projection import project
-from .rows import driver_time, load_rows, load_values
+from .rows import Adapter, load_rows, load_values, writer_of_times
 from .telnyx.inbound import Event, parse
 
 WRITER_WAIT_MS = 1500  # for a lock; Telnyx waits two seconds for its answer
 
 logger = logging.getLogger(__name__)
+
+Put = Callable[[Account, list["Reading"], changes.Turn], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,23 @@ def store(batch: Sequence[Received], *, delivered: bool = True) -> None:
     by_account: dict[int, list[Reading]] = {}
     for received in batch:
         by_account.setdefault(received.account_id, []).append(read(received))
+    try:
+        _write(by_account, put=_project, delivered=delivered)
+    except (OperationalError, InterfaceError):
+        raise  # the database itself: nothing of this batch is durable
+    except Exception:
+        # Somewhere in it is one that nobody foresaw. A savepoint each finds it; every other batch does without.
+        logger.exception("a batch of %d webhooks could not be put on the board; trying them singly", len(batch))
+        _write(by_account, put=_project_singly, delivered=delivered)
+
+
+def _write(by_account: Mapping[int, list[Reading]], *, put: Put, delivered: bool) -> None:
     with changes.turn(now=datetime.now(UTC), ingested=delivered) as turn:
         # load_rows leaves the API key alone: taking webhooks in must not depend on FIELD_KEYS.
         accounts = {account.pk: account for account in load_rows(Account, id=list(by_account))}
         for account_id, readings in by_account.items():
             new = keep(account_id, readings)
-            put_on_board(accounts[account_id], new, turn=turn)
-            _note_failures([reading for reading in new if reading.problem])
+            put(accounts[account_id], new, turn)
 
 
 def keep(account_id: int, readings: Iterable[Reading]) -> list[Reading]:
@@ -95,8 +107,9 @@ def keep(account_id: int, readings: Iterable[Reading]) -> list[Reading]:
     for known in load_values(WebhookEvent, "event_id", account_id=account_id, event_id=list(by_id)):
         del by_id[known]
     if by_id:
+        written = writer_of_times()
         with connection.cursor() as cursor:
-            cursor.executemany(INSERT, [_row(reading) for reading in by_id.values()])
+            cursor.executemany(INSERT, [_row(reading, written) for reading in by_id.values()])
     return list(by_id.values())
 
 
@@ -110,15 +123,15 @@ INSERT = (
 )
 
 
-def _row(reading: Reading) -> tuple[str | int | bytes | datetime, ...]:
+def _row(reading: Reading, written: Adapter) -> tuple[str | int | bytes | datetime, ...]:
     received, event = reading.received, reading.event
     conference_id, call_control_id = ids(event)
     return (
         received.account_id,
         event.id,
         event.type,
-        driver_time(event.occurred_at),
-        driver_time(received.received_at),
+        written(event.occurred_at),
+        written(received.received_at),
         conference_id,
         call_control_id,
         reading.state.value,
@@ -127,38 +140,22 @@ def _row(reading: Reading) -> tuple[str | int | bytes | datetime, ...]:
     )
 
 
-def put_on_board(account: Account, readings: Sequence[Reading], *, turn: changes.Turn) -> None:
-    """Project a batch; where that fails, find the poisonous events one by one and write down what was wrong."""
-    if not any(reading.observation.understood for reading in readings):
-        return
-    try:
-        _project(account, readings, turn=turn)
-    except (OperationalError, InterfaceError):
-        raise  # the database itself: nothing of this batch is durable
-    except Exception:
-        logger.exception("a batch of %d webhooks could not be put on the board; trying them singly", len(readings))
-        for reading in readings:
-            _project_alone(account, reading, turn=turn)
+def _project(account: Account, readings: Iterable[Reading], turn: changes.Turn) -> None:
+    observations = (reading.observation for reading in readings)
+    turn.changed |= project(account=account, observations=observations, version=turn.version)
 
 
-def _project_alone(account: Account, reading: Reading, *, turn: changes.Turn) -> None:
-    try:
-        _project(account, [reading], turn=turn)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as error:
-        reading.problem = type(error).__name__
-        logger.error("a webhook of type %s could not be put on the board: %s", reading.event.type, reading.problem)
-
-
-def _project(account: Account, readings: Iterable[Reading], *, turn: changes.Turn) -> None:
-    with transaction.atomic():
-        observations = (reading.observation for reading in readings)
-        turn.changed |= project(account=account, observations=observations, version=turn.version)
-
-
-def _note_failures(readings: Iterable[Reading]) -> None:
+def _project_singly(account: Account, readings: Iterable[Reading], turn: changes.Turn) -> None:
+    """Put a batch on the board one by one, and write down what was wrong with the poisonous ones."""
     for reading in readings:
-        WebhookEvent.objects.filter(account=reading.received.account_id, event_id=reading.event.id).update(
-            state=reading.state, problem=reading.problem
-        )
+        try:
+            with transaction.atomic():
+                _project(account, [reading], turn)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            reading.problem = type(error).__name__
+            logger.error("a webhook of type %s could not be put on the board: %s", reading.event.type, reading.problem)
+            WebhookEvent.objects.filter(account=account, event_id=reading.event.id).update(
+                state=reading.state, problem=reading.problem
+            )

@@ -12,7 +12,6 @@ import logging
 import random
 import re
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -82,11 +81,12 @@ class Subscriber:
         self.own = Own(page)
         self.is_over = False
         self.needs_snapshot = True
-        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._waiting: list[tuple[int, bytes]] = []
         self._size = 0
         self._after = 0
         self.starts = 0
-        self._news = asyncio.Event()
+        # A bare future: an Event would cost as much per message and page as everything else here together.
+        self._asleep: asyncio.Future[None] | None = None
         self.beats = 0
         # Not all pages at once, neither their heartbeats nor their ends: after a restart they all began together.
         self.beat_at = now
@@ -99,7 +99,7 @@ class Subscriber:
             return
         self._waiting.append((number, body))
         self._size += len(body)
-        self._news.set()
+        self._wake()
 
     def start_again(self) -> None:
         """Send a snapshot instead of everything that waits."""
@@ -107,7 +107,7 @@ class Subscriber:
         self._size = 0
         self.starts += 1
         self.needs_snapshot = True
-        self._news.set()
+        self._wake()
 
     def begin(self, number: int) -> None:
         """Take what a channel says from here on: the snapshot has the rest."""
@@ -117,13 +117,18 @@ class Subscriber:
     def end(self) -> None:
         """Let the stream end once everything is sent."""
         self.is_over = True
-        self._news.set()
+        self._wake()
 
     async def news(self) -> bytes:
         """Wait until there is something to send, a snapshot to take or an end; return the bytes."""
-        await self._news.wait()
-        self._news.clear()
+        if not (self._waiting or self.needs_snapshot or self.is_over):
+            self._asleep = asyncio.get_running_loop().create_future()
+            await self._asleep
         return self.rest()
+
+    def _wake(self) -> None:
+        if self._asleep is not None and not self._asleep.done():
+            self._asleep.set_result(None)
 
     def rest(self) -> bytes:
         """Return what waits now."""

@@ -16,6 +16,7 @@ bind = [f"{settings.bracketed(address)}:{settings.PORT}" for address in settings
 # Streams and webhooks are raw ASGI; Django has no lifespan, and asking it would log an error at every start.
 worker_class = "asgi"
 asgi_lifespan = "off"
+asgi_loop = "uvloop"
 
 # On SQLite exactly one process ingests: two writers wait for each other's lock. PostgreSQL may have more.
 _on_postgres = settings.DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql"
