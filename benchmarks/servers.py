@@ -161,8 +161,8 @@ def _children(pid: int) -> list[int]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    # The clock that clock_getcpuclockid(3) names: all threads, to the nanosecond. /proc counts in hundredths of a second.
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def _resident_kilobytes(pid: int) -> float:
