@@ -82,6 +82,20 @@ def test_focus_ticks_and_an_open_menu_survive(kim: Visitor, sandbox: Sandbox) ->
     assert row.evaluate("(row, now) => row === now", screen.row(call.name).element_handle())
 
 
+def test_opened_evidence_stays_open_and_learns_of_who_joins(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-known")
+    screen = kim.visit()
+    screen.see(call.name)
+    screen.open(call.name)
+    evidence = screen.desk.locator(".evidence")
+    expect(evidence).not_to_contain_text("joined by webhook", use_inner_text=True)
+
+    evidence.get_by_text("How Floorline knows").click()
+    expect(evidence).to_contain_text("joined by webhook", use_inner_text=True)
+    sandbox.join(call, agent="Max Falk")
+    expect(evidence.get_by_text("Max Falk")).to_be_visible()
+
+
 def test_a_tick_made_during_the_storm_is_what_is_sent(kim: Visitor, sandbox: Sandbox) -> None:
     call = sandbox.script("Billing-mine", agents=["Ana Ruiz", "Max Falk"])
     screen = kim.visit()
