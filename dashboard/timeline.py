@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 from django.utils.translation import gettext as _
 
@@ -15,6 +17,7 @@ from .cards import leg_name
 
 LENGTH = 30
 SPEAKER_CHANGES = 8
+SPEAKERS_READ = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +60,19 @@ def _stays(stays: list[Participant]) -> list[Entry]:
 
 
 def _speakers(conference: Conference, called: dict[str, str]) -> list[Entry]:
-    changes = WebhookEvent.objects.filter(
+    named = WebhookEvent.objects.filter(
         account=conference.account_id,
         conference_telnyx_id=conference.telnyx_id,
         event_type="conference.floor.changed",
     ).order_by("-occurred_at")
-    return [
-        Entry(at, "speaker", _("Change of speaker: %(name)s") % {"name": called[call_control_id]})
-        for at, call_control_id in changes.values_list("occurred_at", "call_control_id")[:SPEAKER_CHANGES]
-        if call_control_id in called
-    ]
+    newest = named.values_list("occurred_at", "call_control_id")[:SPEAKERS_READ]
+    entries = []
+    # Who is named again has not changed: of those in a row, the first began.
+    for speaker, turn in groupby(newest, key=itemgetter(1)):
+        *_again, (began, _speaker) = turn
+        if speaker in called:
+            entries.append(Entry(began, "speaker", _("Change of speaker: %(name)s") % {"name": called[speaker]}))
+    return entries[:SPEAKER_CHANGES]
 
 
 def _commands(conference: Conference, stays: list[Participant]) -> list[Entry]:

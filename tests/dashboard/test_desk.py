@@ -149,21 +149,38 @@ def test_without_a_line_a_role_can_be_chosen_and_the_answer_says_what_is_missing
     assert shown.ear.place == "no-line"
 
 
+def speaks(call: Call, leg: Leg, at: datetime) -> None:
+    """Store that Telnyx named somebody as speaking."""
+    WebhookEvent.objects.create(
+        account=call.conference.account, event_id=f"speaks-{at}", event_type="conference.floor.changed",
+        occurred_at=at, received_at=at, conference_telnyx_id=call.conference.telnyx_id,
+        call_control_id=leg.call_control_id, state="projected", body=b"",
+    )  # fmt: skip
+
+
 def test_the_timeline_tells_commands_and_stays_newest_first(
-    kim: User, new_call: NewCall, kim_listens: Listens, account: Account, now: datetime
+    kim: User, new_call: NewCall, kim_listens: Listens, now: datetime
 ) -> None:
     call = new_call()
     asked(kim_listens(call), Role.WHISPER, "verified", now + timedelta(seconds=9), targets=[str(call.agents[0].id)])
-    WebhookEvent.objects.create(
-        account=account, event_id="e", event_type="conference.floor.changed", occurred_at=now + timedelta(seconds=5),
-        received_at=now, conference_telnyx_id=call.conference.telnyx_id,
-        call_control_id=call.customer.call_control_id, state="projected", body=b"",
-    )  # fmt: skip
+    speaks(call, call.customer, now + timedelta(seconds=5))
     told = [(entry.text, entry.outcome) for entry in desk_of(kim, call).timeline]
     assert told[:3] == [
         ("Kim W. asked: Whisper to Ana Ruiz", "verified"),
         ("Change of speaker: Customer +49 •••• 142", ""),
         ("A supervisor joined", ""),
+    ]
+
+
+def test_a_speaker_who_is_named_again_is_no_change_of_speaker(kim: User, new_call: NewCall, now: datetime) -> None:
+    call = new_call()
+    for second, leg in enumerate((call.customer, call.customer, call.agents[0], call.customer), start=1):
+        speaks(call, leg, now + timedelta(seconds=second))
+    told = [(entry.text, entry.at) for entry in desk_of(kim, call).timeline if entry.kind == "speaker"]
+    assert told == [
+        ("Change of speaker: Customer +49 •••• 142", now + timedelta(seconds=4)),
+        ("Change of speaker: Ana Ruiz", now + timedelta(seconds=3)),
+        ("Change of speaker: Customer +49 •••• 142", now + timedelta(seconds=1)),
     ]
 
 
