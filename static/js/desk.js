@@ -1,20 +1,24 @@
 // Two presses for what everyone hears, and a Whisper button that is off while nobody is chosen.
 
 const ARMED_FOR = 5_000;
+const ONCE_CONFIRMED = 60_000; // one press is enough so long, in the same call and before the same people
 let armed = null; // {role, conference, audience, until}
+let confirmed = null; // the same, of the last one that was done
 
 const desk = () => document.getElementById("desk");
 const audience = () => [...document.querySelectorAll("#desk input[name=audience]")].map((input) => input.value).join();
 
-function isArmed(role) {
-  return Boolean(armed && armed.role === role && armed.conference === desk()?.dataset.conference && armed.audience === audience() && Date.now() < armed.until);
-}
+const holds = (asked, role) => Boolean(asked && asked.role === role && asked.conference === desk()?.dataset.conference && asked.audience === audience() && Date.now() < asked.until);
+const isArmed = (role) => holds(armed, role);
+const promise = (role, lasts) => ({ role, conference: desk().dataset.conference, audience: audience(), until: Date.now() + lasts });
 
 function showArmed() {
   for (const button of document.querySelectorAll("#desk button[data-arm]")) {
     const place = button.parentElement;
     const about = place.querySelector("[data-consequence]");
     const on = isArmed(button.value);
+    // What a page without scripts has armed for good is armed here by the press itself, for five seconds.
+    place.querySelector("input[name=confirmed]")?.remove();
     if (on !== place.classList.contains("armed")) {
       place.classList.toggle("armed", on);
       about.textContent = on ? button.dataset.arm : about.dataset.consequence;
@@ -26,7 +30,7 @@ function showArmed() {
 }
 
 function arm(button) {
-  armed = { role: button.value, conference: desk().dataset.conference, audience: audience(), until: Date.now() + ARMED_FOR };
+  armed = promise(button.value, ARMED_FOR);
   button.focus();
   showArmed();
   setTimeout(showArmed, ARMED_FOR + 50);
@@ -59,15 +63,16 @@ export function startDesk() {
   // Before htmx hears of it: the first press only arms, and names who would hear it.
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("#desk button[data-arm]");
-    if (!button || isArmed(button.value) || button.parentElement.querySelector("input[name=confirmed]")) return;
+    if (!button || isArmed(button.value) || holds(confirmed, button.value)) return;
     event.preventDefault();
     event.stopPropagation();
     arm(button);
   }, true);
   document.addEventListener("htmx:config:request", (event) => {
     const role = event.detail.ctx.sourceElement?.matches?.("button[data-arm]") && event.detail.ctx.sourceElement.value;
-    if (role && isArmed(role)) {
+    if (role && (isArmed(role) || holds(confirmed, role))) {
       event.detail.ctx.request.body.set("confirmed", role);
+      confirmed = promise(role, ONCE_CONFIRMED);
       armed = null;
     }
   });

@@ -99,6 +99,40 @@ def test_an_armed_barge_is_forgotten_after_five_seconds(kim: Visitor, sandbox: S
     assert sandbox.hearing(call) == set()
 
 
+def test_for_a_minute_after_a_barge_one_press_is_enough(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-again")
+    screen = kim.visit(clock=True)
+    screen.see(call.name)
+    screen.monitor(call.name)
+    screen.barge()
+    screen.verified("Barge")
+    screen.role("Monitor").click()
+    screen.verified("Monitor")
+
+    screen.role("Barge").click()
+    screen.verified("Barge")
+    screen.role("Monitor").click()
+    screen.verified("Monitor")
+    screen.page.clock.fast_forward(60_200)
+    screen.role("Barge").click()
+    expect(screen.page.locator("#about-barge")).to_contain_text("press again")
+    assert sandbox.hearing(call) == set()
+
+
+def test_arming_moves_nothing_under_the_pointer(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-still")
+    screen = kim.visit()
+    screen.see(call.name)
+    screen.open(call.name)
+    whisper, target = screen.role("Whisper").bounding_box(), screen.target("Ana Ruiz").bounding_box()
+
+    screen.monitor(call.name)
+    assert screen.role("Whisper").bounding_box() == whisper
+    screen.role("Barge").click()
+    expect(screen.page.locator("#armed-hint")).to_contain_text("Customer and Ana will hear you — press again")
+    assert screen.target("Ana Ruiz").bounding_box() == target
+
+
 def test_the_whole_job_by_keyboard_alone(invite: Invite, sandbox: Sandbox) -> None:
     call = sandbox.script("Billing-keys", agents=["Ana Ruiz", "Max Falk"])
     kim = invite(None)
