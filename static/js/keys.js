@@ -2,6 +2,8 @@
 
 import { release } from "./hold.js";
 
+let landing = null; // the link that a key has followed to another window, whose first row takes the focus
+
 const rows = () => [...document.querySelectorAll("#conferences > .conference:not(.ended)")];
 const link = (row) => row?.querySelector("th a");
 const press = (selector) => document.querySelector(`${selector}:not(:disabled)`)?.click();
@@ -24,9 +26,26 @@ function nextThatNeedsMe() {
   const needs = rows().filter((row) => row.classList.contains("attention"));
   const all = rows();
   const here = all.indexOf(focusedRow());
-  const next = needs.find((row) => all.indexOf(row) > here) ?? needs[0];
-  if (next) focusRow(next);
+  const next = needs.find((row) => all.indexOf(row) > here);
+  const onward = next ? null : elsewhere(needs.length);
+  if (onward) {
+    landing = onward;
+    onward.click();
+  } else if (next || needs.length) focusRow(next ?? needs[0]);
   else document.querySelector("#counters .needs")?.focus();
+}
+
+// A window holds forty rows: the others that need me are behind the tile, and once there, on the next page.
+function elsewhere(here) {
+  const tile = document.querySelector("#counters .needs");
+  if (!tile || Number(tile.querySelector("strong").textContent) <= here) return null;
+  return tile.hasAttribute("aria-current") ? document.querySelector("#window a[rel=next]") : tile;
+}
+
+function land(event) {
+  if (!landing || event.detail.ctx?.sourceElement !== landing) return;
+  landing = null;
+  focusRow(rows()[0]);
 }
 
 // Louder roles act only where my ear is; from elsewhere the key first brings that call to the desk.
@@ -99,6 +118,7 @@ export function startKeys() {
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("[data-open-keys]")) toggleKeys();
   });
+  document.addEventListener("htmx:after:swap", land);
   document.addEventListener("htmx:after:swap", label);
   label();
 }

@@ -106,6 +106,13 @@ def test_a_call_that_needs_somebody_says_why_and_one_key_goes_there(kim: Visitor
     screen.page.keyboard.press("g")
     expect(screen.row(monologue.name).get_by_role("link")).to_be_focused()
 
+    # Also where the window on the screen does not hold it.
+    screen.page.goto(f"{kim.url}/?page=2")
+    screen.is_live()
+    screen.page.keyboard.press("g")
+    expect(screen.row(monologue.name).get_by_role("link")).to_be_focused()
+    expect(screen.page).to_have_url(re.compile(r"flag=needs"))
+
 
 # --- Views ------------------------------------------------------------------------------------------------------------
 
