@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from conferences import supervision
+from dashboard import keyboard, presence
 from dashboard.board import tidings
 from dashboard.fragments import Page
 from dashboard.http import SignedInRequest
@@ -20,9 +21,12 @@ from dashboard.window import Window
 def setup(request: SignedInRequest) -> HttpResponse:
     """Explain what Telnyx must send so that calls appear, and why they must be conferences."""
     now = timezone.now()
+    presence.note(request.user, now=now)
     context = {
-        "page": Page(viewer=request.user, window=Window()),
+        "page": Page(viewer=request.user, window=Window(), alone=True),
         "ear": my_ear(request.user),
+        "keyboard": keyboard.keyboard_of(request.user),
+        "live": True,
         "tidings": tidings(now=now),
         "now": now,
         "webhook_url": request.build_absolute_uri("/webhooks/telnyx/"),
