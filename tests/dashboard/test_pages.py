@@ -123,7 +123,9 @@ def test_without_a_script_a_note_is_written_on_a_page_that_stands_still(
     desk = page_of(kim).get(call.url).content.decode()
     assert REFRESH in desk
     assert f'href="{call.url}?note=1#note"' in desk
-    assert "http-equiv" not in page_of(kim).get(f"{call.url}?note=1").content.decode()
+    still = page_of(kim).get(f"{call.url}?note=1").content.decode()
+    assert "http-equiv" not in still
+    assert " data-writing" in still
 
 
 def test_times_are_the_viewers(kim: User, new_call: NewCall, page_of: SignIn, now: datetime) -> None:
