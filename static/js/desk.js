@@ -51,6 +51,27 @@ function guardWhisper() {
   about.textContent = nobody ? about.dataset.nobody : about.dataset.consequence;
 }
 
+// What somebody pressed for themselves; not the stream, nor what a page asks every few seconds.
+function wishOf(event) {
+  const ctx = event.detail.ctx;
+  if (!ctx?.sourceElement?.matches?.("a, button, form")) return null;
+  return /\/(leave|quieter)\/$/.test(ctx.request?.action ?? "") ? "quiet" : "other";
+}
+
+// A press that reached nobody must not look as if it had; a Leave least of all.
+function tellUnanswered(event) {
+  const wish = wishOf(event);
+  const status = event.detail.ctx?.response?.status ?? 0;
+  if (!wish || (wish === "other" && status > 0 && status < 500)) return;
+  for (const about of document.querySelectorAll("#unanswered [data-wish]")) if (about.dataset.wish === wish) about.hidden = false;
+  hideAnswered();
+}
+
+function hideAnswered() {
+  const banner = document.getElementById("unanswered");
+  if (banner) banner.hidden = !banner.querySelector("[data-wish]:not([hidden])");
+}
+
 function afterSwap() {
   guardWhisper();
   showArmed();
@@ -79,14 +100,13 @@ export function startDesk() {
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("#desk input[name=targets]")) guardWhisper();
   });
-  // A Leave that reached nobody must not look as if it had.
-  const unanswered = (on) => (event) => {
-    const path = event.detail.ctx?.request?.action ?? "";
-    if (/\/(leave|quieter)\/$/.test(path)) document.getElementById("unanswered").hidden = !on;
-  };
-  document.addEventListener("htmx:error", unanswered(true));
-  document.addEventListener("htmx:response:error", unanswered(true));
-  document.addEventListener("htmx:before:swap", unanswered(false));
+  document.addEventListener("htmx:error", tellUnanswered);
+  document.addEventListener("htmx:response:error", tellUnanswered);
+  document.addEventListener("htmx:before:swap", (event) => {
+    const wish = wishOf(event);
+    if (wish) for (const about of document.querySelectorAll("#unanswered [data-wish]")) about.hidden ||= about.dataset.wish === wish;
+    hideAnswered();
+  });
   document.addEventListener("htmx:after:swap", afterSwap);
   document.addEventListener("htmx:finally:request", showArmed);
   afterSwap();

@@ -99,6 +99,28 @@ def test_a_stalled_server_is_told_and_stops_the_timers(behind: Visitor, proxy: P
     screen.is_live()
 
 
+def test_a_press_that_reached_nobody_says_so_until_one_is_answered(
+    behind: Visitor, proxy: Proxy, sandbox: Sandbox
+) -> None:
+    call = sandbox.script("Billing-pressed")
+    screen = behind.visit()
+    screen.see(call.name)
+    unanswered = screen.page.locator("#unanswered")
+
+    def press() -> None:
+        screen.row(call.name).get_by_role("button", name="Monitor").click()
+
+    screen.page.context.set_offline(True)
+    press()
+    expect(unanswered).to_contain_text("What you asked for was perhaps not done. Try again.", use_inner_text=True)
+    expect(unanswered).not_to_contain_text("hang up your phone", use_inner_text=True)
+
+    screen.page.context.set_offline(False)
+    press()
+    screen.verified("Monitor")
+    expect(unanswered).to_be_hidden()
+
+
 def test_a_connection_that_went_dead_is_replaced(behind: Visitor, proxy: Proxy, sandbox: Sandbox) -> None:
     screen = behind.visit(clock=True)
     screen.is_live()
