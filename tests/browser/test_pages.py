@@ -133,6 +133,21 @@ def test_a_row_shows_who_speaks_and_its_button_whole_at_every_width(show: Show, 
         assert whole.evaluate("e => e.closest('td, th').scrollWidth <= e.closest('td, th').clientWidth")
 
 
+def test_a_notice_on_the_desk_is_a_line(kim: Visitor, sandbox: Sandbox) -> None:
+    call, other = sandbox.script("Billing-left"), sandbox.script("Billing-next")
+    screen = kim.visit()
+    for each in (call, other):
+        screen.see(each.name)
+    screen.monitor(call.name)
+    screen.monitor(other.name)
+    expect(screen.ear).to_contain_text(other.name)
+    screen.open(call.name)
+
+    notice = screen.audience.locator(".notice")
+    expect(notice).to_contain_text("You went to another conference.")
+    assert notice.evaluate("e => e.offsetHeight") < 60
+
+
 def test_the_admin_is_accessible_and_says_that_it_is_a_sandbox(invite: Invite) -> None:
     """The lists are Django's own, whose bread crumbs do not pass; they only may not complain."""
     admin = invite("admin")
