@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from dashboard import names
 from dashboard.durations import OPEN, duration
 from dashboard.window import Window
 
@@ -37,6 +38,12 @@ def timer(since: datetime | None, now: datetime | None = None, until: datetime |
 def clock(moment: datetime | None) -> str:
     """Show a moment as hh:mm:ss in the viewer's time zone."""
     return timezone.localtime(moment).strftime("%H:%M:%S") if moment else ""
+
+
+@register.filter
+def plain(name: str) -> str:
+    """Show a name that others chose as one short, harmless line."""
+    return names.plain(name)
 
 
 @register.simple_tag

@@ -7,13 +7,26 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import CharField, Model, TextField
 from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from conferences.models import Account, Conference, Leg, Line, Presence
-from dashboard import rows
+from conferences.models import (
+    Account,
+    Agent,
+    Conference,
+    Ear,
+    Leg,
+    Line,
+    Note,
+    Presence,
+    SavedView,
+    SupervisorSession,
+    Team,
+)
+from dashboard import notes, rows, saved_views
 from dashboard.board import board
 from dashboard.window import Window
 
@@ -58,6 +71,42 @@ def test_names_from_outside_come_out_as_text(kim: User, new_call: NewCall, page_
         assert '<script>alert("1")' not in page
         assert "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;" in page
         assert "\u202e" not in page
+
+
+HOSTILE = '<img src=x onerror="alert(1)">\u202e\n</script><hx-partial hx-target="#page">' + "x" * 10_000
+
+
+def poison(model: type[Model]) -> None:
+    """Write markup, reversed writing, line breaks and ten kilobytes into every text of a model that can hold them."""
+    for field in model._meta.concrete_fields:
+        # A view's query is made by ourselves, out of what an address says.
+        if isinstance(field, CharField | TextField) and not field.choices and field.name != "query":
+            for row in model._default_manager.all():
+                # Each its own, where it has to be unique; as long as the column lets it be.
+                text = f"{HOSTILE[:30]}{row.pk}{HOSTILE[30:]}"[: field.max_length or len(HOSTILE)]
+                model._default_manager.filter(pk=row.pk).update(**{field.name: text})
+
+
+def test_whatever_any_field_holds_comes_out_as_text(
+    kim: User,
+    lena: User,
+    new_call: NewCall,
+    kim_listens: Callable[..., SupervisorSession],
+    page_of: SignIn,
+    now: datetime,
+) -> None:
+    call, client = new_call(), page_of(kim)
+    kim_listens(call, targets=(call.agents[0],))
+    notes.write(author=lena, conference=call.conference, text=HOSTILE[: Note.LIMIT], now=now)
+    saved_views.save(user=kim, name="Mine", window=Window(query="a"), shared=True)
+    for model in (Conference, Leg, Agent, Team, Line, Ear, SupervisorSession, SavedView):
+        poison(model)
+    User.objects.filter(pk__in=[kim.pk, lena.pk]).update(first_name=HOSTILE[:150], last_name=HOSTILE[:150])
+    for url in ("/", "/?group=agent", f"/?conference={call.conference.id}", call.url, "/ear/", "/setup/"):
+        page = client.get(url).content.decode()
+        assert "&lt;img src=x" in page
+        assert not re.findall(r'.{0,60}(?:<img|\u202e|</script><hx|"#page").{0,20}', page), url
+        assert len(page) < 40_000, url
 
 
 def test_no_full_number_and_no_control_id_reaches_the_page(kim: User, new_call: NewCall, page_of: SignIn) -> None:
