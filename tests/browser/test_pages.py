@@ -120,14 +120,16 @@ def assert_accessible(page: Page, how: str) -> None:
     assert len(found.response["passes"]) > 10, "nothing was examined"
 
 
-@pytest.mark.parametrize("width", [320, 700, 1100, 1280, 1440, 2560])
+@pytest.mark.parametrize("width", [320, 700, 1100, 1280, 1440, 1600, 2560])
 def test_a_row_shows_who_speaks_and_its_button_whole_at_every_width(show: Show, width: int) -> None:
     page = show("floor")
     page.set_viewport_size({"width": width, "height": 900})
     row = page.get_by_role("row", name="Billing-page")
 
     expect(row.get_by_text("Ana 0")).to_be_visible()
-    for whole in (row.get_by_role("button", name="Monitor"), row.get_by_role("link")):
+    row.locator("td:nth-child(4) > span").evaluate("timer => timer.dataset.since -= 5_025_000")
+    expect(row).to_contain_text("1:23:")
+    for whole in (row.get_by_role("button", name="Monitor"), row.get_by_role("link"), row.get_by_text("1:23:")):
         inside = "e => e.scrollWidth <= e.clientWidth + 1 && e.getBoundingClientRect().right <= innerWidth"
         assert whole.evaluate(inside)
         assert whole.evaluate("e => e.closest('td, th').scrollWidth <= e.closest('td, th').clientWidth")
