@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -206,8 +206,19 @@ def derive_conference(conference: Conference, *, teams: Mapping[str, int | None]
     conference.ended_at = moment(facts, "ended")
     conference.end_reason = text(facts, "ended")
     conference.speaker_call_control_id = text(facts, "speaker")
-    conference.speaker_since = moment(facts, "speaker")
-    conference.talk = _talk(turns(facts))
+    beginnings = turns(facts)
+    conference.speaker_since = _since(beginnings)
+    conference.talk = _talk(beginnings)
+
+
+def _since(beginnings: list[tuple[int, str]]) -> datetime | None:
+    """Return since when the newest speaker speaks: whoever is named once more has not changed."""
+    since = None
+    for begun, leg in reversed(beginnings):
+        if leg != beginnings[-1][1]:
+            break
+        since = datetime.fromtimestamp(begun / 1000, UTC)
+    return since
 
 
 def _talk(beginnings: list[tuple[int, str]]) -> dict[str, float]:

@@ -127,14 +127,18 @@ class Floor:
 
     def _talk(self, scene: Scene, *, until: float) -> Story:
         """Somebody speaks for a while, then somebody else; never past `until`."""
-        pause = self.random.lognormvariate(1.9, 0.6)
+        pause = self.random.lognormvariate(1.9, 0.8)
         left = (until - self.world.now) * self.rate
         if self.world.now < self._speech_from:
             yield max(0.01, min(left, (self._speech_from - self.world.now) * self.rate + pause))
             return
-        speakers = [leg for leg in (scene.customer, *scene.agents) if leg and _can_speak(leg)]
+        # Telnyx names a new speaker, never the same one again.
+        speakers = [
+            leg for leg in (scene.customer, *scene.agents) if leg and leg is not scene.spoke and _can_speak(leg)
+        ]
         if speakers:
-            membership.take_floor(self.world, self.random.choice(speakers))
+            scene.spoke = self.random.choice(speakers)
+            membership.take_floor(self.world, scene.spoke)
         yield max(0.01, min(left, pause))
 
     def _hold(self, scene: Scene, taken: list[Agent]) -> Story:

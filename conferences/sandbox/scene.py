@@ -26,6 +26,8 @@ class Scene:
     agents: list[Leg] = field(default_factory=list)
     """Agents' legs that live, the longest inside first."""
     conference: Conference | None = None
+    spoke: Leg | None = None
+    """Who spoke last."""
 
     @property
     def over(self) -> bool:

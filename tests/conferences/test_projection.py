@@ -204,6 +204,21 @@ def test_the_share_of_talk_is_the_time_until_somebody_else_speaks(telnyx: Accoun
     assert Conference.objects.get().talk == {"v3:ana": 6.5, "v3:customer": 1.5}
 
 
+def test_who_is_named_again_speaks_since_the_first_time(telnyx: Account) -> None:
+    take_in(telnyx, [speaks(0, "v3:ana"), speaks(4, "v3:customer"), speaks(9, "v3:customer")])
+    conference = Conference.objects.get()
+    assert (conference.speaker_call_control_id, conference.speaker_since) == (
+        "v3:customer",
+        START + timedelta(seconds=4),
+    )
+    take_in(telnyx, [speaks(7, "v3:ana")])  # late
+    conference.refresh_from_db()
+    assert (conference.speaker_call_control_id, conference.speaker_since) == (
+        "v3:customer",
+        START + timedelta(seconds=9),
+    )
+
+
 def test_a_late_change_of_speaker_corrects_the_share(telnyx: Account) -> None:
     take_in(telnyx, [speaks(0, "v3:ana"), speaks(8, "v3:ana")])
     version = changes.current().version
