@@ -84,6 +84,8 @@ def _resolve(command: Command, *, now: datetime) -> None:
     first_sent = command.sent_at or command.asked_at
     if command.role in LOUD and session is not None:
         _resolve_loud(command, session, now=now)
+    elif command.kind == Kind.JOIN and (session is None or session.ended_at is not None):
+        settle(command, State.EXPIRED, now=now)
     elif now - first_sent > SAME_ID_FOR:
         settle(command, State.EXPIRED, outcome=_("Telnyx never answered this."), now=now)
     elif _since_answer(command, now) > ASK_AGAIN_AFTER:

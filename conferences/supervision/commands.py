@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from conferences import audit, changes
@@ -73,19 +74,20 @@ def store(
     return command
 
 
-def transmit(command: Command, send: Send) -> Any:
+def transmit(command: Command, send: Send, *, clicked_at: datetime | None = None) -> Any:
     """Send a stored command and store what came of it; return Telnyx' answer, None where there is none.
 
+    `clicked_at` is when a role was asked for, where that was before the command was stored.
     Raises nothing: the outcome is in the command. May be called again for the same command: Telnyx ignores a
     command_id it has seen in the last minute.
     """
     if connection.in_atomic_block:
         raise RuntimeError("a command must be committed before it is sent")
     now = clock()
-    if command.role in LOUD and now - command.asked_at > LOUD_FOR:
+    if command.role in LOUD and now - (clicked_at or command.asked_at) > LOUD_FOR:
         settle(command, Command.State.EXPIRED, outcome=_("Too late to be sent; press again."), now=now)
         return None
-    if command.role in LOUD and _is_overtaken(command):
+    if _is_overtaken(command):
         settle(command, Command.State.EXPIRED, outcome=_("A later change came first, so this was not sent."), now=now)
         return None
     command.sent_at = command.sent_at or now
@@ -107,8 +109,16 @@ def transmit(command: Command, send: Send) -> Any:
 
 
 def _is_overtaken(command: Command) -> bool:
-    """Say whether something was asked of the same line later: what held a louder role up must not undo it."""
-    return Command.objects.filter(ear=command.ear_id, generation__gt=command.generation).exists()
+    """Say whether this would undo something that was asked of the same line later.
+
+    A louder role gives way to anything. A join, though it is silent, gives way to a way out: sent again after a leave,
+    it would bring in a line that nobody knows to be inside.
+    """
+    later = Command.objects.filter(ear=command.ear_id, generation__gt=command.generation)
+    if command.role in LOUD:
+        return later.exists()
+    ways_out = Q(kind=Command.Kind.HANGUP) | Q(kind=Command.Kind.LEAVE, session=command.session_id)
+    return command.kind == Command.Kind.JOIN and later.filter(ways_out).exists()
 
 
 def is_quieter(command: Command) -> bool:

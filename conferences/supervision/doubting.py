@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from conferences.clients import client_for
 from conferences.listings import note_participants
-from conferences.models import Command, SupervisorSession
+from conferences.models import Command, Ear, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.telnyx.client import Rejected, Unanswered
 
@@ -17,21 +19,22 @@ MAY_RUN_FOR = timedelta(seconds=120)
 LOOK_EVERY = timedelta(seconds=2)
 
 
-def look_while_doubtful(session: SupervisorSession, *, now: datetime) -> None:
-    """Read every other second while a louder request without an answer may still be executed."""
-    unanswered = Command.objects.filter(
-        ear=session.ear_id, role__in=LOUD, http_status=None, sent_at__gte=now - MAY_RUN_FOR
-    )
-    command = unanswered.exclude(state=Command.State.VERIFIED).order_by("-sent_at").first()
-    if command is None or command.sent_at is None or now < command.sent_at + LOOK_EVERY * (command.reads + 1):
+def look_while_doubtful(ear: Ear, *, now: datetime) -> None:
+    """Read every other second while a louder role, or a joining, without an answer may still be executed."""
+    may_run = Command.objects.filter(ear=ear, http_status=None, sent_at__gte=now - MAY_RUN_FOR)
+    unanswered = may_run.filter(Q(role__in=LOUD) | Q(kind=Command.Kind.JOIN)).exclude(state=Command.State.VERIFIED)
+    command = unanswered.select_related("conference__account").order_by("-sent_at").first()
+    if command is None or command.sent_at is None or command.conference is None:
+        return
+    if command.conference.ended_at is not None or now < command.sent_at + LOOK_EVERY * (command.reads + 1):
         return
     Command.objects.filter(pk=command.pk).update(reads=command.reads + 1)
     at = clock()
     try:
-        reads = client_for(session.ear.account).participants(session.conference.telnyx_id, patience=READ_PATIENCE)
+        reads = client_for(ear.account).participants(command.conference.telnyx_id, patience=READ_PATIENCE)
     except (Rejected, Unanswered):
         return  # the next look is two seconds away
-    note_participants(conference=session.conference, reads=reads, at=at)
+    note_participants(conference=command.conference, reads=reads, at=at)
 
 
 def is_in_doubt(command: Command, session: SupervisorSession) -> bool:

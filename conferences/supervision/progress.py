@@ -29,6 +29,7 @@ from .entering import ear_mark, join, pin, send_dial, send_gather
 from .keeping import keep_safe
 from .leaving import end_ear, finish, hang_up, leave_again, leave_session, let_go
 from .service import send_role_command
+from .straying import fetch_back
 from .words import ALREADY_INSIDE, NOT_ANSWERED_YET, explain_hangup
 
 Stage = SupervisorSession.Stage
@@ -58,6 +59,8 @@ def step_ear(*, ear_id: UUID, now: datetime) -> None:
         return
     if ear.ended_at is None:
         _step_line(ear, now=now)
+        look_while_doubtful(ear, now=now)
+        fetch_back(ear, now=now)
     session = (
         SupervisorSession.objects.select_related("ear__account", "ear__user", "conference__account", "user")
         .filter(ear=ear, ended_at=None)
@@ -166,7 +169,7 @@ def _touch_session(ear: Ear) -> None:
 def _step_session(session: SupervisorSession, *, now: datetime) -> None:
     if session.conference.ended_at is not None:
         finish(session, reason=_("The conference ended."), now=now)
-    elif session.stage in {Stage.CONNECTING, Stage.INSIDE} and not _may_still_listen(session):
+    elif session.stage in {Stage.CONNECTING, Stage.JOINING, Stage.INSIDE} and not _may_still_listen(session):
         leave_session(session, reason=_("You may no longer listen here."), now=now)
     elif session.stage == Stage.CONNECTING:
         if session.ear.state == Ear.State.CONNECTED:
@@ -212,6 +215,8 @@ def _step_joining(session: SupervisorSession, *, now: datetime) -> None:
                 join(session, now=now)
         else:
             finish(session, reason=command.outcome, now=now)
+    elif command.state in {State.EXPIRED, State.CONTRADICTED}:
+        leave_session(session, reason=_("Telnyx did not answer, so your line was not brought in."), now=now)
 
 
 def _inside(session: SupervisorSession, *, now: datetime) -> None:
@@ -239,7 +244,6 @@ def _step_inside(session: SupervisorSession, *, now: datetime) -> None:
     if _only_supervisors_left(session, now=now):
         leave_session(session, reason=_("Everyone else has left."), now=now)
         return
-    look_while_doubtful(session, now=now)
     check_inside(session, now=now)
 
 
