@@ -17,6 +17,7 @@ from conferences.projection import touch
 from .commands import (
     LOUD,
     clock,
+    is_replaced,
     send_hangup,
     send_join,
     send_leave,
@@ -29,7 +30,7 @@ from .doubting import is_in_doubt
 from .leaving import after_hangup, after_leave, finish, hang_up, leave_session, let_go
 from .readback import Verdict, is_alive, judge, read, reads_muted
 from .rejoining import rejoin
-from .service import send_role_command
+from .service import send_role_command, silence_again
 
 Kind = Command.Kind
 State = Command.State
@@ -118,7 +119,11 @@ def _resolve_loud(command: Command, session: SupervisorSession, *, now: datetime
     if _since_answer(command, now) < READ_AFTER[min(command.reads, len(READ_AFTER) - 1)]:
         return
     verdict = read(command, session)
-    if verdict is Verdict.CONFIRMED:
+    if verdict is Verdict.CONFIRMED and is_replaced(command):
+        # Telnyx executed the two the other way round: the later wish was not to be heard like this.
+        settle(command, State.EXPIRED, outcome=_("A later change came first."), now=now)
+        silence_again(session, now=now)
+    elif verdict is Verdict.CONFIRMED:
         _verified(command, session, now=now)
     elif now - (command.sent_at or command.asked_at) > LOUD_UNKNOWN_FOR:
         if verdict is Verdict.CANNOT_TELL:
@@ -139,7 +144,7 @@ def _read_back(command: Command, *, now: datetime) -> None:
         return
     if _since_answer(command, now) < READ_AFTER[min(command.reads, len(READ_AFTER) - 1)]:
         return
-    if _replaced(command):
+    if is_replaced(command):
         settle(command, State.UNCONFIRMED, outcome=_("Replaced before it could be checked."), now=now)
         return
     if session.conference.ended_at is not None or (command.ear.ended_at is not None and command.ear.dialled_by_us):
@@ -260,11 +265,6 @@ def _notice(session: SupervisorSession, notice: str, *, now: datetime) -> None:
 def _settled_at(session: SupervisorSession) -> datetime | None:
     newest = Command.objects.filter(session=session, kind__in=[Kind.JOIN, Kind.UPDATE]).order_by("-asked_at").first()
     return (newest.settled_at or newest.answered_at) if newest is not None else None
-
-
-def _replaced(command: Command) -> bool:
-    later = Command.objects.filter(session=command.session, generation__gt=command.generation)
-    return later.filter(kind__in=[Kind.UPDATE, Kind.LEAVE]).exists()
 
 
 def _since_answer(command: Command, now: datetime) -> timedelta:

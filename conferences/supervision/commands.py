@@ -121,6 +121,13 @@ def _is_overtaken(command: Command) -> bool:
     return command.kind == Command.Kind.JOIN and later.filter(ways_out).exists()
 
 
+def is_replaced(command: Command) -> bool:
+    """Say whether a later change of the same stay may have reached Telnyx."""
+    later = Command.objects.filter(session=command.session_id, generation__gt=command.generation)
+    changes_of_role = later.filter(kind__in=[Command.Kind.JOIN, Command.Kind.UPDATE, Command.Kind.LEAVE])
+    return changes_of_role.exclude(state__in=[Command.State.REJECTED, Command.State.EXPIRED]).exists()
+
+
 def is_quieter(command: Command) -> bool:
     """Say whether a command leads towards silence."""
     leads_out = command.kind in {Command.Kind.LEAVE, Command.Kind.HANGUP}

@@ -19,7 +19,7 @@ from conferences.projection import touch
 from conferences.rows import load_rows, set_columns
 
 from .audience import Stay, audience_among, stays_in
-from .commands import LOUD, clock, send_role, settle, store, transmit
+from .commands import LOUD, clock, is_replaced, send_role, settle, store, transmit
 from .entering import dial, join, new_ear
 from .leaving import after_leave, leave_session, let_go
 from .readback import is_left
@@ -279,11 +279,13 @@ def send_role_command(
     listeners: Sequence[UUID | str],
     audience: Sequence[str],
     check: Check | None = None,
+    again: bool = False,
     now: datetime,
 ) -> Command | None:
     """Store and send one change of role; None where the same change is on its way, or a moment ago came into force.
 
     `check` may raise Refused: it is asked in the transaction that stores the intention, after every earlier change.
+    `again` sends even what is on its way: it may have been executed before what it should undo.
     """
     if role == Role.MONITOR and session.ear.account.monitor_harms_call:
         reason = _(
@@ -298,7 +300,7 @@ def send_role_command(
         [current] = load_rows(SupervisorSession, id=session.pk)
         if current.stage != Stage.INSIDE:
             return None
-        if _is_same_click(current, role=role, targets=targets, audience=audience, now=now):
+        if not again and _is_same_click(current, role=role, targets=targets, audience=audience, now=now):
             return None
         command = store(
             kind=Command.Kind.UPDATE,
@@ -314,13 +316,34 @@ def send_role_command(
         touch(conferences=[session.conference_id], version=version)
     transmit(command, send_role)
     if command.state == Command.State.ACCEPTED:
-        SupervisorSession.objects.filter(pk=session.pk).update(role=role, targets=targets, verified_at=None)
+        _accepted(command, session)
     elif command.state == Command.State.REJECTED and role == Role.MONITOR:
         leave_session(session, reason=_("Telnyx refused to silence your line, so it was taken out."), now=clock())
     elif command.state == Command.State.UNKNOWN and role in LOUD:
         # It may be in force: until a reading says otherwise, the screen says that somebody may hear.
         SupervisorSession.objects.filter(pk=session.pk).update(verified_at=None)
     return command
+
+
+def silence_again(session: SupervisorSession, *, now: datetime) -> None:
+    """Send another monitor after a louder role that may have been executed after the one before."""
+    send_role_command(session, role=Role.MONITOR, listeners=[], audience=session.audience_seen, again=True, now=now)
+    notice = _("Telnyx mixed up the order of your last changes, so you are back on monitor.")
+    SupervisorSession.objects.filter(pk=session.pk, ended_at=None).update(notice=notice)
+
+
+def _accepted(command: Command, session: SupervisorSession) -> None:
+    """Show an accepted role, unless something newer was asked while its answer was awaited."""
+    in_force = {"role": command.role, "targets": command.targets, "verified_at": None}
+    with transaction.atomic():
+        version = changes.advance(now=clock())
+        replaced = is_replaced(command)
+        # In which order Telnyx executed the two is not known: a louder one is shown, as it may be the last.
+        if not replaced or command.role in LOUD:
+            SupervisorSession.objects.filter(pk=session.pk).update(**in_force)
+            touch(conferences=[session.conference_id], version=version)
+    if replaced and command.role in LOUD:
+        silence_again(session, now=clock())
 
 
 def _leave_for_another(session: SupervisorSession, *, now: datetime) -> None:

@@ -1,0 +1,124 @@
+"""Two changes at once: while one is on its way, the supervisor asks for another, and Telnyx may mix up their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from conferences.models import Account, Command
+from conferences.models.supervision import Role
+from conferences.supervision import leave, quieter
+from conferences.telnyx.client import Client, Unanswered
+
+from .conftest import Call, Floor
+
+pytestmark = pytest.mark.slow
+
+Meanwhile = Callable[..., None]
+
+
+@pytest.fixture
+def meanwhile(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
+    """Let something be clicked while the next change of role is under way, before or after Telnyx executes it."""
+
+    def arm(click: Callable[[], Any], *, executed: str, answered: bool = True) -> None:
+        really_set = Client.set_role
+
+        def set_role(client: Client, **given: Any) -> None:
+            monkeypatch.setattr(Client, "set_role", really_set)
+            if executed == "first":
+                really_set(client, **given)
+            click()
+            if executed == "last":
+                floor.wait(2)  # what was clicked has long been read back
+                really_set(client, **given)
+            if not answered:
+                raise Unanswered
+
+        monkeypatch.setattr(Client, "set_role", set_role)
+
+    return arm
+
+
+def unreadable(floor: Floor) -> None:
+    """Let this account be one where no reading tells a monitor from a barge."""
+    floor.world.semantics.monitor_reads_muted = False
+    Account.objects.update(monitor_reads_muted=False)
+    floor.account.refresh_from_db()
+
+
+def inside(floor: Floor, kim: User) -> Call:
+    call = floor.call(agents=("Ana Ruiz", "Max Falk"))
+    call.choose(kim, Role.MONITOR)
+    floor.wait(8)
+    return call
+
+
+@pytest.mark.parametrize("readable", [True, False])
+@pytest.mark.parametrize("answered", [True, False])
+@pytest.mark.parametrize("executed", ["first", "last"])
+@pytest.mark.parametrize(("role", "targets"), [(Role.BARGE, []), (Role.WHISPER, ["Ana Ruiz"])])
+def test_a_stop_pressed_while_a_louder_role_is_under_way_ends_in_silence(
+    floor: Floor,
+    kim: User,
+    meanwhile: Meanwhile,
+    role: Role,
+    targets: list[str],
+    executed: str,
+    *,
+    answered: bool,
+    readable: bool,
+) -> None:
+    if not readable:
+        unreadable(floor)
+    call = inside(floor, kim)
+    session = kim.supervisor_sessions.get()
+    meanwhile(lambda: quieter(user=kim, now=floor.now), executed=executed, answered=answered)
+    call.choose(kim, role, *targets)
+    floor.wait(12)
+    assert call.who_hears(session) == set()
+    state = call.state(session)
+    assert state.role == Role.MONITOR or state.ended_at is not None
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_late_answer_to_monitor_does_not_hide_the_louder_role_that_came_after_it(
+    floor: Floor, kim: User, meanwhile: Meanwhile, *, readable: bool
+) -> None:
+    if not readable:
+        unreadable(floor)
+    call = inside(floor, kim)
+    session = kim.supervisor_sessions.get()
+    call.choose(kim, Role.WHISPER, "Ana Ruiz")
+    floor.wait(6)
+    meanwhile(lambda: call.choose(kim, Role.BARGE), executed="first")
+    quieter(user=kim, now=floor.now)
+    assert call.who_hears(session) != set()
+    assert call.state(session).role == Role.BARGE
+    floor.wait(12)
+    assert bool(call.who_hears(session)) is (call.state(session).role == Role.BARGE)
+
+
+def test_a_leave_pressed_while_a_barge_is_under_way_ends_outside(floor: Floor, kim: User, meanwhile: Meanwhile) -> None:
+    call = inside(floor, kim)
+    session = kim.supervisor_sessions.get()
+    meanwhile(lambda: leave(user=kim, now=floor.now), executed="first")
+    call.choose(kim, Role.BARGE)
+    floor.wait(6)
+    assert call.who_hears(session) == set()
+    assert call.state(session).ended_at is not None
+
+
+def test_a_role_is_still_read_back_when_the_next_one_was_refused(floor: Floor, kim: User) -> None:
+    call = inside(floor, kim)
+    session = kim.supervisor_sessions.get()
+    call.choose(kim, Role.BARGE)
+    barge = call.newest(session)
+    floor.fault("*/actions/update", status=422, code="10004")
+    with pytest.raises(Exception, match="Telnyx refused"):
+        call.choose(kim, Role.WHISPER, "Ana Ruiz")
+    floor.wait(6)
+    assert Command.objects.get(pk=barge.pk).state == Command.State.VERIFIED
