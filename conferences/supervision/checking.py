@@ -263,7 +263,7 @@ def _notice(session: SupervisorSession, notice: str, *, now: datetime) -> None:
 
 
 def _settled_at(session: SupervisorSession) -> datetime | None:
-    newest = Command.objects.filter(session=session, kind__in=[Kind.JOIN, Kind.UPDATE]).order_by("-asked_at").first()
+    newest = Command.objects.filter(session=session, kind__in=[Kind.JOIN, Kind.UPDATE]).order_by("-generation").first()
     return (newest.settled_at or newest.answered_at) if newest is not None else None
 
 

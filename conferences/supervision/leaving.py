@@ -11,7 +11,7 @@ from conferences.models import Command, Ear, SupervisorSession
 from conferences.projection import touch
 
 from .commands import send_hangup, send_leave, store, transmit
-from .words import CONFERENCE_GONE, LEG_GONE
+from .words import CALL_ENDED, CONFERENCE_ENDED, UNKNOWN_CALL
 
 Stage = SupervisorSession.Stage
 
@@ -36,11 +36,13 @@ def leave_session(session: SupervisorSession, *, reason: str, now: datetime) -> 
 
 
 def after_leave(session: SupervisorSession, command: Command, *, now: datetime) -> None:
-    """End the session once a reading has shown that the line is out, or Telnyx says that there is nothing to leave.
+    """End the session once a reading has shown that the line is out, or Telnyx says that conference or call has ended.
 
-    An accepted leave alone ends nothing: until it is verified the screen says "leaving", not "nobody hears you".
+    An accepted leave alone ends nothing: until it is verified the screen says "leaving", not "nobody hears you". Nor
+    does a 404: it may only be the wrong region.
     """
-    if command.state == Command.State.VERIFIED or _is_gone(command):
+    ended = command.telnyx_code in {CONFERENCE_ENDED, CALL_ENDED}
+    if command.state == Command.State.VERIFIED or ended:
         finish(session, reason=session.end_reason, now=now)
 
 
@@ -95,7 +97,8 @@ def hang_up(ear: Ear, *, reason: str, now: datetime) -> None:
 
 def after_hangup(ear: Ear, command: Command, *, now: datetime) -> None:
     """End the ear once the call has been read as dead, or Telnyx says that there is nothing left to hang up."""
-    if command.state == Command.State.VERIFIED or _is_gone(command):
+    gone = command.telnyx_code in {CALL_ENDED, UNKNOWN_CALL} or command.http_status == 404
+    if command.state == Command.State.VERIFIED or gone:
         end_ear(ear, reason=ear.end_reason, now=now)
 
 
@@ -106,10 +109,6 @@ def leave_again(session: SupervisorSession, *, now: datetime) -> None:
         command = store(kind=Command.Kind.LEAVE, ear=session.ear, session=session, version=version, now=now)
     transmit(command, send_leave)
     after_leave(session, command, now=now)
-
-
-def _is_gone(command: Command) -> bool:
-    return command.telnyx_code in CONFERENCE_GONE | LEG_GONE or command.http_status == 404
 
 
 def end_ear(ear: Ear, *, reason: str, now: datetime) -> None:

@@ -23,11 +23,12 @@ from conferences.registers import moment, value
 from .adopting import follow_center
 from .audience import audience_of
 from .checking import ESCALATE_AFTER, check_commands, check_inside
-from .commands import store, transmit
+from .commands import settle, store, transmit
 from .doubting import look_while_doubtful
 from .entering import ear_mark, join, pin, send_dial, send_gather
 from .keeping import keep_safe
-from .leaving import end_ear, finish, hang_up, leave_again, leave_session, let_go
+from .leaving import after_leave, end_ear, finish, hang_up, leave_again, leave_session, let_go
+from .readback import Verdict, read
 from .service import send_role_command
 from .straying import fetch_back
 from .words import ALREADY_INSIDE, NOT_ANSWERED_YET, explain_hangup
@@ -144,7 +145,7 @@ def _step_confirming(ear: Ear, leg: Leg | None, *, now: datetime) -> None:
 
 def _step_ending(ear: Ear, *, now: datetime) -> None:
     """Hang up again after a refusal or a silence that lasted; an open line is never given up."""
-    command = Command.objects.filter(ear=ear, kind=Command.Kind.HANGUP).order_by("-asked_at").first()
+    command = Command.objects.filter(ear=ear, kind=Command.Kind.HANGUP).order_by("-generation").first()
     settled = command is None or command.state in {State.REJECTED, State.EXPIRED, State.CONTRADICTED}
     if settled and (command is None or _age(command, now) > TRY_AGAIN_AFTER):
         hang_up(ear, reason=ear.end_reason, now=now)
@@ -183,12 +184,18 @@ def _step_session(session: SupervisorSession, *, now: datetime) -> None:
 
 
 def _step_leaving(session: SupervisorSession, *, now: datetime) -> None:
-    """Leave again after a refusal; where that does not help, hang up our own leg."""
-    leaves = Command.objects.filter(session=session, kind=Command.Kind.LEAVE).order_by("asked_at")
-    first, newest = leaves.first(), leaves.last()
-    if first is None or newest is None or newest.state not in {State.REJECTED, State.EXPIRED}:
+    """Leave again after a refusal, unless the line is seen to be out; where that does not help, hang up our own leg."""
+    leaves = Command.objects.filter(session=session, kind=Command.Kind.LEAVE).order_by("generation")
+    newest = leaves.last()
+    if newest is None or newest.state in {State.ASKED, State.ACCEPTED, State.UNKNOWN}:
         return
-    if now - first.asked_at > ESCALATE_AFTER:
+    # A verified one before belongs to a way back in, not to this way out.
+    first = leaves.exclude(state=State.VERIFIED).first() or newest
+    if newest.state == State.REJECTED and newest.reads == 0 and read(newest, session) is Verdict.CONFIRMED:
+        settle(newest, State.VERIFIED, now=now)
+    if newest.state == State.VERIFIED:
+        after_leave(session, newest, now=now)
+    elif now - first.asked_at > ESCALATE_AFTER:
         reason = _("Telnyx did not let your line leave, so it was hung up to be sure that nobody hears you.")
         hang_up(session.ear, reason=reason, now=now)
     elif _age(newest, now) > TRY_AGAIN_AFTER:
@@ -293,7 +300,7 @@ def _only_supervisors_left(session: SupervisorSession, *, now: datetime) -> bool
 
 
 def _newest(session: SupervisorSession, kind: Command.Kind) -> Command | None:
-    return Command.objects.filter(session=session, kind=kind).order_by("-asked_at").first()
+    return Command.objects.filter(session=session, kind=kind).order_by("-generation").first()
 
 
 def _age(command: Command, now: datetime) -> timedelta:

@@ -349,8 +349,8 @@ def _accepted(command: Command, session: SupervisorSession) -> None:
 def _leave_for_another(session: SupervisorSession, *, now: datetime) -> None:
     command = leave_session(session, reason=_("You went to another conference."), now=now)
     # A second conference is entered only after a reading has shown that the first one is left.
-    accepted = command is not None and command.state == Command.State.ACCEPTED
-    if command is not None and accepted and is_left(command, session):
+    answered = command is not None and command.state in {Command.State.ACCEPTED, Command.State.REJECTED}
+    if command is not None and answered and is_left(command, session):
         settle(command, Command.State.VERIFIED, now=now)
         after_leave(session, command, now=now)
     session.refresh_from_db()
@@ -367,7 +367,7 @@ def _is_same_click(
     """Say whether this change was asked for a moment ago; of many clicks at once only one is sent."""
     if (session.wanted_role, session.wanted_targets) != (role, targets):
         return False
-    newest = Command.objects.filter(session=session, kind=Command.Kind.UPDATE).order_by("-asked_at").first()
+    newest = Command.objects.filter(session=session, kind=Command.Kind.UPDATE).order_by("-generation").first()
     if newest is None or (newest.role, newest.targets) != (role, targets) or now - newest.asked_at >= SAME_CLICK:
         return False
     # A monitor is sent again though it was verified: it may be the answer to a request that was executed late.

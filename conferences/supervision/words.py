@@ -8,8 +8,9 @@ from django.utils.translation import gettext_lazy
 
 from conferences.telnyx.client import Rejected, Unanswered
 
-CONFERENCE_GONE = {"90019", "90058"}
-LEG_GONE = {"90015", "90018"}
+CONFERENCE_ENDED = "90019"
+CALL_ENDED = "90018"
+UNKNOWN_CALL = "90015"
 ALREADY_INSIDE = "90044"
 NOT_ANSWERED_YET = "90034"
 

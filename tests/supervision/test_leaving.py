@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 
 from conferences.models import AuditEntry, Command, SupervisorSession
 from conferences.models.supervision import Role
+from conferences.sandbox import membership
 from conferences.supervision import leave, quieter
 from conferences.telnyx.client import Client
 
@@ -112,3 +113,34 @@ def test_a_line_that_took_too_long_to_leave_comes_back_as_monitor(
     assert [body["supervisor_role"] for body in floor.sent("/join")] == ["monitor", "monitor"]
     assert call.who_hears(session) == set()
     assert "back on monitor" in call.state(session).notice
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "90058"), (404, "10005"), (422, "90015")])
+def test_a_leave_that_telnyx_says_is_for_nobody_there_is_believed_only_after_a_look(
+    floor: Floor, kim: User, status: int, code: str
+) -> None:
+    """As where the account's region was changed while somebody was inside."""
+    call = floor.call()
+    session = call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    floor.wait(2)
+    floor.fault("*/actions/leave", status=status, code=code, times=99)
+    leave(user=kim, now=floor.now)
+    assert call.state(session).ended_at is None
+    floor.wait(8)
+    assert call.who_hears(session) == set()
+    assert not is_inside(call, session)
+    assert "hung up to be sure" in call.state(session).end_reason
+
+
+def test_a_line_that_was_out_already_is_seen_to_be_out_and_stays_connected(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    floor.webhooks_lost = True
+    assert call.scene.conference is not None
+    membership.leave(floor.world, call.scene.conference.participants[session.ear.call_control_id])
+    leave(user=kim, now=floor.now)
+    floor.wait(1)
+    assert call.state(session).ended_at is not None
+    assert kim.ears.get().state == "connected"
+    assert floor.sent("/hangup") == []
