@@ -1,19 +1,20 @@
 """The stop that needs no database: what Leave does when nothing else works.
 
 Every page that shows Leave carries a sealed note of which leg it would take out of which conference. When the ordinary
-way fails, the note alone is enough: leave, and where Telnyx does not accept that, hang up the supervisor's own leg.
+way fails, the note alone is enough: leave, and where Telnyx does not show that, hang up the supervisor's own leg.
 The note is encrypted (a call_control_id never reaches a browser in the clear), signed, and good for one long call.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -31,6 +32,8 @@ from conferences.telnyx.client import Client, MyLeg, Rejected, Unanswered
 from .commands import clock
 
 NOTE_SECONDS = 4 * 60 * 60  # Telnyx' own limit for a leg
+PATIENCE = 1.5
+LOOK_AFTER = (0.0, 0.3)  # seconds
 STORE_EVERY_SECONDS = 5.0
 STORE_TRIES = 720
 
@@ -51,13 +54,13 @@ def seal(session: SupervisorSession) -> str:
 
 
 def stop(sealed: str) -> bool:
-    """Take the noted leg out; return whether Telnyx has confirmed that nobody hears it any more."""
+    """Take the noted leg out; return whether Telnyx has been seen to have it out, so that nobody hears it any more."""
     try:
         note = json.loads(_cipher().decrypt(sealed.encode(), ttl=NOTE_SECONDS))
     except (InvalidToken, ValueError):
         return False
     if not note["leg"]:
-        return True
+        return False  # what the page did not know yet, it cannot vouch for
     client = client_without_database(note["account"])
     silent = _leave(client, note) or _hang_up(client, note)
     logger.warning(
@@ -69,20 +72,43 @@ def stop(sealed: str) -> bool:
 
 def _leave(client: Client, note: Mapping[str, Any]) -> bool:
     try:
-        client.leave(command_id=uuid4(), conference_id=note["conference"], my_leg=MyLeg(note["leg"]))
+        client.leave(command_id=uuid4(), conference_id=note["conference"], my_leg=MyLeg(note["leg"]), patience=PATIENCE)
     except (Rejected, Unanswered):
         return False
-    return True
+    return _seen(lambda: _is_out(client, note))
+
+
+def _seen(looks_done: Callable[[], bool]) -> bool:
+    """Look a few times: what Telnyx has accepted may show a moment later."""
+    for pause in LOOK_AFTER:
+        time.sleep(pause)
+        if looks_done():
+            return True
+    return False
+
+
+def _is_out(client: Client, note: Mapping[str, Any]) -> bool:
+    try:
+        inside = client.participants(note["conference"], patience=PATIENCE)
+    except (Rejected, Unanswered):
+        return False
+    return note["leg"] not in {read.call_control_id for read in inside}
 
 
 def _hang_up(client: Client, note: Mapping[str, Any]) -> bool:
-    try:
+    # A refusal or a silence says little: whether the call is dead does.
+    with contextlib.suppress(Rejected, Unanswered):
         client.hangup(command_id=uuid4(), my_leg=MyLeg(note["leg"]))
+    return _seen(lambda: _is_dead(client, note))
+
+
+def _is_dead(client: Client, note: Mapping[str, Any]) -> bool:
+    try:
+        return not client.call(note["leg"], patience=PATIENCE).is_alive
     except Rejected as error:
         return error.status in {404, 422}
     except Unanswered:
         return False
-    return True
 
 
 def _store_later(note: Mapping[str, Any], at: datetime, silent: bool) -> None:  # noqa: FBT001 - a thread's argument

@@ -57,6 +57,30 @@ def test_a_note_that_was_tampered_with_does_nothing(floor: Floor, kim: User) -> 
     assert floor.sent("/leave") == []
 
 
+def test_a_leave_that_is_accepted_without_effect_is_not_believed_without_the_database_either(
+    floor: Floor, kim: User
+) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    note = seal(open_session(kim) or session)
+    floor.fault("*/actions/leave", status=200)
+    assert stop(note)
+    assert call.who_hears(session) == set()
+    assert not floor.world.legs[session.ear.call_control_id].alive
+
+
+def test_a_stop_that_telnyx_does_not_show_is_not_told_as_done(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    note = seal(open_session(kim) or session)
+    floor.fault("*/actions/leave", status=200)
+    floor.fault("*/actions/hangup", status=200)
+    assert not stop(note)
+    assert call.who_hears(session) != set()
+
+
 def audited() -> bool:
     """Say whether the stop is in the audit; the thread that writes it may hold the table at this moment."""
     try:
