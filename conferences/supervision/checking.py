@@ -13,6 +13,7 @@ from conferences.models import Command, Ear, Leg, Participant, SupervisorSession
 from conferences.models.account import WhisperReach
 from conferences.models.supervision import Role
 from conferences.projection import touch
+from conferences.registers import moment
 
 from .commands import (
     LOUD,
@@ -42,6 +43,8 @@ LOST_AFTER = timedelta(seconds=10)  # longer than any request may take
 SAME_ID_FOR = timedelta(seconds=45)
 ESCALATE_AFTER = timedelta(seconds=4)
 LOUD_UNKNOWN_FOR = timedelta(seconds=5)
+CLOCKS_DIFFER = timedelta(seconds=2)  # Telnyx' and ours
+KNOWN = {Leg.Party.AGENT, Leg.Party.SUPERVISOR}
 SEND_AGAIN = {Kind.JOIN: send_join, Kind.UPDATE: send_role, Kind.LEAVE: send_leave, Kind.HANGUP: send_hangup}
 
 
@@ -234,21 +237,49 @@ def _audience_changed(session: SupervisorSession, *, now: datetime) -> bool:
     stays = Participant.objects.filter(conference=session.conference_id, present=True).select_related("leg__agent")
     present = {str(stay.leg_id): stay.leg for stay in stays}
     audience = {pk for pk, leg in present.items() if leg.party != Leg.Party.SUPERVISOR}
-    if audience == set(session.audience_seen):
+    seen = set(session.audience_seen)
+    # A leg may turn out to be another's than it was taken for.
+    targets = [pk for pk in session.targets if pk in present and present[pk].party == Leg.Party.AGENT]
+    came = [stay.leg for stay in stays if _is_new(stay, seen) or _came_since(stay, session)]
+    if audience == seen and targets == session.targets and not came:
         return False
-    targets = [pk for pk in session.targets if pk in present]
-    joined = [present[pk] for pk in audience - set(session.audience_seen)]
     stays_private = session.ear.account.whisper_reaches == WhisperReach.LISTED_ONLY
     if not targets:
-        _monitor(session, now=now)
-        _notice(session, _("Nobody you whispered to is left, so you are back on monitor."), now=now)
-    elif any(leg.party != Leg.Party.AGENT for leg in joined) and not stays_private:
+        silence = _("Nobody you whispered to is left, so you are back on monitor.")
+    elif any(leg.party not in KNOWN for leg in came) and not stays_private:
         # Whether a later joiner hears a running whisper is not documented; the customer must not.
-        _monitor(session, now=now)
-        _notice(session, _("Someone who is no known agent joined, so your whisper was stopped."), now=now)
+        silence = _("Someone who is no known agent joined, so your whisper was stopped.")
+    elif _asserted_again(session, targets=targets, audience=sorted(audience), now=now):
+        return True
     else:
-        send_role_command(session, role=Role.WHISPER, listeners=targets, audience=sorted(audience), now=now)
+        silence = _("Telnyx did not take your whisper again after somebody came or went, so you are back on monitor.")
+    _monitor(session, now=now)
+    _notice(session, silence, now=now)
     return True
+
+
+def _asserted_again(session: SupervisorSession, *, targets: list[str], audience: list[str], now: datetime) -> bool:
+    """Send the list again; say whether Telnyx may have taken it."""
+    command = send_role_command(session, role=Role.WHISPER, listeners=targets, audience=audience, again=True, now=now)
+    return command is None or command.state not in {State.REJECTED, State.EXPIRED}
+
+
+def _is_new(stay: Participant, seen: set[str]) -> bool:
+    return stay.leg.party != Leg.Party.SUPERVISOR and str(stay.leg_id) not in seen
+
+
+def _came_since(stay: Participant, session: SupervisorSession) -> bool:
+    """Say whether somebody whom no page's list would show as new came in after the whisper was asked for.
+
+    Other supervisors stand on no list, and who left and came back between two looks stands on it as before.
+    """
+    whisper = Command.objects.filter(session=session, role=Role.WHISPER).order_by("-generation").first()
+    joined = moment(stay.facts, "joined")
+    if whisper is None or joined is None or stay.leg.call_control_id == session.ear.call_control_id:
+        return False
+    # To assert the list again for a supervisor does no harm; to stop for a customer who only seems to be back does.
+    margin = timedelta(0) if stay.leg.party == Leg.Party.SUPERVISOR else CLOCKS_DIFFER
+    return joined > whisper.asked_at + margin
 
 
 def _monitor(session: SupervisorSession, *, now: datetime) -> None:

@@ -213,6 +213,9 @@ def _step_joining(session: SupervisorSession, *, now: datetime) -> None:
         return
     if command.state in {State.ACCEPTED, State.VERIFIED, State.UNCONFIRMED} or command.telnyx_code == ALREADY_INSIDE:
         _inside(session, now=now)
+        if command.telnyx_code == ALREADY_INSIDE:
+            # In which role it is inside, nobody knows: this says it.
+            send_role_command(session, role=Role.MONITOR, listeners=[], audience=session.audience_seen, now=now)
     elif command.state == State.REJECTED:
         tries = Command.objects.filter(session=session, kind=Command.Kind.JOIN).count()
         if command.telnyx_code == NOT_ANSWERED_YET and tries < JOIN_TRIES:

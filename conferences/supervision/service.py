@@ -253,7 +253,7 @@ def _change(
 
     def check_all() -> list[Stay]:
         stays = check()
-        if role in LOUD and seen and set(seen) != audience_among(stays):
+        if role in LOUD and set(seen) != audience_among(stays):
             raise Refused(
                 _("Somebody joined or left since your page showed who hears you. Look again, then press again.")
             )
@@ -319,6 +319,12 @@ def send_role_command(
         _accepted(command, session)
     elif command.state == Command.State.REJECTED and role == Role.MONITOR:
         leave_session(session, reason=_("Telnyx refused to silence your line, so it was taken out."), now=clock())
+    elif command.state in {Command.State.REJECTED, Command.State.EXPIRED}:
+        # Nothing has changed: what is wanted is what was, and whoever came in meanwhile is still news to a whisper.
+        before = {"wanted_role": current.wanted_role, "wanted_targets": current.wanted_targets}
+        SupervisorSession.objects.filter(pk=session.pk, wanted_at=now).update(
+            **before, audience_seen=current.audience_seen
+        )
     elif command.state == Command.State.UNKNOWN and role in LOUD:
         # It may be in force: until a reading says otherwise, the screen says that somebody may hear.
         SupervisorSession.objects.filter(pk=session.pk).update(verified_at=None)
