@@ -119,7 +119,9 @@ def clicks() -> Callable[[], None]:
 
     def click() -> None:
         role, targets = next(roles)
-        supervision.choose_role(user=kim, conference=conference, role=role, targets=targets, now=datetime.now(UTC))
+        supervision.choose_role(
+            user=kim, conference=conference, role=role, targets=targets, audience=[leg.pk], now=datetime.now(UTC)
+        )
         assert Command.objects.latest("asked_at").http_status == 200
 
     return click

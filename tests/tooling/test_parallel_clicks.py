@@ -92,7 +92,9 @@ def test_twenty_clicks_at_once_dial_once_and_change_the_role_once(kim: Kim) -> N
     legs = re.findall(r'name="targets"[^>]*value="([0-9a-f-]{36})"', kim.get(f"/conferences/{conference}/"))
     assert legs, "the page offers nobody to whisper to"
     page = kim.get(f"/conferences/{conference}/")
-    statuses = at_once(lambda: kim.post(f"/conferences/{conference}/role/", page, role="whisper", targets=legs[:1]))
+    seen = re.findall(r'name="audience" value="([^"]*)"', page)
+    clicked = {"role": "whisper", "targets": legs[:1], "audience": seen}
+    statuses = at_once(lambda: kim.post(f"/conferences/{conference}/role/", page, **clicked))
 
     assert not [status for status in statuses if status >= 500], statuses
     assert eventually(lambda: len(kim.sent("/actions/update")) >= 1, within=10)
