@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -54,10 +54,12 @@ def store(
     role: str = "",
     targets: Iterable[UUID | str] = (),
     version: int,
+    id: UUID | None = None,  # noqa: A002 - the field's own name
     now: datetime,
 ) -> Command:
     """Store an intention in the caller's transaction, which took this board version; Telnyx will know it by its id."""
     command = Command(
+        id=id or uuid4(),
         account=ear.account,
         kind=kind,
         actor=ear.user,

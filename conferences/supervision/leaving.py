@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
+from uuid import uuid4
 
 from django.db import transaction
 
 from conferences import audit, changes
+from conferences.clients import client_for
 from conferences.models import Command, Ear, SupervisorSession
 from conferences.projection import touch
 
-from .commands import send_hangup, send_leave, store, transmit
+from .commands import my_leg, send_hangup, send_leave, store, transmit
+from .hedging import sent_in_time
 from .words import CALL_ENDED, CONFERENCE_ENDED, UNKNOWN_CALL
 
 Stage = SupervisorSession.Stage
@@ -18,7 +22,13 @@ Stage = SupervisorSession.Stage
 
 def leave_session(session: SupervisorSession, *, reason: str, now: datetime) -> Command | None:
     """Leave a conference: never `none`, which would stay audible. Where no line is inside yet, nothing is sent."""
-    with transaction.atomic():
+    command_id, client = uuid4(), client_for(session.ear.account)
+
+    def leave() -> None:
+        if session.ear.call_control_id:
+            client.leave(command_id=command_id, conference_id=session.conference.telnyx_id, my_leg=my_leg(session.ear))
+
+    with sent_in_time(leave), transaction.atomic():
         version = changes.advance(now=now)
         current = SupervisorSession.objects.select_for_update().get(pk=session.pk)
         if current.ended_at is not None or current.stage == Stage.LEAVING:
@@ -28,7 +38,9 @@ def leave_session(session: SupervisorSession, *, reason: str, now: datetime) -> 
             finish(session, reason=reason, now=now)
             return None
         SupervisorSession.objects.filter(pk=session.pk).update(stage=Stage.LEAVING, end_reason=reason)
-        command = store(kind=Command.Kind.LEAVE, ear=session.ear, session=session, version=version, now=now)
+        command = store(
+            kind=Command.Kind.LEAVE, ear=session.ear, session=session, version=version, id=command_id, now=now
+        )
     session.stage, session.end_reason = Stage.LEAVING, reason
     transmit(command, send_leave)
     after_leave(session, command, now=now)
@@ -80,13 +92,20 @@ def let_go(ear: Ear, *, reason: str, now: datetime) -> None:
 
 def hang_up(ear: Ear, *, reason: str, now: datetime) -> None:
     """Hang up the supervisor's own leg and close what it was in; tried again until Telnyx says that it is gone."""
-    with transaction.atomic():
+    command_id, client = uuid4(), client_for(ear.account)
+
+    def hang_up_now() -> None:
+        if ear.call_control_id:
+            client.hangup(command_id=command_id, my_leg=my_leg(ear))
+
+    with sent_in_time(hang_up_now), transaction.atomic():
         version = changes.advance(now=now)
         Ear.objects.filter(pk=ear.pk, ended_at=None).update(state=Ear.State.ENDING, end_reason=reason[:200])
         sessions = SupervisorSession.objects.filter(ear=ear, ended_at=None)
         touch(conferences=list(sessions.values_list("conference", flat=True)), version=version)
         sessions.update(stage=Stage.LEAVING, end_reason=reason[:200])
-        command = store(kind=Command.Kind.HANGUP, ear=ear, version=version, now=now) if ear.call_control_id else None
+        hangup = partial(store, kind=Command.Kind.HANGUP, ear=ear, version=version, id=command_id, now=now)
+        command = hangup() if ear.call_control_id else None
     ear.state, ear.end_reason = Ear.State.ENDING, reason
     if command is None:
         end_ear(ear, reason=reason, now=now)

@@ -29,9 +29,9 @@ from .entering import ear_mark, join, pin, send_dial, send_gather
 from .keeping import keep_safe
 from .leaving import after_leave, end_ear, finish, hang_up, leave_again, leave_session, let_go
 from .readback import Verdict, read
-from .service import send_role_command
+from .service import authorise, send_role_command
 from .straying import fetch_back
-from .words import ALREADY_INSIDE, NOT_ANSWERED_YET, explain_hangup
+from .words import ALREADY_INSIDE, NOT_ANSWERED_YET, Refused, explain_hangup
 
 Stage = SupervisorSession.Stage
 State = Command.State
@@ -259,24 +259,50 @@ def _step_inside(session: SupervisorSession, *, now: datetime) -> None:
 
 def _follow_wish(session: SupervisorSession, *, now: datetime) -> None:
     """Do what the click wanted once inside: whisper follows by itself under three conditions, louder asks again."""
-    if session.wanted_role == Role.WHISPER and (obstacle := _whisper_obstacle(session, now=now)) is None:
+    if session.wanted_role != Role.WHISPER:
+        _forget_wish(session, notice=_("You are in, silently. Press again to be heard."), now=now)
+        return
+    obstacle = _whisper_obstacle(session, now=now) or _whisper(session, now=now)
+    if obstacle is not None:
+        notice = _("You are in, silently. The whisper was not started: %(why)s Press Whisper again.")
+        _forget_wish(session, notice=notice % {"why": obstacle}, now=now)
+
+
+def _whisper(session: SupervisorSession, *, now: datetime) -> str | None:
+    """Start the whisper that was wanted; return what stands in its way."""
+
+    def check() -> None:
+        # In the transaction that stores it: a stop may have been pressed since the wish was read.
+        if SupervisorSession.objects.filter(pk=session.pk, wanted_role=Role.WHISPER, wanted_at=session.wanted_at):
+            listeners = [UUID(target) for target in session.wanted_targets]
+            authorise(user=session.user, conference=session.conference, role=Role.WHISPER, listeners=listeners)
+        else:
+            raise Forgotten("")
+
+    try:
         send_role_command(
             session,
             role=Role.WHISPER,
             listeners=session.wanted_targets,
             audience=session.audience_seen,
+            check=check,
             now=now,
         )
-        return
-    if session.wanted_role == Role.WHISPER:
-        notice = _("You are in, silently. The whisper was not started: %(why)s Press Whisper again.") % {
-            "why": obstacle
-        }
-    else:
-        notice = _("You are in, silently. Press again to be heard.")
+    except Forgotten:
+        return None
+    except Refused as refused:
+        return refused.sentence
+    return None
+
+
+class Forgotten(Refused):
+    """A wish that its supervisor has taken back."""
+
+
+def _forget_wish(session: SupervisorSession, *, notice: str, now: datetime) -> None:
     with transaction.atomic():
         version = changes.advance(now=now)
-        SupervisorSession.objects.filter(pk=session.pk).update(
+        SupervisorSession.objects.filter(pk=session.pk, wanted_at=session.wanted_at).update(
             wanted_role=Role.MONITOR, wanted_targets=[], notice=notice
         )
         touch(conferences=[session.conference_id], version=version)

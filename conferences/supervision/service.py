@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from conferences import audit, changes
+from conferences.clients import client_for
 from conferences.models import Account, Agent, Command, Conference, Ear, Leg, Line, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book
 from conferences.projection import touch
 from conferences.rows import load_rows, set_columns
+from conferences.telnyx.client import Monitor
 
 from .audience import Stay, audience_among, stays_in
-from .commands import LOUD, clock, is_replaced, send_role, settle, store, transmit
+from .commands import LOUD, clock, is_replaced, my_leg, send_role, settle, store, transmit
 from .entering import dial, join, new_ear
+from .hedging import sent_in_time
 from .leaving import after_leave, leave_session, let_go
 from .readback import is_left
 from .words import Refused
@@ -65,7 +69,7 @@ def choose_role(
     Raises Refused, and then nothing has changed.
     """
     listeners = list(dict.fromkeys(targets)) if role == Role.WHISPER else []
-    check = partial(_authorise, user=user, conference=conference, role=role, listeners=listeners)
+    check = partial(authorise, user=user, conference=conference, role=role, listeners=listeners)
     try:
         session = open_session(user, conference)
         if session is not None and session.conference_id != conference.pk:
@@ -90,10 +94,18 @@ def quieter(*, user: User, now: datetime) -> None:
     session = open_session(user)
     if session is None:
         return
-    if session.stage == Stage.INSIDE:
-        send_role_command(session, role=Role.MONITOR, listeners=[], audience=session.audience_seen, now=now)
-    else:
-        SupervisorSession.objects.filter(pk=session.pk).update(wanted_role=Role.MONITOR, wanted_targets=[])
+    if session.stage != Stage.INSIDE:
+        with transaction.atomic():
+            version = changes.advance(now=now)
+            # Under the version's lock: a wish that is just being followed is either forgotten or answered by a monitor.
+            waiting = SupervisorSession.objects.filter(pk=session.pk).exclude(stage=Stage.INSIDE)
+            if waiting.update(wanted_role=Role.MONITOR, wanted_targets=[]):
+                audit.record(
+                    "forgot wish", at=now, actor=user, conference=session.conference, session=session, role=Role.MONITOR
+                )
+                touch(conferences=[session.conference_id], version=version)
+                return
+    send_role_command(session, role=Role.MONITOR, listeners=[], audience=session.audience_seen, now=now)
 
 
 def leave(*, user: User, now: datetime, reason: str = "") -> None:
@@ -154,7 +166,7 @@ class NotAllowed(Refused):
 Check = Callable[[], list[Stay]]
 
 
-def _authorise(*, user: User, conference: Conference, role: Role, listeners: Sequence[UUID]) -> list[Stay]:
+def authorise(*, user: User, conference: Conference, role: Role, listeners: Sequence[UUID]) -> list[Stay]:
     """Return who was and is in the conference; raise NotAllowed for what this person may not do.
 
     Called in the transaction that stores the intention.
@@ -278,7 +290,7 @@ def send_role_command(
     role: Role,
     listeners: Sequence[UUID | str],
     audience: Sequence[str],
-    check: Check | None = None,
+    check: Callable[[], object] | None = None,
     again: bool = False,
     now: datetime,
 ) -> Command | None:
@@ -293,7 +305,18 @@ def send_role_command(
         )
         return leave_session(session, reason=reason, now=now)
     targets = [str(pk) for pk in listeners]
-    with transaction.atomic():
+    command_id, client = uuid4(), client_for(session.ear.account)
+
+    def silence() -> None:
+        client.set_role(
+            command_id=command_id,
+            conference_id=session.conference.telnyx_id,
+            my_leg=my_leg(session.ear),
+            role=Monitor(),
+        )
+
+    in_time = sent_in_time(silence) if role == Role.MONITOR else contextlib.nullcontext()
+    with in_time, transaction.atomic():
         version = changes.advance(now=now)
         if check is not None:
             check()
@@ -309,6 +332,7 @@ def send_role_command(
             role=role,
             targets=targets,
             version=version,
+            id=command_id,
             now=now,
         )
         wanted = {"wanted_role": role, "wanted_targets": targets, "wanted_at": now, "audience_seen": list(audience)}

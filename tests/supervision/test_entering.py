@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
 
-from conferences.models import Command, Leg, Line, Presence, SupervisorSession
+from conferences.models import AuditEntry, Command, Leg, Line, Presence, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.sandbox.directory import Agent, team_named
-from conferences.supervision import Refused, choose_role
+from conferences.supervision import Refused, choose_role, progress, quieter
 
 from .conftest import Floor
 
@@ -41,6 +41,33 @@ def test_whisper_does_not_follow_when_the_page_was_closed(floor: Floor, kim: Use
     floor.wait(20)
     assert floor.sent("/update") == []
     assert "your page was closed" in call.state(session).notice
+
+
+def test_a_whisper_that_is_taken_back_at_the_last_moment_does_not_follow(
+    floor: Floor, kim: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = floor.call()
+    session = call.choose(kim, Role.WHISPER, "Ana Ruiz")
+    look = progress._whisper_obstacle
+
+    def taken_back_meanwhile(wished: SupervisorSession, *, now: datetime) -> str | None:
+        SupervisorSession.objects.filter(pk=wished.pk).update(wanted_role=Role.MONITOR, wanted_targets=[])
+        return look(wished, now=now)
+
+    monkeypatch.setattr(progress, "_whisper_obstacle", taken_back_meanwhile)
+    floor.wait(20)
+    assert call.state(session).stage == "inside"
+    assert floor.sent("/update") == []
+
+
+def test_quieter_on_the_way_in_forgets_the_whisper_and_is_in_the_audit(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.choose(kim, Role.WHISPER, "Ana Ruiz")
+    quieter(user=kim, now=floor.now)
+    floor.wait(20)
+    assert call.state(session).stage == "inside"
+    assert floor.sent("/update") == []
+    assert AuditEntry.objects.filter(action="forgot wish", actor=kim).count() == 1
 
 
 def test_barge_chosen_from_outside_enters_as_monitor_and_asks_again(floor: Floor, kim: User) -> None:
