@@ -44,6 +44,7 @@ def dial(command: Command, ear: Ear, *, now: datetime) -> None:
     """Ring the line of a new ear. Raises Refused where Telnyx does not."""
     leg = transmit(command, send_dial)
     if leg is not None:
+        # Disconnected while it was being dialled: the worker finds an ending line with a leg, and hangs it up.
         pin(ear, leg, now=now)
     elif command.state == Command.State.REJECTED:
         end_ear(ear, reason=command.outcome, now=now)

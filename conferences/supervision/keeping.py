@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -86,7 +87,7 @@ def fall_back(session: SupervisorSession, *, notice: str, now: datetime) -> None
 
 
 def _follow(ear: Ear, *, now: datetime) -> bool:
-    """Hop into the followed agent's call as monitor; say whether somebody is followed."""
+    """Hop into the followed agent's call as monitor; say whether there was one."""
     if ear.follows_id is None:
         return False
     stay = (
@@ -98,7 +99,7 @@ def _follow(ear: Ear, *, now: datetime) -> bool:
             conference__in=visible_to(ear.user),
         )
         # Not back into the call that was just left on purpose.
-        .exclude(conference__supervisor_sessions__ear=ear)
+        .exclude(conference__supervisor_sessions__user=ear.user)
         .order_by("-joined_at")
         .first()
     )
@@ -110,7 +111,7 @@ def _follow(ear: Ear, *, now: datetime) -> bool:
         else:
             if ear.follows_once:
                 _stop_following(ear, because=_("the agent's next call began"), now=now)
-    return True
+    return stay is not None
 
 
 def _stop_following(ear: Ear, *, because: str, now: datetime) -> None:
@@ -122,16 +123,20 @@ def _stop_following(ear: Ear, *, because: str, now: datetime) -> None:
 
 def _release_or_renew(ear: Ear, *, now: datetime) -> None:
     present = Presence.objects.filter(user=ear.user, seen_at__gte=now - PAGE_ALIVE_FOR).exists()
-    if ear.idle_since is not None and now - ear.idle_since > timedelta(minutes=ear.account.ear_idle_minutes):
+    idle_for = now - ear.idle_since if ear.idle_since is not None else timedelta(0)
+    # Who waits for an agent's next call is not idle, as long as a page is open to see it.
+    waits = ear.follows_id is not None and present
+    if idle_for > timedelta(minutes=ear.account.ear_idle_minutes) and not waits:
         let_go(ear, reason=str(RELEASED), now=now)
     elif ear.connected_at is not None and now - ear.connected_at > RENEW_AFTER:
         let_go(ear, reason=str(RENEWED if present else RELEASED), now=now)
 
 
 def renew_lines(*, now: datetime) -> None:
-    """Ring the lines again that were hung up to be renewed, once they are really down."""
+    """Ring the lines again that were hung up to be renewed, once they are really down; each is rung once."""
     down = Ear.objects.filter(end_reason=str(RENEWED), ended_at__gt=now - RENEW_WITHIN, dialled_by_us=True)
-    for ear in down.exclude(line=None).exclude(user__ears__ended_at=None).select_related("user", "account", "line"):
+    newer = Ear.objects.filter(user=OuterRef("user"), created_at__gt=OuterRef("created_at"))
+    for ear in down.exclude(line=None).exclude(Exists(newer)).select_related("user", "account", "line"):
         _dial_again(ear, now=now)
 
 
@@ -140,7 +145,10 @@ def _dial_again(ear: Ear, *, now: datetime) -> None:
         with transaction.atomic():
             version = changes.advance(now=now)
             fresh = new_ear(ear.user, ear.account, line=ear.line, now=now)
+            Ear.objects.filter(pk=fresh.pk).update(follows=ear.follows_id, follows_once=ear.follows_once)
             command = store(kind=Command.Kind.DIAL, ear=fresh, version=version, now=now)
         dial(command, fresh, now=now)
     except Refused as refused:
+        # Not once more in a moment: whoever wants the line back connects it.
+        Ear.objects.filter(pk=ear.pk).update(end_reason=str(RELEASED))
         audit.record("not renewed", at=now, actor=ear.user, detail=refused.sentence)

@@ -108,10 +108,17 @@ def hang_up(ear: Ear, *, reason: str, now: datetime) -> None:
         command = hangup() if ear.call_control_id else None
     ear.state, ear.end_reason = Ear.State.ENDING, reason
     if command is None:
-        end_ear(ear, reason=reason, now=now)
+        # Where Telnyx has not named the leg yet, the phone may still ring: the line is ending until that is known.
+        if not _may_still_ring(ear):
+            end_ear(ear, reason=reason, now=now)
         return
     transmit(command, send_hangup)
     after_hangup(ear, command, now=now)
+
+
+def _may_still_ring(ear: Ear) -> bool:
+    dialling = Command.objects.filter(ear=ear, kind=Command.Kind.DIAL)
+    return dialling.exclude(state__in=[Command.State.REJECTED, Command.State.EXPIRED]).exists()
 
 
 def after_hangup(ear: Ear, command: Command, *, now: datetime) -> None:

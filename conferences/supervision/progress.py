@@ -105,12 +105,14 @@ def _find_lost_dial(ear: Ear, *, now: datetime) -> None:
             pin(ear, leg.call_control_id, now=now)
             return
     dial = Command.objects.filter(ear=ear, kind=Command.Kind.DIAL).select_related("account", "ear__line").first()
-    if dial is not None and dial.state == State.UNKNOWN and dial.attempts < 2 and _age(dial, now) > DIAL_AGAIN_AFTER:
+    wanted = ear.state == Ear.State.DIALLING and dial is not None and dial.state == State.UNKNOWN
+    if wanted and dial is not None and dial.attempts < 2 and _age(dial, now) > DIAL_AGAIN_AFTER:
         answer = transmit(dial, send_dial)
         if answer is not None:
             pin(ear, answer, now=now)
     elif now - ear.created_at > RING_FOR:
-        end_ear(ear, reason=_("Telnyx did not answer, so your line was not dialled. Try again."), now=now)
+        unanswered = _("Telnyx did not answer, so your line was not dialled. Try again.")
+        end_ear(ear, reason=unanswered if ear.state == Ear.State.DIALLING else ear.end_reason, now=now)
 
 
 def _step_dialling(ear: Ear, leg: Leg | None, *, now: datetime) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
-from conferences.models import Account, Agent, Presence
+from conferences.models import Account, Agent, AuditEntry, Presence
 from conferences.models.supervision import Role
 from conferences.sandbox import calls
 from conferences.supervision import Refused, connect, disconnect, follow, leave, live_ear
@@ -158,3 +159,67 @@ def test_a_barge_for_another_audience_than_the_page_showed_is_refused(floor: Flo
     with pytest.raises(Refused, match="Somebody joined or left"):
         call.choose_seeing(kim, Role.BARGE, audience=shown)
     assert floor.sent("/update") == []
+
+
+@pytest.mark.slow
+def test_a_line_that_follows_an_agent_is_renewed_too_and_goes_on_following(floor: Floor, kim: User) -> None:
+    connect(user=kim, now=floor.now)
+    floor.wait(5)
+    follow(user=kim, agent=Agent.objects.get(name="Ana Ruiz"), now=floor.now)
+    kim.ears.update(connected_at=floor.now - timedelta(hours=3, minutes=50), idle_since=floor.now - timedelta(hours=2))
+    Presence.objects.create(user=kim, seen_at=floor.now + timedelta(seconds=30))
+    floor.wait(6)
+    assert len(floor.sent("/calls")) == 2
+    call = floor.call()
+    floor.wait(3, until=lambda: kim.supervisor_sessions.filter(conference=call.conference, stage="inside").exists())
+    assert {body["supervisor_role"] for body in floor.sent("/join")} == {"monitor"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", ["busy", "rejects"])
+def test_a_line_that_does_not_answer_its_renewal_is_rung_once(floor: Floor, kim: User, behaviour: str) -> None:
+    Account.objects.update(ear_idle_minutes=600)
+    connect(user=kim, now=floor.now)
+    floor.wait(5)
+    floor.phones.set(address="sip:kim@sip.telnyx.com", behaviour=behaviour)  # type: ignore[arg-type]
+    kim.ears.update(connected_at=floor.now - timedelta(hours=3, minutes=50))
+    Presence.objects.create(user=kim, seen_at=floor.now + timedelta(seconds=60))
+    floor.wait(40)
+    assert len(floor.sent("/calls")) == 2
+    assert live_ear(kim) is None
+
+
+@pytest.mark.slow
+def test_a_renewal_that_telnyx_refuses_is_asked_for_once(floor: Floor, kim: User) -> None:
+    Account.objects.update(ear_idle_minutes=600)
+    connect(user=kim, now=floor.now)
+    floor.wait(5)
+    floor.fault("/calls", status=422, code="90041", times=99)
+    kim.ears.update(connected_at=floor.now - timedelta(hours=3, minutes=50))
+    Presence.objects.create(user=kim, seen_at=floor.now + timedelta(seconds=60))
+    floor.wait(10)
+    assert AuditEntry.objects.filter(action="not renewed").count() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [{"drop": True, "when": "after"}, {"when": "late", "delay_s": 15}])
+def test_a_line_disconnected_before_telnyx_named_its_leg_does_not_stay_up(
+    floor: Floor, kim: User, fault: dict[str, Any]
+) -> None:
+    floor.fault("/calls", times=9, **fault)
+    connect(user=kim, now=floor.now)
+    disconnect(user=kim, now=floor.now)
+    floor.wait(50)
+    assert live_ear(kim) is None
+    assert len(floor.world_legs_to("sip:kim@sip.telnyx.com")) == 1
+    assert not any(leg.alive for leg in floor.world_legs_to("sip:kim@sip.telnyx.com"))
+
+
+@pytest.mark.slow
+def test_a_line_disconnected_before_a_dial_that_never_came_is_free_again(floor: Floor, kim: User) -> None:
+    floor.fault("/calls", drop=True, times=9)
+    connect(user=kim, now=floor.now)
+    disconnect(user=kim, now=floor.now)
+    floor.wait(50)
+    assert live_ear(kim) is None
+    assert len(floor.sent("/calls")) == 1
