@@ -30,6 +30,7 @@ from .keeping import keep_safe
 from .leaving import after_leave, end_ear, finish, hang_up, leave_again, leave_session, let_go
 from .readback import Verdict, read
 from .service import authorise, send_role_command
+from .signed_in import is_signed_in
 from .straying import fetch_back
 from .words import ALREADY_INSIDE, NOT_ANSWERED_YET, Refused, explain_hangup
 
@@ -93,6 +94,8 @@ def _step_line(ear: Ear, *, now: datetime) -> None:
         _step_ending(ear, now=now)
     elif not ear.user.is_active:
         let_go(ear, reason=_("The account was deactivated."), now=now)
+    elif not is_signed_in(ear.user, now=now):
+        let_go(ear, reason=_("You are no longer signed in, so your line was hung up."), now=now)
     else:
         keep_safe(ear, leg, now=now)
 

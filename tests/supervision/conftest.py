@@ -18,7 +18,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import requests
 import time_machine
+from django.conf import settings
+from django.contrib import auth
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from requests.adapters import BaseAdapter
 
 from conferences import ingest
@@ -231,6 +235,8 @@ class Call:
     def choose_seeing(self, user: User, role: Role, *targets: str, audience: list[Any]) -> SupervisorSession:
         """Click a role on a page that showed these legs as present."""
         legs = self.legs()
+        if not Session.objects.exists():
+            sign_in(user)  # pages are shown only to those who are
         Presence.objects.update_or_create(user=user, defaults={"seen_at": self.floor.now})
         session = choose_role(
             user=user,
@@ -264,6 +270,30 @@ class Call:
         return {
             conference.participants[listener].leg.label for listener, speakers in matrix.items() if mine in speakers
         }
+
+
+def sign_in(user: User) -> SessionStore:
+    """Give a user a session, as signing in would."""
+    session = SessionStore()
+    session[auth.SESSION_KEY] = str(user.pk)
+    session[auth.BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return session
+
+
+@pytest.fixture
+def kim(kim: User) -> User:
+    """Kim, signed in."""
+    sign_in(kim)
+    return kim
+
+
+@pytest.fixture
+def lena(lena: User) -> User:
+    """Lena, signed in."""
+    sign_in(lena)
+    return lena
 
 
 @pytest.fixture
