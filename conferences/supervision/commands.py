@@ -180,8 +180,23 @@ def _record(command: Command, action: str, *, at: datetime) -> None:
         command=command,
         role=command.role,
         targets=command.targets,
-        detail=command.outcome,
+        detail=_in_detail(command),
     )
+
+
+def _in_detail(command: Command) -> str:
+    """Say what the audit has no column for: the role before, Telnyx' answer and how long it took, and why.
+
+    The audit outlives the command's own row.
+    """
+    details = []
+    if command.state == Command.State.ASKED and command.session is not None and command.role:
+        details.append(f"before: {command.session.role}")
+    if command.http_status is not None:
+        details.append(f"HTTP {command.http_status} {command.telnyx_code}".strip())
+    if command.sent_at is not None and command.answered_at is not None:
+        details.append(f"{(command.answered_at - command.sent_at) / timedelta(milliseconds=1):.0f} ms")
+    return " · ".join([*details, command.outcome] if command.outcome else details)
 
 
 # --- what each kind sends ---------------------------------------------------------------------------------------------

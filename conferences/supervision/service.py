@@ -81,7 +81,7 @@ def choose_role(
         return _enter(
             user=user, conference=conference, role=role, listeners=listeners, audience=audience, check=check, now=now
         )
-    except NotAllowed as refused:
+    except Refused as refused:
         # Here, outside the transaction that it has ended.
         audit.record(
             "refused", at=now, actor=user, conference=conference, role=role, targets=targets, detail=refused.sentence
@@ -141,7 +141,9 @@ def follow(*, user: User, agent: Agent | None, once: bool = False, now: datetime
         if ear is None:
             raise Refused(_("Connect your line first; then it can follow an agent."))
         if not rights_book(user).in_teams(frozenset({agent.team_id})).monitor:
-            raise Refused(_("You may not listen to this agent. Ask an administrator for the right."))
+            refusal = _("You may not listen to this agent. Ask an administrator for the right.")
+            audit.record("refused", at=now, actor=user, detail=f"follow {agent}: {refusal}")
+            raise Refused(refusal)
     if ear is not None:
         with transaction.atomic():
             changes.advance(now=now)
@@ -159,28 +161,24 @@ def disconnect(*, user: User, now: datetime) -> None:
 # --- authorising ------------------------------------------------------------------------------------------------------
 
 
-class NotAllowed(Refused):
-    """What this person may not do; it is noted in the audit."""
-
-
 Check = Callable[[], list[Stay]]
 
 
 def authorise(*, user: User, conference: Conference, role: Role, listeners: Sequence[UUID]) -> list[Stay]:
-    """Return who was and is in the conference; raise NotAllowed for what this person may not do.
+    """Return who was and is in the conference; raise Refused for what this person may not do.
 
     Called in the transaction that stores the intention.
     """
     if conference.ended_at is not None:
-        raise NotAllowed(_("This conference has ended."))
+        raise Refused(_("This conference has ended."))
     if conference.account.monitor_harms_call:
-        raise NotAllowed(
+        raise Refused(
             _("On this account a silent line cuts the audio between customer and agent, so Floorline stays out.")
         )
     book, stays = rights_book(user), stays_in(conference)
     teams = frozenset(team for team in (conference.team_id, *(stay.team_id for stay in stays)) if team is not None)
     if not book.may_see(teams) or not book.in_teams(teams).allow(role):
-        raise NotAllowed(_("You may not do this in this team's conferences. Ask an administrator for the right."))
+        raise Refused(_("You may not do this in this team's conferences. Ask an administrator for the right."))
     if role == Role.WHISPER:
         _check_listeners(stays, listeners)
     return stays
@@ -188,13 +186,13 @@ def authorise(*, user: User, conference: Conference, role: Role, listeners: Sequ
 
 def _check_listeners(stays: Iterable[Stay], listeners: Sequence[UUID]) -> None:
     if not listeners:
-        raise NotAllowed(_("Choose who should hear you."))
+        raise Refused(_("Choose who should hear you."))
     parties = {stay.leg_id: stay.party for stay in stays if stay.present}
     for listener in listeners:
         if listener not in parties:
-            raise NotAllowed(_("Someone you chose is no longer in this conference. Look again and choose anew."))
+            raise Refused(_("Someone you chose is no longer in this conference. Look again and choose anew."))
         if parties[listener] != Leg.Party.AGENT:
-            raise NotAllowed(_("Only agents can be whispered to; a customer or an unknown leg never hears a whisper."))
+            raise Refused(_("Only agents can be whispered to; a customer or an unknown leg never hears a whisper."))
 
 
 # --- entering ---------------------------------------------------------------------------------------------------------

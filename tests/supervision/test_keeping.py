@@ -223,3 +223,11 @@ def test_a_line_disconnected_before_a_dial_that_never_came_is_free_again(floor: 
     floor.wait(50)
     assert live_ear(kim) is None
     assert len(floor.sent("/calls")) == 1
+
+
+def test_who_may_not_follow_an_agent_is_refused_in_the_audit(floor: Floor, kim: User) -> None:
+    connect(user=kim, now=floor.now)
+    kim.team_memberships.all().delete()
+    with pytest.raises(Refused, match="may not listen to this agent"):
+        follow(user=kim, agent=Agent.objects.get(name="Ana Ruiz"), now=floor.now)
+    assert "Ana Ruiz" in AuditEntry.objects.get(action="refused", actor=kim).detail

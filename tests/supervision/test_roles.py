@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -125,3 +126,33 @@ def test_a_click_asks_the_database_no_more_often_than_it_needs_before_its_reques
     # PostgreSQL wakes the other nodes by a statement of its own.
     asked = [sql for sql in before if "pg_notify" not in sql]
     assert 0 < len(asked) <= MOST, asked
+
+
+def test_the_audit_tells_what_was_before_what_telnyx_answered_and_how_long_it_took(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    call.bring_in(kim)
+    call.choose(kim, Role.WHISPER, "Ana Ruiz")
+    floor.wait(2)
+    rows = AuditEntry.objects.filter(role=Role.WHISPER, actor=kim).order_by("id")
+    assert [row.action for row in rows] == ["update asked", "update accepted", "update verified"]
+    assert rows[0].detail == "before: monitor"
+    assert re.fullmatch(r"HTTP 200 · \d+ ms", rows[1].detail)
+    assert rows[0].targets == [str(call.legs()["Ana Ruiz"].pk)]
+    assert {row.conference_id for row in rows} == {call.conference.pk}
+
+
+def test_a_refusal_by_telnyx_is_in_the_audit_with_its_status_and_code(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    call.bring_in(kim)
+    floor.fault("*/actions/update", status=422, code="90034")
+    with pytest.raises(Refused):
+        call.choose(kim, Role.BARGE)
+    assert "HTTP 422 90034" in AuditEntry.objects.get(action="update rejected").detail
+
+
+def test_a_click_for_another_audience_is_refused_in_the_audit_too(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    call.bring_in(kim)
+    with pytest.raises(Refused):
+        call.choose_seeing(kim, Role.BARGE, audience=[call.legs()["Ana Ruiz"].pk])
+    assert "Somebody joined or left" in AuditEntry.objects.get(action="refused", actor=kim).detail
