@@ -76,6 +76,8 @@ class Watch:
         unsaid = bool(hearing_now) and says_silent(session)
         self._hold("audible, and the screen says silent", broken=unsaid, within=SAID_WITHIN)
         wrong = hearing_now - shift.listeners if shift.listeners is not None else set()
+        unseen = session is None and shift.is_inside()
+        self._hold("inside without a supervision that anybody could see", broken=unseen, within=STOPPED_WITHIN)
         self._hold("a whisper reaches somebody else", broken=bool(wrong), within=shift.patience)
 
     def _hold(self, promise: str, *, broken: bool, within: float) -> None:
@@ -126,6 +128,7 @@ class Shift:
             self.choose: 3,
             self.stop: 2,
             self.break_telnyx: 3,
+            self.let_the_way_in_come_late: 1,
             self.lose_webhooks: 1,
             self.agent_leaves: 1,
             self.agent_joins: 1,
@@ -184,6 +187,15 @@ class Shift:
         fault = self.chance.choice(FAULTS)
         self.floor.fault(f"*/actions/{self.chance.choice(PATHS)}", times=self.chance.randint(1, 3), **fault)
         self.troubled_at = self.floor.now
+
+    def let_the_way_in_come_late(self) -> None:
+        """Leave, and ask to come in with a joining that Telnyx executes later, perhaps after the next leave."""
+        leave(user=self.kim, now=self.floor.now)
+        self.floor.fault("*/actions/join", when="late", delay_s=self.chance.uniform(1, 15))
+        self.troubled_at = self.floor.now
+        self.click(Role.MONITOR)
+        self.wait(self.chance.uniform(0.25, 2))
+        self.stop()
 
     def lose_webhooks(self) -> None:
         self.floor.webhooks_lost = True
@@ -265,12 +277,18 @@ class Shift:
         conference = self.call.scene.conference
         assert conference is not None
         matrix = hearing.matrix(conference, semantics=self.floor.world.semantics)
-        mine = {
-            stay.leg.call_control_id
-            for stay in conference.participants.values()
-            if stay.leg.connection_id == directory.EAR_CONNECTION_ID
-        }
+        mine = self.own_legs()
         return {conference.participants[one].leg.label for one, heard in matrix.items() if mine & set(heard)}
+
+    def is_inside(self) -> bool:
+        return bool(self.own_legs())
+
+    def own_legs(self) -> set[str]:
+        """The supervisor's legs that Telnyx has in the conference."""
+        conference = self.call.scene.conference
+        assert conference is not None
+        stays = conference.participants.values()
+        return {stay.leg.call_control_id for stay in stays if stay.leg.connection_id == directory.EAR_CONNECTION_ID}
 
 
 @contextmanager
