@@ -196,6 +196,7 @@ class Shift:
         self.click(Role.MONITOR)
         self.wait(self.chance.uniform(0.25, 2))
         self.stop()
+        self.wait(STOPPED_WITHIN + 8)
 
     def lose_webhooks(self) -> None:
         self.floor.webhooks_lost = True
