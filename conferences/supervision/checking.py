@@ -15,6 +15,7 @@ from conferences.models.supervision import Role
 from conferences.projection import touch
 from conferences.registers import moment
 
+from .changing import send_role_command, silence_again
 from .commands import (
     LOUD,
     clock,
@@ -31,7 +32,6 @@ from .doubting import is_in_doubt
 from .leaving import after_hangup, after_leave, finish, hang_up, leave_session, let_go
 from .readback import Verdict, is_alive, judge, read, reads_muted
 from .rejoining import rejoin
-from .service import send_role_command, silence_again
 
 Kind = Command.Kind
 State = Command.State

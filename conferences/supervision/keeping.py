@@ -16,10 +16,11 @@ from conferences.permissions import visible_to
 from conferences.projection import touch
 from conferences.registers import moment, text
 
+from .changing import send_role_command
 from .commands import LOUD, store
 from .entering import dial, new_ear
 from .leaving import leave_session, let_go
-from .service import choose_role, send_role_command
+from .service import choose_role
 from .words import Refused
 
 # Telnyx ends a leg after four hours; an idle one is renewed before, a listening one is told so by its end.

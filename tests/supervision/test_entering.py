@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from conferences.models import AuditEntry, Command, Leg, Line, Presence, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.sandbox.directory import Agent, team_named
-from conferences.supervision import Refused, choose_role, progress, quieter
+from conferences.supervision import Refused, choose_role, quieter, wishing
 
 from .conftest import Floor
 
@@ -48,13 +48,13 @@ def test_a_whisper_that_is_taken_back_at_the_last_moment_does_not_follow(
 ) -> None:
     call = floor.call()
     session = call.choose(kim, Role.WHISPER, "Ana Ruiz")
-    look = progress._whisper_obstacle
+    look = wishing._whisper_obstacle
 
     def taken_back_meanwhile(wished: SupervisorSession, *, now: datetime) -> str | None:
         SupervisorSession.objects.filter(pk=wished.pk).update(wanted_role=Role.MONITOR, wanted_targets=[])
         return look(wished, now=now)
 
-    monkeypatch.setattr(progress, "_whisper_obstacle", taken_back_meanwhile)
+    monkeypatch.setattr(wishing, "_whisper_obstacle", taken_back_meanwhile)
     floor.wait(20)
     assert call.state(session).stage == "inside"
     assert floor.sent("/update") == []

@@ -141,7 +141,7 @@ def test_a_louder_click_that_waited_too_long_is_never_sent(floor: Floor, kim: Us
     session = call.bring_in(kim)
     early = floor.now
     floor.travel.move_to(floor.now + timedelta(seconds=6))
-    from conferences.supervision.service import send_role_command
+    from conferences.supervision.changing import send_role_command
 
     command = send_role_command(session, role=Role.BARGE, listeners=[], audience=[], now=early)
     assert command is not None
