@@ -118,6 +118,9 @@ def _escalate(command: Command, *, now: datetime) -> None:
 def _resolve_loud(command: Command, session: SupervisorSession, *, now: datetime) -> None:
     if session.ended_at is not None:
         settle(command, State.EXPIRED, now=now)
+        if command.role != Role.WHISPER and not reads_muted(session):
+            # Should the line come back, a late execution would be heard there, and no reading would show it.
+            let_go(command.ear or session.ear, reason=_("Telnyx did not answer, so your line was released."), now=now)
         return
     if _since_answer(command, now) < READ_AFTER[min(command.reads, len(READ_AFTER) - 1)]:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.contrib.auth.models import User
 
 from conferences.models import Account, Command
 from conferences.models.supervision import Role
-from conferences.supervision import leave, quieter
+from conferences.supervision import Refused, leave, quieter
 from conferences.telnyx.client import Client, Unanswered
 
 from .conftest import Call, Floor
@@ -110,6 +111,23 @@ def test_a_leave_pressed_while_a_barge_is_under_way_ends_outside(floor: Floor, k
     floor.wait(6)
     assert call.who_hears(session) == set()
     assert call.state(session).ended_at is not None
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_barge_that_is_executed_after_leaving_and_coming_back_is_not_heard(
+    floor: Floor, kim: User, *, readable: bool
+) -> None:
+    if not readable:
+        unreadable(floor)
+    call = inside(floor, kim)
+    floor.fault("*/actions/update", when="late", delay_s=12)
+    call.choose(kim, Role.BARGE)
+    leave(user=kim, now=floor.now)
+    floor.wait(2)
+    with contextlib.suppress(Refused):
+        call.choose(kim, Role.MONITOR)
+    floor.wait(15)
+    assert call.who_hears(kim.supervisor_sessions.latest("started_at")) == set()
 
 
 def test_a_role_is_still_read_back_when_the_next_one_was_refused(floor: Floor, kim: User) -> None:
