@@ -194,8 +194,12 @@ class Shift:
         self.floor.fault("*/actions/join", when="late", delay_s=self.chance.uniform(1, 15))
         self.troubled_at = self.floor.now
         self.click(Role.MONITOR)
-        self.wait(self.chance.uniform(0.25, 2))
-        self.stop()
+        for _ in range(40):
+            if Command.objects.filter(session__ended_at=None, kind="join", attempts__gt=0).exists():
+                break
+            self.wait(STEP)
+        leave(user=self.kim, now=self.floor.now)
+        self.stopped = True
         self.wait(STOPPED_WITHIN + 8)
 
     def lose_webhooks(self) -> None:
