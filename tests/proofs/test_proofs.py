@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from random import Random
 
 import pytest
 
-from tests.proofs.intake import Check, fuzz, kills, signatures
+from tests.proofs.deploys import deploys
+from tests.proofs.intake import Check, fuzz, kills, signatures, storms
+from tests.proofs.losses import losses
 from tests.proofs.moments import moments
+
+# Beside other tests on a busy machine: smaller, and as late as Telnyx would still wait.
+small_storms = partial(storms, events=400, seconds=3, within=1.9)
+patient_deploys = partial(deploys, slack=3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("prepared", "cases"),
-    [(kills, 2), (fuzz, 1), (signatures, 2), (moments, 6)],
-    ids=lambda value: getattr(value, "__name__", None),
+    [
+        pytest.param(kills, range(2), id="kills"),
+        pytest.param(fuzz, range(1), id="fuzz"),
+        pytest.param(signatures, range(2), id="signatures"),
+        pytest.param(moments, range(6), id="moments"),
+        pytest.param(small_storms, range(1), id="storms"),
+        pytest.param(patient_deploys, [0], id="deploys: a server is replaced"),
+        pytest.param(patient_deploys, [1], id="deploys: a server is killed"),
+    ],
 )
-def test_a_few_cases_hold(prepared: Callable[[], AbstractContextManager[Check]], cases: int) -> None:
+def test_a_few_cases_hold(prepared: Callable[[], AbstractContextManager[Check]], cases: Iterable[int]) -> None:
     with prepared() as check:
-        for number in range(cases):
+        for number in cases:
+            check(number, Random(f"test/{number}"))
+
+
+@pytest.mark.slow
+def test_the_board_finds_back_to_the_truth_whatever_gets_lost(db: None) -> None:
+    with losses(nullcontext) as check:
+        for number in range(2):
             check(number, Random(f"test/{number}"))
