@@ -1,9 +1,9 @@
 """Asks Telnyx what is true: names for stubs, ghosts that no event ended, participants that no event named.
 
 Existence comes from paged listings, which are cheap; participants are read where a supervisor is inside, then by turns
-for what is on somebody's screen and for the rest: never read, doubtful, longest not read. Every request counts against
-the account's cap of reads per second, the pages of a listing too. Nothing is ever removed because time has passed: only
-because Telnyx says that it is gone.
+for what is on somebody's screen and for the rest: nothing known, doubtful, longest not read, just begun. Every request
+counts against the account's cap of reads per second, the pages of a listing too, and on a floor of thousands listings
+leave the others their share. Nothing is ever removed because time has passed: only because Telnyx says that it is gone.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ ROTATION_EVERY = timedelta(seconds=60)
 ON_SCREEN_EVERY = timedelta(seconds=20)
 SCREEN_IS_RECENT = timedelta(seconds=30)
 STUB_AFTER = timedelta(seconds=1)
+# However low the cap: a glance at the newest page for stubs takes no more than one read in so many.
+GLANCE_SHARE = 5
+# Of a listing of many pages, so many at a stretch; then something else has its turn.
+PAGES_IN_A_ROW = 3
 QUESTION_AGAIN_AFTER = timedelta(seconds=60)
 BRIDGED_FOR = timedelta(seconds=60)
 UNDELIVERED_EVERY = timedelta(minutes=5)
@@ -57,10 +61,14 @@ Clock = Callable[[], datetime]
 
 @dataclass(slots=True)
 class Listing:
-    """A listing under way: when its first page was asked for, and whom its pages have named so far."""
+    """A listing under way: when its first page was asked for, and whom its pages have named so far.
+
+    A glance ends with that page, the newest conferences: enough to name stubs, not to miss anything.
+    """
 
     at: datetime
     pages: Iterator[ConferencePage]
+    glance: bool
     named: set[str] = field(default_factory=set)
 
 
@@ -72,11 +80,14 @@ class Reconciler:
         self._client = client
         self._clock = clock
         self._listing: Listing | None = None
-        self._listed_at: datetime | None = None
         self._listing_due: datetime | None = None
+        self._pages_in_a_row = 0
+        self._glance_due: datetime | None = None
+        self._glanced_for: set[str] = set()
         self._suspects: deque[str] = deque()
         self._questioned: dict[str, datetime] = {}
         self._spare_reads = 0.0
+        self._reads_per_second = 1
         self._counted_at: datetime | None = None
         self._polling = False
         self._pass_began: datetime | None = None
@@ -87,6 +98,7 @@ class Reconciler:
         """Do what is due now; a Telnyx that does not answer is said on the account and tried again."""
         now = self._clock()
         self._polling = polling
+        self._reads_per_second = reads_per_second
         self._earn(now, cap=float(reads_per_second))
         try:
             while self._spare_reads >= 1 and self._client.may_read and self._read_next():
@@ -102,7 +114,9 @@ class Reconciler:
         now = self._clock()
         if (supervised := self._supervised(now)) is not None:
             self._read_participants(supervised)
-        elif self._listing is not None or self._listing_is_due(now):
+        elif self._others_turn() and (conference := self._next_in_turn(now)) is not None:
+            self._read_participants(conference)
+        elif self._listing is not None or self._listing_is_due(now) or self._glance_is_due(now):
             self._list_on(now)
         elif self._suspects:
             self._question(self._suspects.popleft())
@@ -118,24 +132,41 @@ class Reconciler:
 
     # --- which conferences exist --------------------------------------------------------------------------------------
 
-    def _listing_is_due(self, now: datetime) -> bool:
-        if self._listing_due is None or now >= self._listing_due:
-            return True
-        if self._listed_at is not None and now - self._listed_at < STUB_AFTER:
+    def _others_turn(self) -> bool:
+        """Say whether a long listing has had its pages for now."""
+        if self._pages_in_a_row < PAGES_IN_A_ROW:
             return False
-        # A stub has no name yet; one that a listing has already missed waits for the next regular one.
-        return self._live().filter(read_at=None, missing_since=None).exists()
+        self._pages_in_a_row = 0
+        return True
+
+    def _listing_is_due(self, now: datetime) -> bool:
+        return self._listing_due is None or now >= self._listing_due
+
+    def _glance_is_due(self, now: datetime) -> bool:
+        """A stub has no name yet; one that a glance or a listing has missed waits for the next regular one."""
+        if self._glance_due is not None and now < self._glance_due:
+            return False
+        return self._stubs().exclude(telnyx_id__in=self._glanced_for).exists()
+
+    def _stubs(self) -> QuerySet[Conference]:
+        return self._live().filter(read_at=None, missing_since=None)
 
     def _list_on(self, now: datetime) -> None:
         """Read one more page; after the last, look at what the listing did not name."""
-        listing = self._listing = self._listing or Listing(at=now, pages=self._client.conference_pages("in_progress"))
+        if (listing := self._listing) is None:
+            pages = self._client.conference_pages("in_progress")
+            listing = self._listing = Listing(at=now, pages=pages, glance=not self._listing_is_due(now))
+            self._glance_due = now + max(STUB_AFTER, timedelta(seconds=GLANCE_SHARE / self._reads_per_second))
         self._spare_reads -= 1
+        self._pages_in_a_row += 1
         page = next(listing.pages)
         listing.named.update(read.id for read in page.conferences)
         note_conferences(account=self._account, reads=page.conferences, at=now)
         if page.last:
-            self._listing = None
+            self._listing, self._glanced_for = None, set()
             self._listed(listing)
+        elif listing.glance:
+            self._listing, self._glanced_for = None, set(self._stubs().values_list("telnyx_id", flat=True))
 
     def _listed(self, listing: Listing) -> None:
         suspects = note_missing(account=self._account, named=listing.named, at=listing.at)
@@ -145,7 +176,6 @@ class Reconciler:
         if len(self._suspects) >= MANY_SUSPECTS:
             self._look_among_ended()
         missing = self._live().exclude(missing_since=None).exclude(telnyx_id__in=self._questioned)
-        self._listed_at = listing.at
         regular = POLLING_EVERY if self._polling else LISTING_EVERY
         self._listing_due = listing.at + (min(regular, SECOND_LISTING_AFTER) if missing.exists() else regular)
         self._note_pass(listing.at)
@@ -160,7 +190,9 @@ class Reconciler:
                 self._set_unsure(account.checked_at or at)
         elif account.unsure_since is not None:
             self._pass_began = self._pass_began or at
-            behind = self._readable().exclude(participants_read_at__gte=self._pass_began)
+            # What has begun since then was heard from its beginning.
+            known = self._readable().filter(started_at__lt=self._pass_began)
+            behind = known.exclude(participants_read_at__gte=self._pass_began)
             if not behind.exists() and self._pass_began < at:
                 self._set_unsure(None)
 
@@ -290,16 +322,26 @@ class Reconciler:
         return due.order_by(F("participants_read_at").asc(nulls_first=True)).first() if shown else None
 
     def _next_in_rotation(self, now: datetime) -> Conference | None:
-        readable = self._readable()
+        never_read = self._readable().filter(participants_read_at=None)
         return (
-            readable.filter(participants_read_at=None).first()
-            or readable.filter(
+            never_read.filter(participants=None).first()
+            or self._readable()
+            .filter(
                 participants__missing_since__isnull=False,
                 participants__present=True,
                 participants_read_at__lte=now - SECOND_LOOK,
-            ).first()
-            or readable.filter(participants_read_at__lt=now - ROTATION_EVERY).order_by("participants_read_at").first()
+            )
+            .first()
+            or self._longest_unread(now - ROTATION_EVERY)
+            or never_read.first()
         )
+
+    def _longest_unread(self, before: datetime) -> Conference | None:
+        """Return what was read or, heard by events alone, began longest ago: new calls must not starve the old ones."""
+        # Two questions, as each has its index; one by whichever time counts would sort the whole floor.
+        read = self._readable().filter(participants_read_at__lt=before).order_by("participants_read_at")[:1]
+        heard = self._readable().filter(participants_read_at=None, started_at__lt=before)[:1]
+        return min([*read, *heard], key=lambda row: row.participants_read_at or row.started_at or before, default=None)
 
     def _live(self) -> QuerySet[Conference]:
         return Conference.objects.filter(account=self._account, ended_at=None)

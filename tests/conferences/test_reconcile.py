@@ -20,6 +20,7 @@ from conferences.models.supervision import Role
 from conferences.reconcile import Reconciler, note_bridged_calls
 from conferences.sandbox import calls, directory, membership
 from conferences.sandbox.scene import Scene
+from conferences.telnyx import client
 from tests.proofs.boards import take_in
 from tests.supervision.conftest import Call, Floor, floor
 
@@ -314,6 +315,48 @@ def test_every_conference_is_read_in_turn(floor: Floor) -> None:
     wait(floor, 65)
     read = {path for _, path in requests_of(floor) if path.endswith("/participants")}
     assert len(read) == 30
+
+
+def test_a_floor_of_many_pages_is_read_and_live_though_calls_begin_all_the_time(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every new call is a stub without a name; looking for it must leave the others their turn."""
+    monkeypatch.setattr(client, "PAGE_SIZE", 10)
+    first = {scene.conference.id for scene in many_calls(floor, 60) if scene.conference}
+    live = False
+    for _ in range(60):
+        many_calls(floor, 1)
+        wait(floor, 1)
+        live = live or account(floor).is_live(now=floor.now)
+    read = Conference.objects.exclude(participants_read_at=None)
+    assert read.filter(telnyx_id__in=first).count() == 60
+    assert live
+    unnamed = Conference.objects.filter(read_at=None)
+    assert not unnamed.filter(started_at__lt=floor.now - timedelta(seconds=5)).exists()
+    pages = [at for at, path in requests_of(floor) if path == "/conferences"]
+    assert len(pages) < len(requests_of(floor)) / 2
+
+
+def test_a_glance_for_stubs_misses_nobody_on_the_pages_behind_it(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    many_calls(floor, 60)
+    wait(floor, 20)
+    monkeypatch.setattr(client, "PAGE_SIZE", 10)
+    many_calls(floor, 1)
+    wait(floor, 2)
+    assert not Conference.objects.filter(read_at=None).exists()
+    assert not Conference.objects.exclude(missing_since=None).exists()
+
+
+def test_a_long_listing_leaves_others_their_turn(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no webhook comes, a listing of very many pages takes longer than the pause between two."""
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
+    floor.webhooks_lost = True
+    many_calls(floor, 60)
+    for _ in range(60):
+        floor.world.advance(floor.world.now + 1)
+        floor.travel.move_to(floor.now)
+        floor.reconciler.step(reads_per_second=5, polling=True)
+    assert Participant.objects.filter(present=True).values("conference").distinct().count() > 50
 
 
 def test_reading_rests_while_less_than_half_of_the_rate_limit_is_left(floor: Floor) -> None:
