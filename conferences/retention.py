@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 
@@ -27,6 +28,7 @@ def forget(*, now: datetime) -> int:
             _delete(Ear.objects.filter(ended_at__lt=now - KEPT["commands"]).exclude(_has(SupervisorSession, "ear"))),
             _delete(_ended_conferences(now - KEPT["calls"])),
             _delete(_dead_legs(now - KEPT["calls"])),
+            _delete(Session.objects.filter(expire_date__lt=now)),
         )
     )
 
@@ -46,10 +48,11 @@ def _has(model: type[models.Model], name: str) -> Exists:
 
 
 def _delete(old: models.QuerySet[models.Model]) -> int:
+    # Looked for outside the transaction: a walk through a year of commands must not hold SQLite's one lock meanwhile.
+    pks = list(old.values_list("pk", flat=True)[:BATCH])
+    if not pks:
+        return 0
     with transaction.atomic():
-        pks = list(old.values_list("pk", flat=True)[:BATCH])
-        if not pks:
-            return 0
         gone, _by_model = old.model._default_manager.filter(pk__in=pks).delete()
     logger.info("forgot %d rows with %s", gone, old.model._meta.verbose_name_plural)
     return gone
