@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from .clients import client_for
 from .lease import RENEW_SECONDS, Holder
@@ -83,14 +83,23 @@ class ReconcileLoop:
     def step(self) -> None:
         """Do what is due for every account that has an API key."""
         for account in Account.objects.all():
-            client = client_for(account)
-            if not account.credentials().api_key:
-                continue
-            key = (account.pk, id(client))
-            if key not in self._reconcilers:
-                self._reconcilers[key] = Reconciler(account=account, client=client, clock=clock)
-            polling = account.feed == Feed.POLLING
-            self._reconcilers[key].step(reads_per_second=account.reads_per_second, polling=polling)
+            try:
+                self._step_one(account)
+            except DatabaseError:
+                raise  # that concerns all of them
+            except Exception:
+                # Whatever one account's Telnyx answers, the others are compared all the same.
+                logger.exception("account %s could not be compared with Telnyx", account.pk)
+
+    def _step_one(self, account: Account) -> None:
+        client = client_for(account)
+        if not account.credentials().api_key:
+            return
+        key = (account.pk, id(client))
+        if key not in self._reconcilers:
+            self._reconcilers[key] = Reconciler(account=account, client=client, clock=clock)
+        polling = account.feed == Feed.POLLING
+        self._reconcilers[key].step(reads_per_second=account.reads_per_second, polling=polling)
 
     def note_bridged(self) -> None:
         """Look for bridged calls without a conference."""
