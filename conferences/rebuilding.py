@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from . import changes
 from .models import Account, Conference, Leg, Participant, WebhookEvent
-from .observations import observe
+from .observations import PRESENCE, observe
 from .projection import (
     CONFERENCE_SHOWN,
     LEG_SHOWN,
@@ -47,8 +47,11 @@ class Report:
 def rebuild(*, account: Account, since: datetime, now: datetime) -> Report:
     """Make every row that began since then again from the account's stored webhooks."""
     report = Report()
-    for batch in _batches(WebhookEvent.objects.filter(account=account, state__in=FAILED).order_by("pk")):
+    events = WebhookEvent.objects.filter(account=account).order_by("pk")
+    for batch in _batches(events.filter(state__in=FAILED)):
         _project_again(account, batch, report, now=now)
+    for batch in _batches(_without_rows(events.filter(received_at__gte=since))):
+        _make_rows(account, batch, report, now=now)
     for model, again in ((Leg, _leg), (Conference, _conference), (Participant, _participant)):
         began = Q(joined_at__gte=since) if model is Participant else Q(started_at__gte=since)
         related = ("conference", "leg") if model is Participant else ()
@@ -133,6 +136,32 @@ def _project_again(account: Account, batch: Sequence[WebhookEvent], report: Repo
         pks = [row.pk for row, _ in understood]
         WebhookEvent.objects.filter(pk__in=pks).update(state=WebhookEvent.State.PROJECTED, problem="")
     report.mended += [f"webhook event {row.event_id}" for row, _ in understood]
+
+
+def _without_rows(events: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
+    """Events of which a conference, a leg or a stay is gone that they made: remaking rows alone would not notice."""
+    account, conference, leg = OuterRef("account"), OuterRef("conference_telnyx_id"), OuterRef("call_control_id")
+    conferences = Conference.objects.filter(account=account, telnyx_id=conference)
+    legs = Leg.objects.filter(account=account, call_control_id=leg)
+    stays = Participant.objects.filter(
+        conference__account=account, conference__telnyx_id=conference, leg__call_control_id=leg
+    )
+    return events.filter(
+        Q(~Exists(conferences), conference_telnyx_id__gt="")
+        | Q(~Exists(legs), call_control_id__gt="")
+        | Q(~Exists(stays), event_type__in=list(PRESENCE)),
+        state=WebhookEvent.State.PROJECTED,
+    )
+
+
+def _make_rows(account: Account, batch: Sequence[WebhookEvent], report: Report, *, now: datetime) -> None:
+    """Put events on the board anew whose rows have gone."""
+    observations = [observe(parse(body=bytes(row.body), received_at=row.received_at)) for row in batch]
+    report.events += len(batch)
+    with changes.turn(now=now) as turn:
+        turn.changed |= project(account=account, observations=observations, version=turn.version)
+        if turn.changed:
+            report.mended.append(f"{len(batch)} webhook events whose conference, leg or participant was gone")
 
 
 def _batches(found: Any, related: Iterable[str] = ()) -> Iterator[Sequence[Any]]:

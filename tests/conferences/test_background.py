@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.apps import apps
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from conferences import changes, retention
 from conferences.changes import Hub
@@ -21,16 +26,21 @@ from conferences.models import (
     Agent,
     Command,
     Conference,
+    Ear,
     Lease,
     Leg,
+    Note,
     Participant,
     SupervisorSession,
     WebhookEvent,
 )
+from conferences.models.account import Feed
 from conferences.models.supervision import Role
 from conferences.rebuilding import rebuild
+from conferences.reconcile import Reconciler
 from conferences.retention import forget
 from conferences.sandbox import directory
+from conferences.worker import ReconcileLoop
 from tests.proofs.boards import board, differences, people, take_in
 from tests.proofs.histories import START, story
 from tests.supervision.conftest import Floor, floor
@@ -92,6 +102,27 @@ def test_a_rebuild_puts_on_the_board_what_failed_when_it_came(telnyx: Account) -
     rebuild(account=telnyx, since=START - timedelta(days=1), now=NOW)
     assert Participant.objects.get().present
     assert WebhookEvent.objects.get().state == WebhookEvent.State.PROJECTED
+
+
+def test_a_rebuild_makes_rows_that_are_gone(telnyx: Account) -> None:
+    take_in(telnyx, story(3, seconds=20))
+    before = board()
+    Participant.objects.filter(present=True).delete()
+    Leg.objects.filter(pk__in=list(Leg.objects.values_list("pk", flat=True)[:3])).delete()
+    Conference.objects.filter(pk__in=list(Conference.objects.values_list("pk", flat=True)[:2])).delete()
+    report = rebuild(account=telnyx, since=START - timedelta(days=1), now=NOW)
+    assert report.mended
+    assert differences(before, board()) == []
+    assert rebuild(account=telnyx, since=START - timedelta(days=1), now=NOW).mended == []
+
+
+def test_a_rebuild_makes_the_whole_board_from_the_stored_webhooks_alone(telnyx: Account) -> None:
+    take_in(telnyx, story(3, seconds=20))
+    before = board()
+    for model in (Participant, Leg, Conference):
+        model._default_manager.all().delete()
+    rebuild(account=telnyx, since=START - timedelta(days=1), now=NOW)
+    assert differences(before, board()) == []
 
 
 def test_rows_older_than_the_stored_webhooks_are_left_alone(telnyx: Account) -> None:
@@ -160,6 +191,41 @@ def test_what_supervision_did_outlives_the_call_by_its_own_time(floor: Floor, ki
     assert not Conference.objects.exists()
 
 
+def test_sessions_that_ran_out_are_forgotten(db: None, kim: User, client: Client) -> None:
+    client.force_login(kim)
+    assert forget(now=timezone.now()) == 0
+    assert forget(now=timezone.now() + timedelta(days=1)) == 1
+    assert not Session.objects.exists()
+
+
+GROWS = {"WebhookEvent", "Command", "SupervisorSession", "Ear", "Conference", "Participant", "Leg", "Note", "Session"}
+# By the number of people and of things that they entered, not by time; the audit and the admin's history stay.
+STAYS = {
+    "Account", "Agent", "AuditEntry", "BoardVersion", "Connection", "ContentType", "DatabaseStamp", "Group",
+    "Lease", "Line", "LogEntry", "Permission", "Preferences", "Presence", "SavedView", "Screen", "Team",
+    "TeamMembership", "User",
+}  # fmt: skip
+
+
+def test_every_table_is_pruned_or_does_not_grow(floor: Floor, kim: User, client: Client) -> None:
+    """A new model needs a place here, and what grows with every call needs one in `forget`."""
+    assert {model.__name__ for model in apps.get_models()} == GROWS | STAYS
+    call = floor.call()
+    call.choose(kim, Role.MONITOR)
+    floor.wait(5)
+    Note.objects.create(conference=call.conference, author=kim, at=floor.now, text="polite")
+    client.force_login(kim)
+    models = [model for model in apps.get_models() if model.__name__ in GROWS]
+    assert [model.__name__ for model in models if not model._default_manager.exists()] == []
+    Conference.objects.update(ended_at=floor.now)
+    Leg.objects.update(hung_up_at=floor.now)
+    SupervisorSession.objects.update(ended_at=floor.now)
+    Ear.objects.update(ended_at=floor.now)
+    while forget(now=floor.now + timedelta(days=366)):
+        pass
+    assert [model.__name__ for model in models if model._default_manager.exists()] == []
+
+
 # --- The lease --------------------------------------------------------------------------------------------------------
 
 
@@ -197,6 +263,26 @@ def test_a_worker_that_ends_in_order_leaves_the_lease_free(db: None) -> None:
     first.give_back(now=NOW)
     assert second.claim(now=NOW)
     assert Lease.objects.count() == 1
+
+
+def test_one_accounts_failure_holds_up_no_others_comparison(
+    telnyx: Account, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.TELNYX_API_KEY = "sandbox-test-key"
+    other = Account.objects.create(name="other", feed=Feed.POLLING)
+    compared = []
+
+    def step(self: Reconciler, *, reads_per_second: int, polling: bool) -> None:
+        compared.append((self._account.pk, polling))
+        if self._account == telnyx:
+            raise KeyError("an answer that nobody foresaw")
+
+    monkeypatch.setattr(Reconciler, "step", step)
+    loop = ReconcileLoop()
+    loop.step()
+    Account.objects.filter(pk=telnyx.pk).update(feed=Feed.POLLING)
+    loop.step()
+    assert compared == [(telnyx.pk, False), (other.pk, True), (telnyx.pk, True), (other.pk, True)]
 
 
 # --- Polling, and after an outage -------------------------------------------------------------------------------------
