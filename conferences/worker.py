@@ -82,7 +82,7 @@ class ReconcileLoop:
 
     def step(self) -> None:
         """Do what is due for every account that has an API key."""
-        for account in Account.objects.all():
+        for account in Account.objects.order_by("pk"):
             try:
                 self._step_one(account)
             except DatabaseError:
