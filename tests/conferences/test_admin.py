@@ -35,6 +35,7 @@ from conferences.models import (
     TeamMembership,
     WebhookEvent,
 )
+from conferences.models.account import Feed
 
 CONFIGURED = [Account, Connection, Team, Agent, User]
 RECORDED = [Conference, Participant, Leg, WebhookEvent, Command, AuditEntry, SupervisorSession, Ear]
@@ -284,6 +285,15 @@ def test_an_empty_field_keeps_the_key(as_boss: Client, with_key: Account) -> Non
     as_boss.post(url(Account, "change", with_key.pk), account_form(name="renamed"))
     with_key.refresh_from_db()
     assert (with_key.name, with_key.api_key) == ("renamed", KEY)
+
+
+@pytest.mark.parametrize("feed", Feed.values)
+def test_each_accounts_feed_is_chosen_here(as_boss: Client, with_key: Account, feed: str) -> None:
+    other = Account.objects.create(name="other")
+    as_boss.post(url(Account, "change", with_key.pk), account_form(feed=feed))
+    with_key.refresh_from_db()
+    other.refresh_from_db()
+    assert (with_key.feed, other.feed) == (feed, Feed.WEBHOOKS)
 
 
 def test_a_new_key_replaces_the_old_one(as_boss: Client, with_key: Account) -> None:
