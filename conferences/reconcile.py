@@ -57,6 +57,7 @@ ENDED_PAGES = 4
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+Look = Callable[[datetime], Conference | Leg | None]
 
 
 @dataclass(slots=True)
@@ -92,6 +93,7 @@ class Reconciler:
         self._polling = False
         self._pass_began: datetime | None = None
         self._screens_turn = False
+        self._legs_turn = False
         self._undelivered_due: datetime | None = None
 
     def step(self, *, reads_per_second: int, polling: bool = False) -> None:
@@ -114,18 +116,16 @@ class Reconciler:
         now = self._clock()
         if (supervised := self._supervised(now)) is not None:
             self._read_participants(supervised)
-        elif self._others_turn() and (conference := self._next_in_turn(now)) is not None:
-            self._read_participants(conference)
+        elif self._others_turn() and (row := self._next_in_turn(now)) is not None:
+            self._read_row(row)
         elif self._listing is not None or self._listing_is_due(now) or self._glance_is_due(now):
             self._list_on(now)
         elif self._suspects:
             self._question(self._suspects.popleft())
         elif not self._polling and (self._undelivered_due is None or now >= self._undelivered_due):
             self._fetch_undelivered(now)
-        elif (conference := self._next_in_turn(now)) is not None:
-            self._read_participants(conference)
-        elif self._polling and (leg := self._unasked_leg()) is not None:
-            self._read_leg(leg)
+        elif (row := self._next_in_turn(now)) is not None:
+            self._read_row(row)
         else:
             return False
         return True
@@ -259,6 +259,12 @@ class Reconciler:
 
     # --- who is in them -----------------------------------------------------------------------------------------------
 
+    def _read_row(self, row: Conference | Leg) -> None:
+        if isinstance(row, Leg):
+            self._read_leg(row)
+        else:
+            self._read_participants(row)
+
     def _read_participants(self, conference: Conference) -> None:
         """Compare who is in a conference; take out those whose calls are dead."""
         at = self._clock()
@@ -277,10 +283,12 @@ class Reconciler:
         if dead:
             take_out(conference=conference, call_control_ids=dead, at=at)
 
-    def _unasked_leg(self) -> Leg | None:
-        """Return a present leg of which no event told us anything."""
+    def _unasked_leg(self, now: datetime) -> Leg | None:
+        """Return a present leg of which no event told us anything: what somebody looks at first, then the newest."""
         present = Leg.objects.filter(account=self._account, hung_up_at=None, participations__present=True)
-        return present.exclude(facts__has_key="client_state").order_by("started_at").first()
+        unasked = present.exclude(facts__has_key="client_state").order_by("-started_at")
+        watched = self._shown(now) | set(self._inside().values_list("conference_id", flat=True))
+        return unasked.filter(participations__conference__in=watched).first() or unasked.first()
 
     def _read_leg(self, leg: Leg) -> None:
         """Learn the one thing that a reading tells of whose leg it is: what the call flow wrote into client_state."""
@@ -304,24 +312,33 @@ class Reconciler:
             return False
 
     def _supervised(self, now: datetime) -> Conference | None:
-        inside = SupervisorSession.objects.filter(ended_at=None).values("conference")
-        due = self._readable().filter(pk__in=inside, participants_read_at__lt=now - SUPERVISED_EVERY)
+        due = self._readable().filter(
+            pk__in=self._inside().values("conference"), participants_read_at__lt=now - SUPERVISED_EVERY
+        )
         return due.order_by("participants_read_at").first()
 
-    def _next_in_turn(self, now: datetime) -> Conference | None:
+    def _inside(self) -> QuerySet[SupervisorSession]:
+        return SupervisorSession.objects.filter(ended_at=None, conference__account=self._account)
+
+    def _next_in_turn(self, now: datetime) -> Conference | Leg | None:
         """Return what is on somebody's screen and what is due anyway in turns: neither may starve the other."""
         self._screens_turn = not self._screens_turn
-        looks = (self._on_screen, self._next_in_rotation)
+        looks: tuple[Look, Look] = (self._on_screen, self._next_in_rotation)
         first, second = looks if self._screens_turn else reversed(looks)
         return first(now) or second(now)
 
     def _on_screen(self, now: datetime) -> Conference | None:
-        recent = Screen.objects.filter(at__gt=now - SCREEN_IS_RECENT).values_list("conference_ids", flat=True)
-        shown = {conference_id for ids in recent for conference_id in ids}
+        shown = self._shown(now)
         due = self._readable().filter(pk__in=shown).exclude(participants_read_at__gte=now - ON_SCREEN_EVERY)
         return due.order_by(F("participants_read_at").asc(nulls_first=True)).first() if shown else None
 
-    def _next_in_rotation(self, now: datetime) -> Conference | None:
+    def _shown(self, now: datetime) -> set[UUID]:
+        recent = Screen.objects.filter(at__gt=now - SCREEN_IS_RECENT).values_list("conference_ids", flat=True)
+        return {UUID(conference_id) for ids in recent for conference_id in ids}
+
+    def _next_in_rotation(self, now: datetime) -> Conference | Leg | None:
+        """Where nothing but readings tells whose a leg is, legs take turns with what has been read before."""
+        self._legs_turn = not self._legs_turn
         never_read = self._readable().filter(participants_read_at=None)
         return (
             never_read.filter(participants=None).first()
@@ -332,8 +349,10 @@ class Reconciler:
                 participants_read_at__lte=now - SECOND_LOOK,
             )
             .first()
+            or (self._unasked_leg(now) if self._polling and self._legs_turn else None)
             or self._longest_unread(now - ROTATION_EVERY)
             or never_read.first()
+            or (self._unasked_leg(now) if self._polling else None)
         )
 
     def _longest_unread(self, before: datetime) -> Conference | None:

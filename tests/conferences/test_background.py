@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -31,6 +32,7 @@ from conferences.models import (
     Leg,
     Note,
     Participant,
+    Screen,
     SupervisorSession,
     WebhookEvent,
 )
@@ -311,12 +313,33 @@ def test_an_account_that_is_polled_shows_new_calls_within_a_few_seconds_and_lear
     assert Conference.objects.get().ended_at is not None
 
 
-def poll(floor: Floor, seconds: int) -> None:
+def poll(floor: Floor, seconds: int, *, reads_per_second: int = 5) -> None:
     for _ in range(seconds):
         floor.world.advance(floor.world.now + 1)
         floor.travel.move_to(floor.now)
         floor.deliver()
-        floor.reconciler.step(reads_per_second=5, polling=True)
+        floor.reconciler.step(reads_per_second=reads_per_second, polling=True)
+
+
+def test_a_polled_floor_that_takes_all_reads_learns_whose_legs_they_are_first_of_those_on_a_screen(
+    floor: Floor,
+) -> None:
+    floor.webhooks_lost = True
+    many_calls(floor, 30)
+    poll(floor, 60, reads_per_second=1)
+    shown = Conference.objects.order_by("name")[12]
+    asked = Leg.objects.filter(facts__has_key="client_state")
+    assert not asked.filter(participations__conference=shown).exists()
+    for _ in range(2):
+        Screen.objects.update_or_create(
+            process=UUID(int=1), defaults={"conference_ids": [str(shown.pk)], "at": floor.now}
+        )
+        poll(floor, 20, reads_per_second=1)
+    assert asked.filter(participations__conference=shown).count() == 2
+    poll(floor, 100, reads_per_second=1)
+    assert asked.count() > 20
+    # Who was read before is read again meanwhile.
+    assert not Conference.objects.filter(participants_read_at__lt=floor.now - timedelta(seconds=130)).exists()
 
 
 def test_a_board_is_live_only_after_its_first_full_pass(floor: Floor) -> None:
