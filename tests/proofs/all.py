@@ -90,7 +90,7 @@ PROOFS = {
         "killed at any of six moments, nothing acknowledged is lost and no louder role is sent late.", moments
     ),
     "deploys": Proof(
-        "two servers on one database are replaced one after the other, and nobody misses anything.", deploys
+        "two nodes on one PostgreSQL are replaced one after the other, and nobody misses anything.", deploys
     ),
     "stops": Proof("with 30 % faulty HTTP every stop becomes silence, and soon.", partial(stops, empty_database)),
     "storms": Proof("a burst beside a flood and slow senders is acknowledged in time and in full.", storms),
