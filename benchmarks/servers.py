@@ -162,7 +162,7 @@ def _children(pid: int) -> list[int]:
 
 def _cpu_seconds(pid: int) -> float:
     # The clock that clock_getcpuclockid(3) names: all threads, to the nanosecond. /proc counts in hundredths of a second.
-    return time.clock_gettime(~pid << 3 | 2)
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def _resident_kilobytes(pid: int) -> float:
