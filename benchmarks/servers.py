@@ -161,7 +161,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    # The clock that clock_getcpuclockid(3) names: all threads, to the nanosecond. /proc counts in hundredths of a second.
+    # The clock that clock_getcpuclockid(3) names, of all threads: /proc counts only in hundredths of a second.
     return time.clock_gettime((~pid << 3) | 2)
 
 
