@@ -1,9 +1,9 @@
 """Asks Telnyx what is true: names for stubs, ghosts that no event ended, participants that no event named.
 
-Existence comes from paged listings, which are cheap; participants are read where a supervisor is inside, then by turns
-for what is on somebody's screen and for the rest: nothing known, doubtful, longest not read, just begun. Every request
-counts against the account's cap of reads per second, the pages of a listing too, and on a floor of thousands listings
-leave the others their share. Nothing is ever removed because time has passed: only because Telnyx says that it is gone.
+Existence comes from paged listings, which are cheap; participants are read in the order that `turns` gives. Every
+request counts against the account's cap of reads per second, the pages of a listing too, and on a floor of thousands
+listings leave the others their share. Nothing is ever removed because time has passed: only because Telnyx says that it
+is gone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from . import changes, undelivered
 from .listings import (
-    SECOND_LOOK,
     end_conference,
     note_call,
     note_conferences,
@@ -28,19 +26,16 @@ from .listings import (
     note_participants,
     take_out,
 )
-from .models import Account, Conference, Leg, Screen, SupervisorSession
+from .models import Account, Conference, Leg
 from .models.account import CHECKED_IS_RECENT
 from .telnyx.client import CallRead, Client, ConferencePage, ConferenceRead, Rejected, Unanswered
+from .turns import Turns
 
 LISTING_EVERY = timedelta(seconds=15)
 # Where no webhook reaches us; a listing of many pages takes what the read cap lets it take.
 POLLING_EVERY = timedelta(seconds=3)
 # Soon enough for the second look at what a listing missed.
 SECOND_LISTING_AFTER = timedelta(seconds=6)
-SUPERVISED_EVERY = timedelta(seconds=5)
-ROTATION_EVERY = timedelta(seconds=60)
-ON_SCREEN_EVERY = timedelta(seconds=20)
-SCREEN_IS_RECENT = timedelta(seconds=30)
 STUB_AFTER = timedelta(seconds=1)
 # However low the cap: a glance at the newest page for stubs takes no more than one read in so many.
 GLANCE_SHARE = 5
@@ -57,7 +52,6 @@ ENDED_PAGES = 4
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
-Look = Callable[[datetime], Conference | Leg | None]
 
 
 @dataclass(slots=True)
@@ -91,9 +85,8 @@ class Reconciler:
         self._reads_per_second = 1
         self._counted_at: datetime | None = None
         self._polling = False
+        self._turns = Turns(account)
         self._pass_began: datetime | None = None
-        self._screens_turn = False
-        self._legs_turn = False
         self._undelivered_due: datetime | None = None
 
     def step(self, *, reads_per_second: int, polling: bool = False) -> None:
@@ -114,9 +107,9 @@ class Reconciler:
     def _read_next(self) -> bool:
         """Send the most urgent request; say whether there was one."""
         now = self._clock()
-        if (supervised := self._supervised(now)) is not None:
+        if (supervised := self._turns.supervised(now)) is not None:
             self._read_participants(supervised)
-        elif self._others_turn() and (row := self._next_in_turn(now)) is not None:
+        elif self._others_turn() and (row := self._turns.next(now, polling=self._polling)) is not None:
             self._read_row(row)
         elif self._listing is not None or self._listing_is_due(now) or self._glance_is_due(now):
             self._list_on(now)
@@ -124,7 +117,7 @@ class Reconciler:
             self._question(self._suspects.popleft())
         elif not self._polling and (self._undelivered_due is None or now >= self._undelivered_due):
             self._fetch_undelivered(now)
-        elif (row := self._next_in_turn(now)) is not None:
+        elif (row := self._turns.next(now, polling=self._polling)) is not None:
             self._read_row(row)
         else:
             return False
@@ -146,10 +139,7 @@ class Reconciler:
         """A stub has no name yet; one that a glance or a listing has missed waits for the next regular one."""
         if self._glance_due is not None and now < self._glance_due:
             return False
-        return self._stubs().exclude(telnyx_id__in=self._glanced_for).exists()
-
-    def _stubs(self) -> QuerySet[Conference]:
-        return self._live().filter(read_at=None, missing_since=None)
+        return self._turns.stubs().exclude(telnyx_id__in=self._glanced_for).exists()
 
     def _list_on(self, now: datetime) -> None:
         """Read one more page; after the last, look at what the listing did not name."""
@@ -166,7 +156,7 @@ class Reconciler:
             self._listing, self._glanced_for = None, set()
             self._listed(listing)
         elif listing.glance:
-            self._listing, self._glanced_for = None, set(self._stubs().values_list("telnyx_id", flat=True))
+            self._listing, self._glanced_for = None, set(self._turns.stubs().values_list("telnyx_id", flat=True))
 
     def _listed(self, listing: Listing) -> None:
         suspects = note_missing(account=self._account, named=listing.named, at=listing.at)
@@ -175,7 +165,7 @@ class Reconciler:
         self._suspects = deque(key for key in suspects if key not in self._questioned)
         if len(self._suspects) >= MANY_SUSPECTS:
             self._look_among_ended()
-        missing = self._live().exclude(missing_since=None).exclude(telnyx_id__in=self._questioned)
+        missing = self._turns.live().exclude(missing_since=None).exclude(telnyx_id__in=self._questioned)
         regular = POLLING_EVERY if self._polling else LISTING_EVERY
         self._listing_due = listing.at + (min(regular, SECOND_LISTING_AFTER) if missing.exists() else regular)
         self._note_pass(listing.at)
@@ -191,7 +181,7 @@ class Reconciler:
         elif account.unsure_since is not None:
             self._pass_began = self._pass_began or at
             # What has begun since then was heard from its beginning.
-            known = self._readable().filter(started_at__lt=self._pass_began)
+            known = self._turns.readable().filter(started_at__lt=self._pass_began)
             behind = known.exclude(participants_read_at__gte=self._pass_began)
             if not behind.exists() and self._pass_began < at:
                 self._set_unsure(None)
@@ -283,13 +273,6 @@ class Reconciler:
         if dead:
             take_out(conference=conference, call_control_ids=dead, at=at)
 
-    def _unasked_leg(self, now: datetime) -> Leg | None:
-        """Return a present leg of which no event told us anything: what somebody looks at first, then the newest."""
-        present = Leg.objects.filter(account=self._account, hung_up_at=None, participations__present=True)
-        unasked = present.exclude(facts__has_key="client_state").order_by("-started_at")
-        watched = self._shown(now) | set(self._inside().values_list("conference_id", flat=True))
-        return unasked.filter(participations__conference__in=watched).first() or unasked.first()
-
     def _read_leg(self, leg: Leg) -> None:
         """Learn the one thing that a reading tells of whose leg it is: what the call flow wrote into client_state."""
         at = self._clock()
@@ -310,64 +293,6 @@ class Reconciler:
             if error.status not in {404, 422}:
                 raise
             return False
-
-    def _supervised(self, now: datetime) -> Conference | None:
-        due = self._readable().filter(
-            pk__in=self._inside().values("conference"), participants_read_at__lt=now - SUPERVISED_EVERY
-        )
-        return due.order_by("participants_read_at").first()
-
-    def _inside(self) -> QuerySet[SupervisorSession]:
-        return SupervisorSession.objects.filter(ended_at=None, conference__account=self._account)
-
-    def _next_in_turn(self, now: datetime) -> Conference | Leg | None:
-        """Return what is on somebody's screen and what is due anyway in turns: neither may starve the other."""
-        self._screens_turn = not self._screens_turn
-        looks: tuple[Look, Look] = (self._on_screen, self._next_in_rotation)
-        first, second = looks if self._screens_turn else reversed(looks)
-        return first(now) or second(now)
-
-    def _on_screen(self, now: datetime) -> Conference | None:
-        shown = self._shown(now)
-        due = self._readable().filter(pk__in=shown).exclude(participants_read_at__gte=now - ON_SCREEN_EVERY)
-        return due.order_by(F("participants_read_at").asc(nulls_first=True)).first() if shown else None
-
-    def _shown(self, now: datetime) -> set[UUID]:
-        recent = Screen.objects.filter(at__gt=now - SCREEN_IS_RECENT).values_list("conference_ids", flat=True)
-        return {UUID(conference_id) for ids in recent for conference_id in ids}
-
-    def _next_in_rotation(self, now: datetime) -> Conference | Leg | None:
-        """Where nothing but readings tells whose a leg is, legs take turns with what has been read before."""
-        self._legs_turn = not self._legs_turn
-        never_read = self._readable().filter(participants_read_at=None)
-        return (
-            never_read.filter(participants=None).first()
-            or self._readable()
-            .filter(
-                participants__missing_since__isnull=False,
-                participants__present=True,
-                participants_read_at__lte=now - SECOND_LOOK,
-            )
-            .first()
-            or (self._unasked_leg(now) if self._polling and self._legs_turn else None)
-            or self._longest_unread(now - ROTATION_EVERY)
-            or never_read.first()
-            or (self._unasked_leg(now) if self._polling else None)
-        )
-
-    def _longest_unread(self, before: datetime) -> Conference | None:
-        """Return what was read or, heard by events alone, began longest ago: new calls must not starve the old ones."""
-        # Two questions, as each has its index; one by whichever time counts would sort the whole floor.
-        read = self._readable().filter(participants_read_at__lt=before).order_by("participants_read_at")[:1]
-        heard = self._readable().filter(participants_read_at=None, started_at__lt=before)[:1]
-        return min([*read, *heard], key=lambda row: row.participants_read_at or row.started_at or before, default=None)
-
-    def _live(self) -> QuerySet[Conference]:
-        return Conference.objects.filter(account=self._account, ended_at=None)
-
-    def _readable(self) -> QuerySet[Conference]:
-        """Live conferences that Telnyx has named: only those have an id that can be asked about."""
-        return self._live().exclude(read_at=None).order_by("started_at")
 
     # --- bookkeeping --------------------------------------------------------------------------------------------------
 
