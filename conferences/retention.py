@@ -5,29 +5,37 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from .models import Command, Conference, Ear, Leg, Participant, SupervisorSession, WebhookEvent
 
-KEPT = {"events": timedelta(days=30), "calls": timedelta(days=90), "commands": timedelta(days=365)}
-"""Raw webhooks are the bulk; calls are small; commands say who listened to whom, beside the audit, which stays."""
 BATCH = 1000  # rows per transaction: some ten milliseconds of the writer's time
 
 logger = logging.getLogger(__name__)
 
 
+def events_kept_since(now: datetime) -> datetime:
+    """Return from when on the webhooks are still stored."""
+    return now - timedelta(days=settings.EVENTS_KEPT_DAYS)
+
+
 def forget(*, now: datetime) -> int:
-    """Delete at most one batch of each kind; return how many rows went, 0 when there is nothing old left."""
+    """Delete at most one batch of each kind; return how many rows went, 0 when there is nothing old left.
+
+    Raw webhooks are the bulk; calls are small; commands say who listened to whom, beside the audit, which stays.
+    """
+    calls, commands = (now - timedelta(days=days) for days in (settings.CALLS_KEPT_DAYS, settings.COMMANDS_KEPT_DAYS))
     return sum(
         (
-            _delete(WebhookEvent.objects.filter(received_at__lt=now - KEPT["events"]).order_by("received_at")),
-            _delete(Command.objects.filter(asked_at__lt=now - KEPT["commands"])),
-            _delete(SupervisorSession.objects.filter(ended_at__lt=now - KEPT["commands"])),
-            _delete(Ear.objects.filter(ended_at__lt=now - KEPT["commands"]).exclude(_has(SupervisorSession, "ear"))),
-            _delete(_ended_conferences(now - KEPT["calls"])),
-            _delete(_dead_legs(now - KEPT["calls"])),
+            _delete(WebhookEvent.objects.filter(received_at__lt=events_kept_since(now)).order_by("received_at")),
+            _delete(Command.objects.filter(asked_at__lt=commands)),
+            _delete(SupervisorSession.objects.filter(ended_at__lt=commands)),
+            _delete(Ear.objects.filter(ended_at__lt=commands).exclude(_has(SupervisorSession, "ear"))),
+            _delete(_ended_conferences(calls)),
+            _delete(_dead_legs(calls)),
             _delete(Session.objects.filter(expire_date__lt=now)),
         )
     )

@@ -126,6 +126,19 @@ elif DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name SQLite (sqlite:///…) or PostgreSQL (postgres://…).")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- Retention --------------------------------------------------------------------------------------------------------
+
+_DAYS = "Give a number of days."
+EVENTS_KEPT_DAYS: int = read(env.int, "EVENTS_KEPT_DAYS", 30, mend=_DAYS)
+CALLS_KEPT_DAYS: int = read(env.int, "CALLS_KEPT_DAYS", 90, mend=_DAYS)
+COMMANDS_KEPT_DAYS: int = read(env.int, "COMMANDS_KEPT_DAYS", 365, mend=_DAYS)
+if not 1 <= EVENTS_KEPT_DAYS <= CALLS_KEPT_DAYS <= COMMANDS_KEPT_DAYS:
+    # What made a call would otherwise outlive it, and a rebuild would bring it back.
+    raise ImproperlyConfigured(
+        "EVENTS_KEPT_DAYS, CALLS_KEPT_DAYS and COMMANDS_KEPT_DAYS must be at least 1 and in this order, not "
+        f"{EVENTS_KEPT_DAYS}, {CALLS_KEPT_DAYS} and {COMMANDS_KEPT_DAYS}."
+    )
+
 # --- Application ------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

@@ -166,6 +166,16 @@ def test_what_is_old_is_forgotten_in_small_batches(telnyx: Account, monkeypatch:
     assert Conference.objects.exists()
 
 
+def test_an_operator_says_how_long_webhooks_are_kept(telnyx: Account, settings: Settings) -> None:
+    settings.EVENTS_KEPT_DAYS = 2
+    take_in(telnyx, story(3, seconds=20))
+    assert forget(now=START + timedelta(days=1)) == 0
+    while forget(now=START + timedelta(days=3)):
+        pass
+    assert not WebhookEvent.objects.exists()
+    assert Conference.objects.exists()
+
+
 def test_calls_go_later_with_everyone_who_was_in_them_and_live_ones_stay(telnyx: Account) -> None:
     take_in(telnyx, story(3, seconds=60, rate=60))
     live = set(Conference.objects.filter(ended_at=None).values_list("pk", flat=True))

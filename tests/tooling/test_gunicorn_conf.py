@@ -44,6 +44,18 @@ def test_the_environment_decides_where_and_how_many(
     assert "asgi" in configuration["worker_class"]
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"CALLS_KEPT_DAYS": "10"}, {"EVENTS_KEPT_DAYS": "0"}, {"COMMANDS_KEPT_DAYS": "a year"}]
+)
+def test_periods_that_contradict_each_other_stop_the_start(
+    start: Start, bare_environment: dict[str, str], wrong: dict[str, str]
+) -> None:
+    shown = start(python("-c", SHOW), {**bare_environment, **wrong})
+
+    assert shown.process.wait(20) != 0
+    assert next(iter(wrong)) in shown.said()
+
+
 def test_a_stream_sees_that_its_worker_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifetime, "_worker", None)
     assert lifetime.worker_is_alive()

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from conferences.models import Account
 from conferences.rebuilding import rebuild
-from conferences.retention import KEPT
+from conferences.retention import events_kept_since
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         for account in Account.objects.defer("api_key"):
-            report = rebuild(account=account, since=now - KEPT["events"], now=now)
+            report = rebuild(account=account, since=events_kept_since(now), now=now)
             read = f"{account}: {report.events} events read, {report.rows} rows made again."
             if not report.mended:
                 self.stdout.write(f"{read} The board is identical.")
