@@ -9,6 +9,8 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
+from conferences import evidence
+from conferences.evidence import Evidence, Source
 from conferences.models import Conference, Leg, Participant, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.permissions import Rights, rights_book, visible_to
@@ -44,10 +46,8 @@ class LegRow:
     party_label: str
     evidence: str
     since: datetime | None
-    by_webhook: bool
-    """Whether an event said so, or only Telnyx's list."""
-    confirmed_at: datetime | None
-    """When Telnyx's list named it last as inside."""
+    rests_on: tuple[Seen, ...]
+    """What says that it is here or has gone, and what Telnyx' newest listing says to that."""
     speaking: bool
     share: int | None
     """Percent of the newest turns that are over."""
@@ -79,8 +79,8 @@ class Desk:
     """One conference, complete for one viewer."""
 
     card: ConferenceCard
-    confirmed_at: datetime | None
-    """When Telnyx answered last about this conference."""
+    confirmed: Seen | None
+    """What Telnyx' newest listing says about this conference; None before the first."""
     legs: tuple[LegRow, ...]
     present: tuple[UUID, ...]
     """Who the page shows as present, supervisors apart; sent back with every role as its audience."""
@@ -97,11 +97,11 @@ class Desk:
 
 def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
     """Read one conference for one viewer; None where it is not theirs to see."""
-    conference = visible_to(user).select_related("team", "account").defer("facts").filter(id=conference_id).first()
+    conference = visible_to(user).select_related("team", "account").filter(id=conference_id).first()
     if conference is None:
         return None
     facts = facts_about([conference.id])
-    stays = facts.stays.get(conference.id, [])
+    stays = _with_facts(facts.stays.get(conference.id, []))
     book = rights_book(user)
     rights = book.in_teams(frozenset(teams_in(conference, stays)))
     stands = standing(user)
@@ -118,7 +118,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
     audience = _audience(present, session, stands)
     return Desk(
         card=spoken(with_reasons(record, now=now)[0]),
-        confirmed_at=conference.read_at,
+        confirmed=_confirmed(conference.read_at, evidence.of_conference(conference)),
         legs=tuple(legs),
         present=tuple(stay.leg_id for stay in present if stay.leg.party != Leg.Party.SUPERVISOR),
         audience=audience,
@@ -156,7 +156,6 @@ def _legs(
     agents = [stay for stay in stays if _is_target(stay)]
     chosen = set(session.targets if session and session.role == Role.WHISPER else ())
     talk = shares(conference.talk)
-    told = _told_by_webhook(conference)
     keys = {stay.pk: number for number, stay in enumerate(agents[:9], start=1)}
     return [
         LegRow(
@@ -166,8 +165,7 @@ def _legs(
             party_label=str(stay.leg.get_party_display()),
             evidence=names.plain(stay.leg.evidence, limit=26),
             since=stay.joined_at,
-            by_webhook=stay.pk in told,
-            confirmed_at=stay.listed_at,
+            rests_on=_rests_on(stay),
             speaking=bool(conference.speaker_call_control_id)
             and stay.leg.call_control_id == conference.speaker_call_control_id,
             share=talk.get(stay.leg.call_control_id),
@@ -182,11 +180,32 @@ def _legs(
     ]
 
 
-def _told_by_webhook(conference: Conference) -> frozenset[int]:
-    """Return the stays of which a webhook told the beginning."""
-    return frozenset(
-        Participant.objects.filter(conference=conference, facts__has_key="joined").values_list("pk", flat=True)
-    )
+def _with_facts(stays: list[Participant]) -> list[Participant]:
+    """Give one conference's stays their registers: the floor does without, and one by one each would be a query."""
+    facts = dict(Participant.objects.filter(pk__in=[stay.pk for stay in stays]).values_list("pk", "facts"))
+    for stay in stays:
+        stay.facts = facts.get(stay.pk, {})
+    return stays
+
+
+def _rests_on(stay: Participant) -> tuple[Seen, ...]:
+    known = evidence.of_participant(stay)
+    if known is None:
+        return ()
+    by_webhook = known.source is Source.WEBHOOK
+    if stay.present:
+        told = Seen(_("joined by webhook"), known.at) if by_webhook else Seen(_("joined, as listed"), stay.joined_at)
+        return tuple(seen for seen in (told, _confirmed(known.confirmed_at, known)) if seen)
+    if not by_webhook:
+        return (Seen(_("gone, as listed"), known.at),)
+    # Whoever was inside to the end of the call has only a beginning.
+    return (Seen(_("left by webhook") if stay.left_at else _("joined by webhook"), known.at),)
+
+
+def _confirmed(confirmed_at: datetime | None, known: Evidence | None) -> Seen | None:
+    if known is not None and known.contested:
+        return Seen(_("Telnyx' listing does not name it any more, since"), known.missing_since)
+    return Seen(_("Telnyx confirms"), confirmed_at) if confirmed_at else None
 
 
 def _is_target(stay: Participant) -> bool:

@@ -1,18 +1,34 @@
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
-from conferences.models import Account, Agent, Command, Leg, Line, Participant, SupervisorSession, WebhookEvent
+from conferences.models import (
+    Account,
+    Agent,
+    Command,
+    Conference,
+    Leg,
+    Line,
+    Participant,
+    SupervisorSession,
+    WebhookEvent,
+)
 from conferences.models.supervision import Role
+from conferences.registers import READING, stamp
 from dashboard.desk import Desk, RoleButton, desk
 
 from .conftest import Call, NewCall
 
+MINUTE = timedelta(minutes=1)
+
+SignIn = Callable[[User], Client]
 Listens = Callable[..., SupervisorSession]
 
 
@@ -189,3 +205,58 @@ def test_an_ended_call_still_names_who_was_in_it(kim: User, new_call: NewCall) -
     assert [leg.name for leg in shown.legs] == ["Ana Ruiz", "+49 •••• 142"]
     assert {role.off_because for role in shown.roles} == {"This call has ended."}
     assert not any(leg.choosable for leg in shown.legs)
+
+
+# --- What a row rests on ----------------------------------------------------------------------------------------------
+
+
+def test_each_leg_says_what_it_rests_on_and_when_telnyx_listing_does_not_name_it_any_more(
+    kim: User, new_call: NewCall, ana: Agent, max_falk: Agent, page_of: SignIn, now: datetime
+) -> None:
+    call = new_call(agents=(ana, max_falk))
+    joined = stamp(occurred_at=now - 9 * MINUTE, event_id="e1")
+    heard = {"joined": [joined, True], "presence": [joined, "joined"]}
+    read = {"listed": [stamp(occurred_at=now - 8 * MINUTE, event_id=READING), True]}
+    in_call = Participant.objects.filter(conference=call.conference)
+    in_call.filter(leg=call.customer).update(facts=heard, listed_at=now)
+    in_call.filter(leg=call.agents[0]).update(facts=heard, listed_at=now - MINUTE, missing_since=now)
+    in_call.filter(leg=call.agents[1]).update(facts=read, joined_at=now - 8 * MINUTE, listed_at=now)
+    rests_on = {leg.name: [(seen.text, seen.at) for seen in leg.rests_on] for leg in desk_of(kim, call).legs}
+    contested = "Telnyx' listing does not name it any more, since"
+    assert rests_on == {
+        "+49 •••• 142": [("joined by webhook", now - 9 * MINUTE), ("Telnyx confirms", now)],
+        "Ana Ruiz": [("joined by webhook", now - 9 * MINUTE), (contested, now)],
+        "Max Falk": [("joined, as listed", now - 8 * MINUTE), ("Telnyx confirms", now)],
+    }
+    page = page_of(kim).get(call.url).content.decode()
+    assert html.escape(contested) in page
+
+
+def test_whoever_has_left_says_who_told_it(kim: User, new_call: NewCall, ana: Agent, now: datetime) -> None:
+    call = new_call(agents=(ana,), ended=True)
+    joined, left = stamp(occurred_at=now - 9 * MINUTE, event_id="e1"), stamp(occurred_at=now - MINUTE, event_id="e2")
+    stays = Participant.objects.filter(conference=call.conference)
+    stays.update(facts={"joined": [joined, True], "presence": [left, "left"]}, left_at=now - MINUTE)
+    stays.filter(leg=call.customer).update(
+        facts={"joined": [joined, True], "presence": [joined, "joined"]}, left_at=None
+    )
+    rests_on = {leg.name: [(seen.text, seen.at) for seen in leg.rests_on] for leg in desk_of(kim, call).legs}
+    assert rests_on == {
+        "Ana Ruiz": [("left by webhook", now - MINUTE)],
+        "+49 •••• 142": [("joined by webhook", now - 9 * MINUTE)],
+    }
+
+
+def test_a_conference_that_the_listing_does_not_name_is_not_called_confirmed(
+    kim: User, new_call: NewCall, now: datetime
+) -> None:
+    call = new_call()
+    facts = {"seen": [stamp(occurred_at=now - 9 * MINUTE, event_id="e1"), True]}
+    Conference.objects.filter(pk=call.conference.pk).update(facts=facts)
+    confirmed = desk_of(kim, call).confirmed
+    assert confirmed is not None
+    assert confirmed.text == "Telnyx confirms"
+    Conference.objects.filter(pk=call.conference.pk).update(missing_since=now)
+    contested = desk_of(kim, call).confirmed
+    assert contested is not None
+    assert (contested.text, contested.at) == ("Telnyx' listing does not name it any more, since", now)
