@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from conferences.models import Account, Conference
 
 from . import names
 from .board import Tidings, ingest_lag, tidings
+from .feeds import feeding
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,12 @@ class Pulse:
 
     now: int
     """Milliseconds since the epoch."""
+    feed: str
+    """What the board lives from: a Feed, or MIXED."""
     lag: int | None
-    """How late webhooks come in, in milliseconds; None where none came in the last minute."""
+    """How late webhooks come in, in milliseconds; None where none came in the last minute, or none is awaited."""
+    polled: int | None
+    """How old the newest comparison of a polled account is, in milliseconds; None where none is polled."""
     truth: int | None
     """Seconds since the last full comparison with Telnyx, of the account that waits longest; None before the first."""
     problem: str
@@ -33,14 +38,17 @@ class Pulse:
 
 def pulse(*, now: datetime) -> tuple[Pulse, Tidings]:
     """Read the clocks."""
-    lag = ingest_lag(now=now)
-    accounts = list(Account.objects.only("checked_at", "check_problem", "unsure_since"))
+    accounts = list(Account.objects.only("feed", "checked_at", "check_problem", "unsure_since"))
+    fed = feeding(accounts)
+    lag = ingest_lag(now=now, polled=fed.polled)
     compared = [account.checked_at for account in accounts if account.checked_at]
     problems = [names.plain(account.check_problem, limit=300) for account in accounts if account.check_problem]
     unsure = [account.unsure_since for account in accounts if account.unsure_since]
     beat = Pulse(
         now=int(now.timestamp() * 1000),
-        lag=None if lag is None else int(lag.total_seconds() * 1000),
+        feed=fed.feed,
+        lag=None if lag is None else _milliseconds(lag),
+        polled=None if fed.compared_at is None else _milliseconds(now - fed.compared_at),
         truth=max(0, int((now - min(compared)).total_seconds()))
         if compared and len(compared) == len(accounts)
         else None,
@@ -50,6 +58,10 @@ def pulse(*, now: datetime) -> tuple[Pulse, Tidings]:
         gap=any(_was_known_before(account) for account in accounts if account.unsure_since),
     )
     return beat, tidings(now=now)
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return max(0, int(duration.total_seconds() * 1000))
 
 
 def _was_known_before(account: Account) -> bool:

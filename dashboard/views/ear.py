@@ -14,6 +14,7 @@ from conferences import supervision
 from conferences.models import Account, Agent, Line
 from dashboard import ear_page, keyboard, presence
 from dashboard.board import tidings
+from dashboard.feeds import feeding
 from dashboard.fragments import Page
 from dashboard.http import SignedInRequest
 from dashboard.my_ear import my_ear as read_ear
@@ -35,6 +36,7 @@ def my_ear(request: SignedInRequest) -> HttpResponse:
         "account": Account.objects.order_by("id").first(),
         "keyboard": keyboard.keyboard_of(request.user),
         "live": True,
+        "feeding": feeding(),
         "tidings": tidings(now=now),
         "now": now,
     }

@@ -15,8 +15,9 @@ from django.views.decorators.http import require_safe
 
 from conferences.models.supervision import Role
 from dashboard import fragments, keyboard, presence, rows, saved_views
-from dashboard.board import Board, board, ingest_lag, tidings
+from dashboard.board import Board, board, tidings
 from dashboard.desk import Desk, desk
+from dashboard.feeds import feeding
 from dashboard.fragments import Page
 from dashboard.http import SignedInRequest
 from dashboard.my_ear import my_ear
@@ -100,7 +101,7 @@ def _common(request: SignedInRequest, page: Page, shown: Desk | None, now: datet
         "desk": shown,
         "ear": shown.ear if shown else my_ear(request.user),
         "now": now,
-        "lag": ingest_lag(now=now),
+        "feeding": feeding(),
         "armed": _armed(request),
         "keyboard": keyboard.keyboard_of(request.user),
         "live": True,

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from conferences import supervision
 from dashboard import keyboard, presence
 from dashboard.board import tidings
+from dashboard.feeds import feeding
 from dashboard.fragments import Page
 from dashboard.http import SignedInRequest
 from dashboard.my_ear import my_ear
@@ -27,6 +28,7 @@ def setup(request: SignedInRequest) -> HttpResponse:
         "ear": my_ear(request.user),
         "keyboard": keyboard.keyboard_of(request.user),
         "live": True,
+        "feeding": feeding(),
         "tidings": tidings(now=now),
         "now": now,
         "webhook_url": request.build_absolute_uri("/webhooks/telnyx/"),

@@ -35,13 +35,16 @@ function tick() {
 function indicate() {
   const clock = document.getElementById("clock");
   if (!clock) return;
-  const seconds = beat?.lag == null ? null : beat.lag / 1000;
-  const late = seconds > LATE_AFTER;
+  const lag = beat?.lag ?? null;
+  // What is polled is as old as its newest comparison: no event says when it happened.
+  const behind = lag === null && beat?.polled == null ? null : Math.max(lag ?? 0, beat.polled ?? 0) / 1000;
+  const late = behind > LATE_AFTER;
   // A first start: nothing that is shown is old, but not everybody in every call has been read yet.
   const unsure = beat?.live === false;
-  const words = isStale() ? clock.dataset.stale : unsure ? clock.dataset.unsure : seconds === null ? clock.dataset.quiet : late ? clock.dataset.late : clock.dataset.live;
+  const words = isStale() ? clock.dataset.stale : unsure ? clock.dataset.unsure : behind === null ? clock.dataset.quiet : lag > LATE_AFTER * 1000 ? clock.dataset.late : clock.dataset.behind;
+  const feeds = { webhooks: clock.dataset.byWebhooks, copies: clock.dataset.byCopies, polling: clock.dataset.byPolling, mixed: clock.dataset.byMixed };
   clock.className = `clock ${isStale() ? "stale" : late || unsure ? "late" : "live"}`;
-  clock.querySelector("[data-clock-text]").textContent = words.replace("%s", seconds === null ? "" : seconds.toFixed(1));
+  clock.querySelector("[data-clock-text]").textContent = words.replace("{live}", feeds[beat?.feed]).replace("{seconds}", behind?.toFixed(1));
 }
 
 // Which of the three clocks failed, and since when (server time): the stream, the webhooks, the comparison with Telnyx.

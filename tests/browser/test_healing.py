@@ -7,7 +7,7 @@ import re
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -200,6 +200,23 @@ def test_a_frozen_tab_catches_up_when_it_thaws(kim: Visitor, sandbox: Sandbox) -
     expect(screen.stale).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    ("feed", "words"),
+    [("copies", r"^Live by copies · "), ("polling", r"^Live by polling · [0-9.]+ s behind$")],
+)
+def test_the_floor_says_which_feed_it_lives_from(
+    kim: Visitor, floor: Floor, sandbox: Sandbox, feed: str, words: str
+) -> None:
+    screen = kim.visit()
+    screen.is_live()
+    with fed_by(floor, feed):
+        expect(screen.page.locator("#clock")).to_have_text(re.compile(words))
+        expect(screen.page.locator("#stale")).to_be_hidden()
+        screen.page.set_viewport_size({"width": 320, "height": 640})
+        assert screen.page.evaluate("document.documentElement.scrollWidth") <= 320
+    expect(screen.page.locator("#clock")).to_have_text(re.compile(r"^Live · "))
+
+
 @pytest.mark.timeout(90)
 def test_after_an_outage_the_floor_is_not_live_until_everything_is_compared(
     kim: Visitor, sandbox: Sandbox, floor: Floor
@@ -220,10 +237,28 @@ def test_after_an_outage_the_floor_is_not_live_until_everything_is_compared(
     screen.is_live()
 
 
-def remember_an_outage(floor: Floor, since: datetime) -> None:
-    """Leave the rows as an outage leaves them: something was read before it, nothing is certain since."""
+@contextmanager
+def database_of(floor: Floor) -> Iterator[sqlite3.Connection]:
     [path] = Path(floor.processes.environment["VAR_DIR"]).glob("*.sqlite3")
     with closing(sqlite3.connect(path, timeout=10)) as database, database:
+        yield database
+
+
+@contextmanager
+def fed_by(floor: Floor, feed: str) -> Iterator[None]:
+    """Feed the floor otherwise for a moment."""
+    with database_of(floor) as database:
+        database.execute("UPDATE conferences_account SET feed = ?", [feed])
+    try:
+        yield
+    finally:
+        with database_of(floor) as database:
+            database.execute("UPDATE conferences_account SET feed = 'webhooks'")
+
+
+def remember_an_outage(floor: Floor, since: datetime) -> None:
+    """Leave the rows as an outage leaves them: something was read before it, nothing is certain since."""
+    with database_of(floor) as database:
         at = since.strftime("%Y-%m-%d %H:%M:%S")
         database.execute("UPDATE conferences_conference SET participants_read_at = ? WHERE ended_at NOT NULL", [at])
         database.execute("UPDATE conferences_account SET unsure_since = ?", [at])

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from conferences.models import Account, Conference
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from conferences.models import Account, Conference, WebhookEvent
+from conferences.models.account import Feed
 from dashboard.pulse import pulse
 
 from .conftest import NewCall
@@ -33,3 +39,47 @@ def test_after_an_outage_what_was_known_before_is_not_live_until_all_is_compared
     Account.objects.update(unsure_since=None)
     beat, _tidings = pulse(now=now)
     assert (beat.live, beat.gap, beat.since) == (True, False, None)
+
+
+def webhook(account: Account, *, occurred_at: datetime, received_at: datetime) -> None:
+    WebhookEvent.objects.create(
+        account=account, event_id=f"{account.pk}-{occurred_at}", event_type="call.answered", body=b"",
+        state=WebhookEvent.State.PROJECTED, occurred_at=occurred_at, received_at=received_at,
+    )  # fmt: skip
+
+
+def test_a_polled_account_is_as_old_as_its_newest_comparison_and_no_webhook_counts(
+    account: Account, now: datetime
+) -> None:
+    webhook(account, occurred_at=now - 9 * MINUTE, received_at=now)
+    Account.objects.update(checked_at=now - timedelta(seconds=2))
+    beat, _tidings = pulse(now=now)
+    assert (beat.feed, beat.lag, beat.polled) == ("webhooks", 9 * 60_000, None)
+
+    Account.objects.update(feed=Feed.POLLING)
+    beat, _tidings = pulse(now=now)
+    assert (beat.feed, beat.lag, beat.polled) == ("polling", None, 2_000)
+
+    Account.objects.update(feed=Feed.COPIES)
+    beat, _tidings = pulse(now=now)
+    assert (beat.feed, beat.lag, beat.polled) == ("copies", 9 * 60_000, None)
+
+
+def test_accounts_that_are_fed_differently_are_each_judged_by_their_own_feed(account: Account, now: datetime) -> None:
+    polled = Account.objects.create(name="polled", feed=Feed.POLLING, checked_at=now - timedelta(seconds=4))
+    webhook(account, occurred_at=now - timedelta(seconds=1), received_at=now)
+    webhook(polled, occurred_at=now - 9 * MINUTE, received_at=now)
+    beat, _tidings = pulse(now=now)
+    assert (beat.feed, beat.lag, beat.polled) == ("mixed", 1_000, 4_000)
+
+
+@pytest.mark.parametrize(
+    ("feed", "phrase"),
+    [(Feed.WEBHOOKS, ">As of"), (Feed.COPIES, ">By copies, as of"), (Feed.POLLING, ">By polling, as of")],
+)
+def test_the_first_paint_says_the_feed_where_it_is_not_webhooks(
+    account: Account, kim: User, page_of: Callable[[User], Client], now: datetime, feed: str, phrase: str
+) -> None:
+    Account.objects.update(feed=feed, checked_at=now)
+    for address in ("/", "/ear/", "/setup/"):
+        assert phrase in page_of(kim).get(address).content.decode()
