@@ -81,6 +81,7 @@ class Subscriber:
         self.own = Own(page)
         self.is_over = False
         self.needs_snapshot = True
+        self._bridged_told: bool | None = None
         self._waiting: list[tuple[int, bytes]] = []
         self._size = 0
         self._after = 0
@@ -105,9 +106,16 @@ class Subscriber:
         """Send a snapshot instead of everything that waits."""
         self._waiting.clear()
         self._size = 0
+        self._bridged_told = None
         self.starts += 1
         self.needs_snapshot = True
         self._wake()
+
+    def lacks(self, tidings: Tidings) -> bool:
+        """Say whether the page has not been told these; a channel tells its own, who stands alone has none."""
+        lacks = self.page.alone and self._bridged_told != tidings.bridged_seen
+        self._bridged_told = tidings.bridged_seen
+        return lacks
 
     def begin(self, number: int) -> None:
         """Take what a channel says from here on: the snapshot has the rest."""
@@ -295,6 +303,9 @@ class Broadcast:
                 page.end()
                 continue
             page.offer(heartbeat)
+            if page.lacks(self._tidings):
+                with translation.override(page.audience.language):
+                    page.offer(sse_message(fragments.tidings(self._tidings), id=max(0, self._version)))
             if who.scope != page.audience.scope:
                 self._move(page, who)
             elif page.beats % THOROUGH_BEATS == 0:

@@ -296,6 +296,21 @@ def test_heartbeats_carry_the_three_clocks(kim: User, account: Account, page_of:
         assert (told["lag"], told["problem"]) == (None, "Telnyx did not answer.")
 
 
+def test_a_page_without_the_floor_learns_of_bridged_calls_too(
+    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
+    call = new_call()
+    with reading(page_of(kim), f"conference={call.conference.id}&alone=1") as reader:
+        reader.until("event: heartbeat")
+        assert "bridged" not in reader.text
+        Account.objects.update(bridged_call_seen_at=timezone.now())
+        assert reader.until("Calls are bridged without a conference.").count('hx-target="#tidings"') == 2
+        reader.forget()
+        Account.objects.update(bridged_call_seen_at=None)
+        reader.until('hx-target="#tidings"')
+
+
 def test_the_comparison_learns_what_is_on_the_screen(
     kim: User, new_call: NewCall, page_of: SignIn, now: datetime
 ) -> None:
