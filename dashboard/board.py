@@ -6,9 +6,10 @@ of times, and most often only for its version.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from django.contrib.auth.models import User
 
@@ -211,14 +212,19 @@ def tidings(*, now: datetime) -> Tidings:
     )
 
 
-def ingest_lag(*, now: datetime, polled: Collection[int] = ()) -> timedelta | None:
+def ingest_lag(
+    *, now: datetime, polled: Collection[int] = (), begun: Mapping[int, datetime] = MappingProxyType({})
+) -> timedelta | None:
     """Return how late webhooks come in, by the middle one of the last five; None on a quiet floor.
 
-    Accounts that are polled have no say: what Telnyx posts all the same is not what their board lives from.
+    Accounts that are polled have no say: what Telnyx posts all the same is not what their board lives from. Nor has
+    what happened before an account's own beginning: nothing was shown then that could be old.
     """
     last = WebhookEvent.objects.filter(received_at__gt=now - LAG_IS_RECENT).order_by("-received_at")
     if polled:
         last = last.exclude(account_id__in=polled)
+    for account, beginning in begun.items():
+        last = last.exclude(account_id=account, occurred_at__lt=beginning)
     lags = sorted(received - occurred for received, occurred in last.values_list("received_at", "occurred_at")[:5])
     return max(timedelta(0), lags[len(lags) // 2]) if lags else None
 

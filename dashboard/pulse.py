@@ -40,10 +40,12 @@ def pulse(*, now: datetime) -> tuple[Pulse, Tidings]:
     """Read the clocks."""
     accounts = list(Account.objects.only("feed", "checked_at", "check_problem", "unsure_since"))
     fed = feeding(accounts)
-    lag = ingest_lag(now=now, polled=fed.polled)
+    unsure = {account.pk: account.unsure_since for account in accounts if account.unsure_since}
+    known = {account.pk for account in accounts if account.unsure_since and _was_known_before(account)}
+    begun = {pk: since for pk, since in unsure.items() if pk not in known}
+    lag = ingest_lag(now=now, polled=fed.polled, begun=begun)
     compared = [account.checked_at for account in accounts if account.checked_at]
     problems = [names.plain(account.check_problem, limit=300) for account in accounts if account.check_problem]
-    unsure = [account.unsure_since for account in accounts if account.unsure_since]
     beat = Pulse(
         now=int(now.timestamp() * 1000),
         feed=fed.feed,
@@ -54,8 +56,8 @@ def pulse(*, now: datetime) -> tuple[Pulse, Tidings]:
         else None,
         problem=problems[0] if problems else "",
         live=all(account.is_live(now=now) for account in accounts),
-        since=int(min(unsure).timestamp() * 1000) if unsure else None,
-        gap=any(_was_known_before(account) for account in accounts if account.unsure_since),
+        since=int(min(unsure.values()).timestamp() * 1000) if unsure else None,
+        gap=bool(known),
     )
     return beat, tidings(now=now)
 

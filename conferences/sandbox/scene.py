@@ -28,6 +28,8 @@ class Scene:
     conference: Conference | None = None
     spoke: Leg | None = None
     """Who spoke last."""
+    heard: bool = True
+    """Whether it is told who speaks."""
 
     @property
     def over(self) -> bool:

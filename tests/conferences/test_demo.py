@@ -101,6 +101,13 @@ def test_there_are_agents_for_every_call(options: dict[str, int], at_least: int)
 
 
 @pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize(("calls", "reads"), [(40, 5), (1_000, 10)])
+def test_a_larger_floor_is_read_faster_so_that_it_is_compared_in_minutes(calls: int, reads: int) -> None:
+    demo(calls=calls, agents=1)
+    assert Account.objects.get().reads_per_second == reads
+
+
+@pytest.mark.usefixtures("sandbox")
 def test_the_demos_agents_are_recognised_on_its_connections() -> None:
     demo()
     account, agent = Account.objects.get(), directory.TEAMS[0].agents[0]

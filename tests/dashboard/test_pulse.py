@@ -41,6 +41,22 @@ def test_after_an_outage_what_was_known_before_is_not_live_until_all_is_compared
     assert (beat.live, beat.gap, beat.since) == (True, False, None)
 
 
+def test_on_a_first_start_the_past_is_not_late_but_the_present_is(account: Account, now: datetime) -> None:
+    Account.objects.update(checked_at=now, unsure_since=now - MINUTE)
+    webhook(account, occurred_at=now - 9 * MINUTE, received_at=now)
+    assert pulse(now=now)[0].lag is None
+    webhook(account, occurred_at=now - timedelta(seconds=50), received_at=now)
+    assert pulse(now=now)[0].lag == 50_000
+
+
+def test_after_an_outage_what_is_late_is_late(account: Account, new_call: NewCall, now: datetime) -> None:
+    call = new_call()
+    Conference.objects.filter(pk=call.conference.pk).update(participants_read_at=now - 2 * MINUTE)
+    Account.objects.update(checked_at=now, unsure_since=now - MINUTE)
+    webhook(account, occurred_at=now - 9 * MINUTE, received_at=now)
+    assert pulse(now=now)[0].lag == 9 * 60_000
+
+
 def webhook(account: Account, *, occurred_at: datetime, received_at: datetime) -> None:
     WebhookEvent.objects.create(
         account=account, event_id=f"{account.pk}-{occurred_at}", event_type="call.answered", body=b"",

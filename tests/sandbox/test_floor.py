@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 
 from conferences.sandbox import directory
-from conferences.sandbox.floor import Floor
+from conferences.sandbox.floor import HEARD_CALLS, Floor
 from conferences.sandbox.state import Event
 from conferences.sandbox.world import World
 from tests.sandbox.conftest import START, Receiver, eventually, running
@@ -69,6 +69,13 @@ def test_about_as_many_conferences_live_as_wanted() -> None:
 def test_rate_makes_the_story_faster() -> None:
     slow, fast = (len(named(played(hours=0.2, rate=rate), "conference.ended")) for rate in (1, 5))
     assert fast > slow * 3
+
+
+def test_a_large_floor_tells_of_some_calls_who_speaks_and_of_every_call_the_rest() -> None:
+    few, many = played(calls=HEARD_CALLS, hours=0.02), played(calls=4 * HEARD_CALLS, hours=0.02)
+    speech, joined = "conference.floor.changed", "conference.participant.joined"
+    assert len(named(many, joined)) > 3 * len(named(few, joined))
+    assert 0.7 < len(named(many, speech)) / len(named(few, speech)) < 1.4
 
 
 def test_it_plays_on_the_calls_application_and_the_credential_connection(hour: World) -> None:
@@ -168,7 +175,7 @@ def test_more_agents_than_named_ones_are_made_up_the_same_each_time() -> None:
     assert many[:40] == directory.agents(0)
 
 
-def test_the_story_waits_for_the_dashboard_and_tells_the_past_first(receiver: Receiver) -> None:
+def test_the_story_waits_for_the_dashboard_and_tells_the_past_too(receiver: Receiver) -> None:
     health = receiver.url.replace("/webhooks/telnyx/", "/healthz")
     receiver.received.clear()
     with running("--calls", "5", "--webhook-url", receiver.url, "--wait-for", health, "--rate", "1") as sandbox:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+import threading
+import time
+from collections import defaultdict, deque
 from typing import Any
 
 import pytest
 
 from conferences.sandbox import calls, signing
-from conferences.sandbox.delivery import body_of
+from conferences.sandbox.delivery import Deliveries, body_of
 from conferences.sandbox.floor import Floor
+from conferences.sandbox.state import Event, iso
 from conferences.sandbox.world import World
-from tests.sandbox.conftest import DATA, START, Billing, Receiver, Running, Stage, dial, eventually
+from tests.sandbox.conftest import DATA, SEED, START, Billing, Receiver, Running, Stage, dial, eventually
 
 SAMPLES = [json.loads(path.read_text()) for path in sorted((DATA / "webhook_samples").glob("*.json"))]
 
@@ -172,3 +175,30 @@ def test_an_impossible_address_stops_no_other_webhook(sandbox: Running, receiver
         sandbox.rest("POST", "/calls", dial(webhook_url=url))
     sandbox.script(f"After-{url}")
     assert eventually(lambda: len(receiver.received) >= 12)
+
+
+def test_the_present_is_posted_before_the_past_and_the_past_all_the_same(receiver: Receiver) -> None:
+    receiver.received.clear()
+    deliveries = Deliveries(key=signing.key_of(SEED), workers=1)
+    now = time.time()
+    past = [Event(f"past-{n}", "call.answered", iso(now - 600 + n), {}, receiver.url) for n in range(40)]
+    deliveries.post(deque(past))
+    deliveries.post(deque([Event("present", "call.answered", iso(now), {}, receiver.url)]))
+    deliveries.start()
+    assert eventually(lambda: deliveries.delivered == 41)
+    assert [event["data"]["id"] for event in receiver.events()] == ["present", *(event.id for event in past)]
+
+
+def test_many_webhooks_are_under_way_at_the_same_time() -> None:
+    """Or the receiver, which commits what waits together, would commit them a few at a time."""
+    together = threading.Barrier(32)
+
+    class Meeting(Deliveries):
+        def _send(self, *_: object) -> int:
+            together.wait(5)
+            return 200
+
+    deliveries = Meeting(key=signing.key_of(SEED))
+    deliveries.post(deque(Event(str(n), "call.answered", iso(time.time()), {}, "") for n in range(32)))
+    deliveries.start()
+    assert eventually(lambda: deliveries.delivered == 32, within=10)

@@ -40,6 +40,9 @@ from conferences.sandbox import directory
 
 PASSWORD = "floorline-demo"  # noqa: S105 - printed on purpose; the sandbox holds no secret
 CALLS = 40
+CALLS_PER_READ = 100
+LEAST_READS, MOST_READS = 5, 100
+"""A second; the sandbox answers two hundred."""
 AGENT_PATH = "agent"
 CUSTOMER_MARK = "role=customer"
 
@@ -102,7 +105,7 @@ class Command(BaseCommand):
         enough = max(agents, math.ceil(1.6 * calls) + 20)
         with transaction.atomic():
             _clear_the_board()
-            _seed_account()
+            _seed_account(calls)
             _seed_agents(enough)
             _seed_people()
             changes.advance(now=timezone.now())
@@ -126,7 +129,7 @@ def _clear_the_board() -> None:
     connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
 
 
-def _seed_account() -> None:
+def _seed_account(calls: int) -> None:
     account, _new = Account.objects.update_or_create(
         name="default",
         defaults={
@@ -135,6 +138,9 @@ def _seed_account() -> None:
             "bridged_call_seen_at": None,
             "checked_at": None,
             "check_problem": "",
+            "unsure_since": None,
+            # Once around the floor in some two minutes: so long a first start is "still comparing".
+            "reads_per_second": min(MOST_READS, max(LEAST_READS, calls // CALLS_PER_READ)),
         },
     )
     for connection_id, role in ROLES.items():
