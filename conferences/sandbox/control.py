@@ -10,6 +10,7 @@ from conferences.sandbox import calls, directory, hearing, membership
 from conferences.sandbox.api import Api
 from conferences.sandbox.delivery import Deliveries
 from conferences.sandbox.directory import Agent
+from conferences.sandbox.disturbance import Disturbance
 from conferences.sandbox.faults import Faults
 from conferences.sandbox.phones import BEHAVIOURS, Phones
 from conferences.sandbox.resources import Json
@@ -38,16 +39,26 @@ class Control:
     """Scripted ones, by conference id."""
 
     def handle(self, method: str, path: str, query: Mapping[str, str], body: Json) -> Json:
-        match (method, *path.strip("/").split("/")):
-            case ("GET", "state"):
+        parts = path.strip("/").split("/")
+        return self._tell(parts, query) if method == "GET" else self._obey(method, parts, body)
+
+    def _tell(self, parts: list[str], query: Mapping[str, str]) -> Json:
+        match parts:
+            case ["state"]:
                 return self.state()
-            case ("GET", "matrix"):
+            case ["matrix"]:
                 return matrix(self.world, self._conference(query.get("conference", "")))
-            case ("GET", "requests"):
+            case ["requests"]:
                 number = _number(query)
                 return {"requests": [entry for entry in self.api.log if entry["n"] > number]}
-            case ("GET", "webhooks"):
+            case ["webhooks"]:
                 return {"webhooks": self.deliveries.since(_number(query))}
+        raise ControlError(404, "The sandbox has no such control.")
+
+    def _obey(self, method: str, parts: list[str], body: Json) -> Json:
+        match (method, *parts):
+            case ("POST", "webhooks"):
+                return self._disturb(body)
             case ("POST", "semantics"):
                 return self.set_semantics(body)
             case ("POST", "calls"):
@@ -82,6 +93,7 @@ class Control:
                 "waiting": self.deliveries.waiting,
                 "delivered": self.deliveries.delivered,
                 "given_up": self.deliveries.given_up,
+                "disturbance": asdict(self.deliveries.disturbance),
             },
             "faults": [vars(fault) for fault in self.faults.armed],
         }
@@ -189,6 +201,13 @@ class Control:
             return vars(self.faults.arm(body))
         except ValueError as error:
             raise ControlError(400, str(error)) from error
+
+    def _disturb(self, body: Json) -> Json:
+        try:
+            self.deliveries.disturbance = Disturbance.ordered(body)
+        except (ValueError, TypeError) as error:
+            raise ControlError(400, str(error)) from error
+        return asdict(self.deliveries.disturbance)
 
     def _conference(self, reference: str) -> Conference:
         conference = self.world.conferences.get(reference) or self.world.conference_named(reference)

@@ -6,6 +6,7 @@ import heapq
 import http.client
 import itertools
 import json
+import random
 import threading
 import time
 import uuid
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 from nacl.signing import SigningKey
 
 from conferences.sandbox import resources
+from conferences.sandbox.disturbance import Disturbance
 from conferences.sandbox.errors import ApiError
 from conferences.sandbox.resources import Json
 from conferences.sandbox.signing import signed_headers
@@ -126,6 +128,8 @@ class Deliveries:
         self._changed = threading.Condition()
         self._numbers = itertools.count(1)
         self._ties = itertools.count()
+        self._chance = random.Random("deliveries")
+        self.disturbance = Disturbance()
         self.log: deque[Delivery] = deque(maxlen=LOG_KEPT)
         self.delivered = 0
         self.given_up = 0
@@ -149,11 +153,14 @@ class Deliveries:
                 if self.waiting >= BACKLOG:
                     self.given_up += 1
                     continue
-                self.log.append(delivery)
-                if delivery.event.occurred_at < past:
-                    self._past.append(delivery)
-                else:
-                    heapq.heappush(self._due, (now, next(self._ties), delivery))
+                late = self.disturbance.lateness(self._chance)
+                if late:
+                    self.log.append(delivery)
+                for seconds in late:
+                    if delivery.event.occurred_at < past and seconds == 0:
+                        self._past.append(delivery)
+                    else:
+                        heapq.heappush(self._due, (now + seconds, next(self._ties), delivery))
             self._changed.notify_all()
 
     def since(self, number: int) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from conferences.sandbox.app import Sandbox
 from conferences.sandbox.call_api import LOOPBACK
 from conferences.sandbox.control import Control
 from conferences.sandbox.delivery import Deliveries
+from conferences.sandbox.disturbance import Disturbance
 from conferences.sandbox.faults import Faults
 from conferences.sandbox.floor import Floor
 from conferences.sandbox.phones import Phones
@@ -46,12 +47,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--monitor-muted", choices=["yes", "no"], default="yes")
     parser.add_argument("--monitor-harms", choices=["yes", "no"], default="no")
     parser.add_argument("--fault-rate", type=float, default=0.0, help="share of REST requests that go wrong")
+    parser.add_argument(
+        "--webhook-fault-rate", type=float, default=0.0, help="share of webhooks lost, as many doubled, as many late"
+    )
     parser.add_argument("--rate-limit", type=int, default=2000, help="REST requests in ten seconds")
     options = parser.parse_args(arguments)
     if options.calls < 0 or not 0 < options.rate <= 1000 or options.rate_limit < 1:
         parser.error("--calls must not be negative, --rate up to 1000, and both --rate and --rate-limit positive")
-    if not 0 <= options.fault_rate <= 1:
-        parser.error("--fault-rate must be between 0 and 1")
+    for name in ("fault_rate", "webhook_fault_rate"):
+        if not 0 <= getattr(options, name) <= 1:
+            parser.error(f"--{name.replace('_', '-')} must be between 0 and 1")
     return options
 
 
@@ -88,6 +93,7 @@ def build(options: argparse.Namespace, environ: Mapping[str, str], *, now: float
     if options.fault_rate:
         faults.arm_everything(options.fault_rate)
     deliveries = Deliveries(key=key_of(environ["SANDBOX_SIGNING_SEED"]))
+    deliveries.disturbance = Disturbance.of_rate(options.webhook_fault_rate)
     api = Api(world=world, phones=phones, api_key=environ["SANDBOX_API_KEY"], rate=RateLimit(limit=options.rate_limit))
     api.deliveries = deliveries.log
     control = Control(world=world, phones=phones, faults=faults, api=api, deliveries=deliveries)

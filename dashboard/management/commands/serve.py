@@ -22,7 +22,7 @@ from dashboard.preparation import Refused
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
 WEBHOOKS = "/webhooks/telnyx/"
-STORY = ("calls", "rate", "seed", "semantics", "monitor_muted", "fault_rate")
+STORY = ("calls", "rate", "seed", "semantics", "monitor_muted", "fault_rate", "webhook_fault_rate")
 """The options that are the sandbox's own."""
 
 
@@ -42,6 +42,11 @@ class Command(BaseCommand):
         story.add_argument("--monitor-muted", choices=["yes", "no"], help="Whether monitors read back as muted.")
         story.add_argument(
             "--fault-rate", type=float, help="The share of Telnyx' answers that go wrong, from 0 to 1 (0)."
+        )
+        story.add_argument(
+            "--webhook-fault-rate",
+            type=float,
+            help="The share of webhooks lost, doubled and late, each from 0 to 1 (0).",
         )
 
     def handle(self, **options: Any) -> None:
