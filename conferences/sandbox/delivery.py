@@ -36,6 +36,7 @@ each commit holds four, and ten thousand calls' webhooks come faster than that."
 LOG_KEPT = 5_000
 PAST_S = 60.0
 """What is older when it is handed in was played from a call's past; it goes when nothing of the present waits."""
+BEHIND_S = 3.0
 _AGAIN = {408, 429}
 
 
@@ -137,6 +138,12 @@ class Deliveries:
     @property
     def waiting(self) -> int:
         return len(self._due) + len(self._past)
+
+    @property
+    def is_behind(self) -> bool:
+        """Say whether what could have been posted seconds ago still waits."""
+        with self._changed:
+            return bool(self._due) and time.monotonic() - self._due[0][0] > BEHIND_S
 
     def start(self) -> None:
         for number in range(self._workers):

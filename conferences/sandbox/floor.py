@@ -33,8 +33,11 @@ Act = Callable[[Scene, list[Agent]], Story]
 class Floor:
     """So many lines, each of which plays one call after another for ever."""
 
-    def __init__(self, world: World, *, calls_wanted: int, rate: float) -> None:
+    def __init__(
+        self, world: World, *, calls_wanted: int, rate: float, held_up: Callable[[], bool] = lambda: False
+    ) -> None:
         self.world = world
+        self.held_up = held_up
         self.rate = rate
         self.lines = round(calls_wanted * (1 + IDLE_SHARE)) if calls_wanted > 4 else calls_wanted
         self.calls_wanted = calls_wanted
@@ -61,6 +64,9 @@ class Floor:
             self.world.schedule(began, self._begin, length)
 
     def _begin(self, length: float) -> None:
+        if self.held_up():  # a floor larger than whoever listens can follow has fewer calls, not older news
+            self._pause(self.world.now, self.random.expovariate(1 / BETWEEN_CALLS_S))
+            return
         team = self.random.choice(directory.TEAMS)
         name = f"{team.name}-{next(self._numbers[team.name])}"
         scene = Scene(world=self.world, name=name, team=team, heard=self._is_heard())

@@ -97,7 +97,7 @@ def build(options: argparse.Namespace, environ: Mapping[str, str], *, now: float
     api = Api(world=world, phones=phones, api_key=environ["SANDBOX_API_KEY"], rate=RateLimit(limit=options.rate_limit))
     api.deliveries = deliveries.log
     control = Control(world=world, phones=phones, faults=faults, api=api, deliveries=deliveries)
-    floor = Floor(world, calls_wanted=options.calls, rate=options.rate)
+    floor = Floor(world, calls_wanted=options.calls, rate=options.rate, held_up=lambda: deliveries.is_behind)
     return Sandbox(world=world, floor=floor, api=api, control=control, deliveries=deliveries, wait_for=options.wait_for)
 
 

@@ -78,6 +78,19 @@ def test_a_large_floor_tells_of_some_calls_who_speaks_and_of_every_call_the_rest
     assert 0.7 < len(named(many, speech)) / len(named(few, speech)) < 1.4
 
 
+def test_no_call_begins_while_the_webhooks_are_behind() -> None:
+    world, behind = World(seed=1, now=START, webhook_url="http://127.0.0.1/webhooks"), False
+    Floor(world, calls_wanted=40, rate=1, held_up=lambda: behind).start()
+    world.advance(START)
+    behind, before = True, len(world.conferences)
+    world.advance(START + 600)
+    assert len(world.conferences) <= before + 5  # who waited in a queue still comes through
+    assert len(world.active) < 30
+    behind = False
+    world.advance(START + 1200)
+    assert len(world.active) > 30
+
+
 def test_it_plays_on_the_calls_application_and_the_credential_connection(hour: World) -> None:
     began = Counter(
         (event.payload["connection_id"], event.payload["direction"], event.payload["state"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conferences.sandbox import calls, signing
+from conferences.sandbox import calls, delivery, signing
 from conferences.sandbox.delivery import Deliveries, body_of
 from conferences.sandbox.floor import Floor
 from conferences.sandbox.state import Event, iso
@@ -187,6 +187,18 @@ def test_the_present_is_posted_before_the_past_and_the_past_all_the_same(receive
     deliveries.start()
     assert eventually(lambda: deliveries.delivered == 41)
     assert [event["data"]["id"] for event in receiver.events()] == ["present", *(event.id for event in past)]
+
+
+def test_only_what_could_have_been_posted_makes_it_be_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "BEHIND_S", 0.05)
+    deliveries, now = Deliveries(key=signing.key_of(SEED)), time.time()
+    deliveries.post(deque([Event("past", "call.answered", iso(now - 600), {}, "")]))
+    time.sleep(0.1)
+    assert not deliveries.is_behind
+    deliveries.post(deque([Event("present", "call.answered", iso(now), {}, "")]))
+    assert not deliveries.is_behind
+    time.sleep(0.1)
+    assert deliveries.is_behind
 
 
 def test_many_webhooks_are_under_way_at_the_same_time() -> None:
