@@ -7,6 +7,7 @@ The calls, people and roles are the sandbox's, the page is the product's own, un
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,6 +33,8 @@ def main() -> None:
         expect(rows.nth(12)).to_be_visible()
         # Somebody speaks within a few seconds in most calls; a picture before that would show an empty column.
         expect(page.locator("#conferences td:nth-child(5) small").nth(9)).to_be_visible(timeout=60_000)
+        # The first comparison takes a moment too: until then it says so, in amber.
+        expect(page.locator("#clock")).to_have_text(re.compile(r"^Live · .* behind$"), timeout=120_000)
         screen.monitor(rows.nth(3).get_by_role("link").inner_text())
         screen.desk.get_by_role("checkbox").first.check()
         screen.role("Whisper").click()
