@@ -5,7 +5,8 @@ The rest in this order: nothing known, doubtful, longest not read, just begun.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -20,7 +21,27 @@ ROTATION_EVERY = timedelta(seconds=60)
 ON_SCREEN_EVERY = timedelta(seconds=20)
 SCREEN_IS_RECENT = timedelta(seconds=30)
 
+AT_A_LOOK = 5
+"""So many are fetched at a look, about a second's reads: on a floor of thousands a look costs more than a read."""
+LOOK_AGAIN_AFTER = timedelta(seconds=1)
+
 Look = Callable[[datetime], Conference | Leg | None]
+
+
+class Ahead:
+    """The next few of an order, fetched together; one that is empty is not looked for again at once."""
+
+    def __init__(self, look: Callable[[datetime], Iterable[Conference]]) -> None:
+        self._look = look
+        self._rows: deque[Conference] = deque()
+        self._empty_at: datetime | None = None
+
+    def next(self, now: datetime) -> Conference | None:
+        """Return the next one, None where there was none a moment ago."""
+        if not self._rows and (self._empty_at is None or now - self._empty_at >= LOOK_AGAIN_AFTER):
+            self._rows.extend(self._look(now))
+            self._empty_at = None if self._rows else now
+        return self._rows.popleft() if self._rows else None
 
 
 class Turns:
@@ -30,6 +51,8 @@ class Turns:
         self._account = account
         self._screens_turn = False
         self._legs_turn = False
+        self._urgent = Ahead(self._unknown_or_doubtful)
+        self._rest = Ahead(self._longest_unread)
 
     def live(self) -> QuerySet[Conference]:
         """Return what has not ended as far as anybody told."""
@@ -45,10 +68,9 @@ class Turns:
 
     def supervised(self, now: datetime) -> Conference | None:
         """Return a conference with a supervisor inside that is due."""
-        due = self.readable().filter(
-            pk__in=self._inside().values("conference"), participants_read_at__lt=now - SUPERVISED_EVERY
-        )
-        return due.order_by("participants_read_at").first()
+        inside = list(self._inside().values_list("conference_id", flat=True))
+        due = self.readable().filter(pk__in=inside, participants_read_at__lt=now - SUPERVISED_EVERY)
+        return due.order_by("participants_read_at").first() if inside else None
 
     def next(self, now: datetime, *, polling: bool) -> Conference | Leg | None:
         """Return what is on somebody's screen and what is due anyway in turns: neither may starve the other."""
@@ -65,34 +87,32 @@ class Turns:
     def _next_in_rotation(self, now: datetime, *, polling: bool) -> Conference | Leg | None:
         """Where nothing but readings tells whose a leg is, legs take turns with what has been read before."""
         self._legs_turn = not self._legs_turn
-        never_read = self.readable().filter(participants_read_at=None)
         return (
-            never_read.filter(participants=None).first()
-            or self._doubtful(now)
+            self._urgent.next(now)
             or (self._unasked_leg(now) if polling and self._legs_turn else None)
-            or self._longest_unread(now - ROTATION_EVERY)
-            or never_read.first()
+            or self._rest.next(now)
             or (self._unasked_leg(now) if polling else None)
         )
 
-    def _doubtful(self, now: datetime) -> Conference | None:
-        """Return one with somebody inside whom its last reading did not name."""
-        return (
-            self.readable()
-            .filter(
-                participants__missing_since__isnull=False,
-                participants__present=True,
-                participants_read_at__lte=now - SECOND_LOOK,
-            )
-            .first()
+    def _unknown_or_doubtful(self, now: datetime) -> list[Conference]:
+        """Return those of which nobody is known, and those with somebody inside whom the last reading did not name."""
+        unknown = self.readable().filter(participants_read_at=None, participants=None)
+        doubtful = self.readable().filter(
+            participants__missing_since__isnull=False,
+            participants__present=True,
+            participants_read_at__lte=now - SECOND_LOOK,
         )
+        return [*unknown[:AT_A_LOOK], *doubtful.distinct()[:AT_A_LOOK]]
 
-    def _longest_unread(self, before: datetime) -> Conference | None:
+    def _longest_unread(self, now: datetime) -> list[Conference]:
         """Return what was read or, heard by events alone, began longest ago: new calls must not starve the old ones."""
+        before = now - ROTATION_EVERY
+        never_read = self.readable().filter(participants_read_at=None)
         # Two questions, as each has its index; one by whichever time counts would sort the whole floor.
-        read = self.readable().filter(participants_read_at__lt=before).order_by("participants_read_at")[:1]
-        heard = self.readable().filter(participants_read_at=None, started_at__lt=before)[:1]
-        return min([*read, *heard], key=lambda row: row.participants_read_at or row.started_at or before, default=None)
+        read = self.readable().filter(participants_read_at__lt=before).order_by("participants_read_at")[:AT_A_LOOK]
+        heard = never_read.filter(started_at__lt=before)[:AT_A_LOOK]
+        due = sorted([*read, *heard], key=lambda row: row.participants_read_at or row.started_at or before)
+        return due[:AT_A_LOOK] or list(never_read[:AT_A_LOOK])
 
     def _unasked_leg(self, now: datetime) -> Leg | None:
         """Return a present leg of which no event told us anything: what somebody looks at first, then the newest."""
