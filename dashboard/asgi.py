@@ -10,7 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django_application = get_asgi_application()
 
 from conferences.ingest import Receive, Scope, Send, webhooks  # noqa: E402 - models need the loaded apps
-from dashboard.stopping import leave_at_any_rate  # noqa: E402
+from conferences.supervision import Way  # noqa: E402
+from dashboard.stopping import at_any_rate  # noqa: E402
 from dashboard.stream import stream  # noqa: E402
 
 
@@ -31,8 +32,9 @@ ROUTES = {
     "/webhooks/telnyx/": webhooks,
     "/stream/": stream,
     "/healthz": healthz,
-    "/leave/": leave_at_any_rate(_django),
-    "/quieter/": leave_at_any_rate(_django),
+    "/leave/": at_any_rate(_django, way=Way.LEAVE),
+    "/quieter/": at_any_rate(_django, way=Way.QUIETER),
+    "/ear/disconnect/": at_any_rate(_django, way=Way.DISCONNECT),
 }
 
 

@@ -80,7 +80,7 @@ def standing(user: User) -> Standing:
     ear = Ear.objects.filter(user=user, ended_at=None).select_related("line", "follows").first()
     session = (
         SupervisorSession.objects.filter(user=user, ended_at=None)
-        .select_related("conference", "ear")
+        .select_related("conference", "ear__account")
         .order_by("-started_at")
         .first()
     )

@@ -1,7 +1,9 @@
 """Leave without Django: the ordinary way first, and where it fails, the sealed note that the page carried.
 
 The database may be down, the session store with it. Whoever is inside a call must get out all the same, so these few
-routes are watched from outside: an error or a long silence of Django is answered by a stop that needs no database.
+routes are watched from outside. After a short silence of Django the note sends what was pressed beside the ordinary
+way, under the same ids, so that Telnyx executes it once; what the browser hears is still Django's answer. An error or a
+long silence is answered by a stop that needs no database.
 """
 
 from __future__ import annotations
@@ -9,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from django.core.handlers.asgi import ASGIRequest
@@ -18,39 +22,66 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from conferences.ingest import Receive, Scope, Send
-from conferences.supervision import stop
+from conferences.supervision import Press, Way, answer, hasten, stop
 
 LARGEST_FORM = 64 * 1024
-PATIENCE_SECONDS = 8.0  # an ordinary leave asks Telnyx once and waits for its answer
+# An ordinary stop is sent within milliseconds of its press; Telnyx may then take seconds to answer.
+HASTE_SECONDS = 0.8
+# Longer than the ordinary way waits for Telnyx (0.7 and 1.5 s), for a second command after a refusal, too.
+PATIENCE_SECONDS = 5.0
 
 Message = dict[str, Any]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Value = TypeVar("Value")
 
 log = logging.getLogger(__name__)
 
 
-def leave_at_any_rate(django: Application) -> Application:
-    """Return a route that lets Django answer, and takes the supervisor out by the form's note where it cannot."""
+def at_any_rate(django: Application, *, way: Way) -> Application:
+    """Return a route that lets Django answer, and silences the supervisor by the form's note where it cannot."""
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        await _leave(django, scope, receive, send)
+        await _silence(django, scope, receive, send, way=way)
 
     return route
 
 
-async def _leave(django: Application, scope: Scope, receive: Receive, send: Send) -> None:
-    body = await _whole_body(receive)
+async def _silence(django: Application, scope: Scope, receive: Receive, send: Send, *, way: Way) -> None:
+    body, press = await _whole_body(receive), Press()
     note = _note_in(body)
-    asking = asyncio.create_task(_ask(django, scope, body))
-    done, _slow = await asyncio.wait({asking}, timeout=PATIENCE_SECONDS if note else None)
-    answer = _answer_of(asking) if done else None
-    if answer and (answer[0]["status"] < 500 or not note):
-        for message in answer:
+    asking = asyncio.create_task(_ask(django, scope, body, press))
+    if not note:
+        await asyncio.wait({asking})
+    elif not await _is_done(asking, within=HASTE_SECONDS):
+        hastening = _in_thread_of_its_own(partial(hasten, note, way=way, press=press))
+        hastening.add_done_callback(_log_failure)
+        await _is_done(asking, within=PATIENCE_SECONDS - HASTE_SECONDS)
+    told = _answer_of(asking) if asking.done() else None
+    if told and (told[0]["status"] < 500 or not note):
+        for message in told:
             await send(message)
         return
     # What Django is still busy with goes on in its thread: leaving twice does no harm.
-    silent = await asyncio.to_thread(stop, note) if note else False
+    silent = await _in_thread_of_its_own(partial(stop, note, way=way, press=press)) if note else False
     await _tell(scope, send, silent=silent)
+
+
+async def _is_done(asking: asyncio.Task[list[Message]], *, within: float) -> bool:
+    done, _slow = await asyncio.wait({asking}, timeout=within)
+    return bool(done)
+
+
+def _in_thread_of_its_own(work: Callable[[], Value]) -> asyncio.Future[Value]:
+    """Run something at once: the threads that all others share may all be waiting for a database that hangs."""
+    thread = ThreadPoolExecutor(1, "stop")
+    running = asyncio.get_running_loop().run_in_executor(thread, work)
+    thread.shutdown(wait=False)
+    return running
+
+
+def _log_failure(hastening: asyncio.Future[None]) -> None:
+    if not hastening.cancelled() and (error := hastening.exception()):
+        log.error("the page's note could not be sent", exc_info=error)
 
 
 async def _whole_body(receive: Receive) -> bytes:
@@ -67,19 +98,20 @@ def _note_in(body: bytes) -> str:
     return parse_qs(body.decode("latin-1")).get("stop", [""])[-1]
 
 
-async def _ask(django: Application, scope: Scope, body: bytes) -> list[Message]:
+async def _ask(django: Application, scope: Scope, body: bytes, press: Press) -> list[Message]:
     """Return the whole answer; a browser that goes away meanwhile does not end the leaving."""
     asked: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-    answer: list[Message] = []
+    told: list[Message] = []
+    answer(press)  # in the context of this task alone, which Django's threads inherit
 
     async def receive() -> Message:
         return asked.pop() if asked else await asyncio.get_running_loop().create_future()
 
     async def send(message: MutableMapping[str, Any]) -> None:
-        answer.append(dict(message))
+        told.append(dict(message))
 
     await django(dict(scope), receive, send)
-    return answer
+    return told
 
 
 def _answer_of(asking: asyncio.Task[list[Message]]) -> list[Message] | None:

@@ -21,6 +21,7 @@ from conferences.telnyx.client import Monitor
 from .commands import LOUD, clock, is_replaced, my_leg, send_role, store, transmit
 from .hedging import sent_in_time
 from .leaving import leave_session
+from .pressing import new_command_id
 
 Stage = SupervisorSession.Stage
 SAME_CLICK = timedelta(seconds=5)
@@ -48,7 +49,8 @@ def send_role_command(
         )
         return leave_session(session, reason=reason, now=now)
     targets = [str(pk) for pk in listeners]
-    command_id, client = uuid4(), client_for(session.ear.account)
+    command_id = new_command_id(Command.Kind.UPDATE) if role == Role.MONITOR else uuid4()
+    client = client_for(session.ear.account)
 
     def silence() -> None:
         client.set_role(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from uuid import uuid4
 
 from django.db import transaction
 
@@ -15,6 +14,7 @@ from conferences.projection import touch
 
 from .commands import my_leg, send_hangup, send_leave, store, transmit
 from .hedging import sent_in_time
+from .pressing import new_command_id
 from .words import CALL_ENDED, CONFERENCE_ENDED, UNKNOWN_CALL
 
 Stage = SupervisorSession.Stage
@@ -22,7 +22,7 @@ Stage = SupervisorSession.Stage
 
 def leave_session(session: SupervisorSession, *, reason: str, now: datetime) -> Command | None:
     """Leave a conference: never `none`, which would stay audible. Where no line is inside yet, nothing is sent."""
-    command_id, client = uuid4(), client_for(session.ear.account)
+    command_id, client = new_command_id(Command.Kind.LEAVE), client_for(session.ear.account)
 
     def leave() -> None:
         if session.ear.call_control_id:
@@ -92,7 +92,7 @@ def let_go(ear: Ear, *, reason: str, now: datetime) -> None:
 
 def hang_up(ear: Ear, *, reason: str, now: datetime) -> None:
     """Hang up the supervisor's own leg and close what it was in; tried again until Telnyx says that it is gone."""
-    command_id, client = uuid4(), client_for(ear.account)
+    command_id, client = new_command_id(Command.Kind.HANGUP), client_for(ear.account)
 
     def hang_up_now() -> None:
         if ear.call_control_id:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import re
+import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,8 +16,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.test import Client
+from django.urls import reverse
 
 from conferences.models import SupervisorSession
+from conferences.supervision import Way
 from dashboard import stopping
 
 from .conftest import NewCall
@@ -26,12 +32,20 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The notes that were acted upon; what a note does is tested beside the stop itself."""
     notes: list[str] = []
 
-    def stop(note: str) -> bool:
+    def stop(note: str, **_given: object) -> bool:
         notes.append(note)
         return note == NOTE
 
     monkeypatch.setattr(stopping, "stop", stop)
     return notes
+
+
+@pytest.fixture(autouse=True)
+def hastened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Way]]:
+    """What the note sent beside a slow ordinary way."""
+    sent: list[tuple[str, Way]] = []
+    monkeypatch.setattr(stopping, "hasten", lambda note, *, way, press: sent.append((note, way)))
+    return sent
 
 
 async def broken(scope: Any, receive: Any, send: Any) -> None:
@@ -51,13 +65,24 @@ async def hanging(scope: Any, receive: Any, send: Any) -> None:
     await asyncio.sleep(30)
 
 
+async def slow(scope: Any, receive: Any, send: Any) -> None:
+    """As where Telnyx, or a lock of the database, takes its time."""
+    await asyncio.sleep(stopping.HASTE_SECONDS + 0.2)
+    await willing(scope, receive, send)
+
+
 async def answer(send: Any, status: int, body: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": []})
     await send({"type": "http.response.body", "body": body})
 
 
-def leave(django: Any, *, note: str = NOTE, htmx: bool = True) -> tuple[int, str]:
+def leave(django: Any, *, note: str = NOTE, htmx: bool = True, way: Way = Way.LEAVE) -> tuple[int, str]:
     """Press Leave; return the status and what came back."""
+    return press(stopping.at_any_rate(django, way=way), "/leave/", note=note, htmx=htmx)
+
+
+def press(route: Any, path: str, *, note: str = NOTE, htmx: bool = True) -> tuple[int, str]:
+    """Post a form to a route; return the status and what came back."""
     form = urlencode({"stop": note} if note else {}).encode()
     parts: list[dict[str, Any]] = [
         {"type": "http.request", "body": form[:5], "more_body": True},
@@ -72,14 +97,56 @@ def leave(django: Any, *, note: str = NOTE, htmx: bool = True) -> tuple[int, str
         told.append(dict(message))
 
     headers = [(b"host", b"testserver")] + ([(b"hx-request", b"true")] if htmx else [])
-    scope = {"type": "http", "method": "POST", "path": "/leave/", "query_string": b"", "headers": headers}
-    asyncio.run(stopping.leave_at_any_rate(django)(scope, receive, send))  # type: ignore[arg-type]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    asyncio.run(route(scope, receive, send))
     return told[0]["status"], b"".join(part.get("body", b"") for part in told[1:]).decode()
 
 
-def test_an_ordinary_leave_is_django_s_and_reads_the_whole_form(stopped: list[str]) -> None:
+def test_an_ordinary_leave_is_django_s_and_reads_the_whole_form(
+    stopped: list[str], hastened: list[tuple[str, Way]]
+) -> None:
     assert leave(willing) == (200, f"done: stop={NOTE}")
-    assert stopped == []
+    assert (stopped, hastened) == ([], [])
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_a_slow_answer_has_the_note_send_what_was_pressed_and_stays_the_answer(
+    stopped: list[str], hastened: list[tuple[str, Way]], way: Way
+) -> None:
+    assert stopping.HASTE_SECONDS < 1
+    assert leave(slow, way=way) == (200, f"done: stop={NOTE}")
+    assert (stopped, hastened) == ([], [(NOTE, way)])
+
+
+def test_a_stop_waits_for_no_thread_that_a_hung_database_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped_at: list[float] = []
+    let_go = threading.Event()
+
+    def stop(note: str, **_given: object) -> bool:
+        stopped_at.append(time.monotonic())
+        return True
+
+    async def crowded(scope: Any, receive: Any, send: Any) -> None:
+        for _ in range(100):  # more than the loop has threads for everybody
+            asyncio.get_running_loop().run_in_executor(None, let_go.wait, 3)
+        raise OperationalError("the database hangs")
+
+    monkeypatch.setattr(stopping, "stop", stop)
+    threading.Timer(2, let_go.set).start()
+    pressed_at = time.monotonic()
+    assert "You were taken out." in leave(crowded)[1]
+    assert stopped_at[0] - pressed_at < 1
+
+
+@pytest.mark.parametrize("name", ["quieter", "leave", "disconnect"])
+def test_every_way_out_works_without_the_database(
+    stopped: list[str], monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path, name: str
+) -> None:
+    settings.STATIC_ROOT = tmp_path  # none are collected here, and the application warns of that as it is loaded
+    asgi = importlib.import_module("dashboard.asgi")
+    monkeypatch.setattr(asgi, "django_application", broken)
+    assert "You were taken out." in press(asgi.application, reverse(name))[1]
+    assert stopped == [NOTE]
 
 
 @pytest.mark.parametrize("django", [broken, failing])
@@ -93,7 +160,7 @@ def test_a_broken_database_keeps_nobody_inside(stopped: list[str], django: Any) 
 
 
 def test_a_silent_database_keeps_nobody_inside(stopped: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(stopping, "PATIENCE_SECONDS", stopping.HASTE_SECONDS + 0.1)
     assert "You were taken out." in leave(hanging)[1]
 
 

@@ -10,9 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
-from conferences.models import AuditEntry
+from conferences.models import Account, AuditEntry, Ear
 from conferences.models.supervision import Role
-from conferences.supervision import open_session, seal, stop
+from conferences.supervision import Press, Way, hasten, open_session, seal, stop
 
 from .conftest import Floor
 
@@ -79,6 +79,42 @@ def test_a_stop_that_telnyx_does_not_show_is_not_told_as_done(floor: Floor, kim:
     floor.fault("*/actions/hangup", status=200)
     assert not stop(note)
     assert call.who_hears(session) != set()
+
+
+def test_a_second_press_after_the_line_is_out_keeps_the_line_up(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    note = seal(open_session(kim) or session)
+    assert stop(note)
+    assert stop(note)
+    assert len(floor.sent("/leave")) == 2
+    assert floor.world.legs[session.ear.call_control_id].alive
+
+
+@pytest.mark.parametrize(
+    ("pressed", "account", "ear", "sent"),
+    [
+        (Way.QUIETER, {}, {}, "/update"),
+        (Way.QUIETER, {"monitor_harms_call": True}, {}, "/leave"),
+        (Way.LEAVE, {}, {}, "/leave"),
+        (Way.DISCONNECT, {}, {}, "/hangup"),
+        (Way.DISCONNECT, {}, {"dialled_by_us": False}, "/leave"),
+    ],
+)
+def test_the_note_sends_beside_a_slow_way_what_that_way_would_send_and_nothing_more(
+    floor: Floor, kim: User, pressed: Way, account: dict[str, bool], ear: dict[str, bool], sent: str
+) -> None:
+    call = floor.call()
+    call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    Account.objects.update(**account)
+    Ear.objects.update(**ear)
+    session = open_session(kim)
+    assert session is not None
+    before = len(floor.api.log)
+    hasten(seal(session), way=pressed, press=Press())
+    assert [entry["path"].rpartition("/actions")[2] for entry in list(floor.api.log)[before:]] == [sent]
+    assert call.who_hears(session) == set()
 
 
 def audited() -> bool:
