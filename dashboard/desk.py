@@ -104,7 +104,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
     stays = _with_facts(facts.stays.get(conference.id, []))
     book = rights_book(user)
     rights = book.in_teams(frozenset(teams_in(conference, stays)))
-    stands = standing(user)
+    stands = standing(user, now=now)
     session = stands.session if stands.session and stands.session.conference_id == conference.id else None
     own = stands.ear.call_control_id if stands.ear else ""
     present = [stay for stay in stays if stay.present and stay.leg.call_control_id != own]
@@ -124,7 +124,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
         audience=audience,
         roles=_roles(rights, present, session, conference),
         stay=_stay(rights, present, session),
-        ear=my_ear(user, stands),
+        ear=my_ear(user, stands, now=now),
         mine=session is not None,
         left=None if session else _left(user, conference),
         notes=notes_on(conference),
@@ -234,10 +234,12 @@ def _locked_because(leg: Leg) -> str:
 
 
 def _audience(present: list[Participant], session: SupervisorSession | None, stands: Standing) -> Audience:
-    hears = others_hear(session, stands.command) if session else {"everyone": Heard.NO, "targets": Heard.NO}
+    nobody = {"everyone": Heard.NO, "targets": Heard.NO}
+    hears = others_hear(session, stands.command, doubts=stands.doubts) if session else nobody
     targets = set(session.targets) if session else set()
-    if stands.command and session:
-        targets |= set(stands.command.targets)
+    if session:
+        for command in (stands.command, *stands.doubts):
+            targets |= set(command.targets if command else ())
     listeners = []
     for stay in present:
         if stay.leg.party == Leg.Party.SUPERVISOR:

@@ -72,11 +72,13 @@ class Standing:
     session: SupervisorSession | None
     ear: Ear | None
     command: Command | None
+    doubts: tuple[Command, ...]
+    """Louder commands that may still be executed late."""
     has_line: bool
 
 
-def standing(user: User) -> Standing:
-    """Read the open session, the live ear and the newest command of one supervisor."""
+def standing(user: User, *, now: datetime) -> Standing:
+    """Read the open session, the live ear, the newest command and the doubtful ones of one supervisor."""
     ear = Ear.objects.filter(user=user, ended_at=None).select_related("line", "follows").first()
     session = (
         SupervisorSession.objects.filter(user=user, ended_at=None)
@@ -89,6 +91,7 @@ def standing(user: User) -> Standing:
         session=session,
         ear=ear,
         command=command,
+        doubts=supervision.may_still_run(session, now=now) if session else (),
         has_line=ear is not None or Line.objects.filter(user=user).exists(),
     )
 
@@ -101,9 +104,9 @@ def _newest_command(session: SupervisorSession | None, ear: Ear) -> Command | No
     return commands.order_by("-asked_at").first() if session or ear.state == Ear.State.ENDING else None
 
 
-def my_ear(user: User, stands: Standing | None = None) -> MyEar:
+def my_ear(user: User, stands: Standing | None = None, *, now: datetime) -> MyEar:
     """Return the viewer's ear for the top bar."""
-    stands = stands or standing(user)
+    stands = stands or standing(user, now=now)
     ear, session = stands.ear, stands.session
     if ear is None:
         return MyEar(place=Place.AWAY if stands.has_line else Place.NO_LINE)
@@ -131,7 +134,7 @@ def my_ear(user: User, stands: Standing | None = None) -> MyEar:
         since=session.inside_at or session.started_at,
         progress=progress_of(session, ear, stands.command),
         notice=names.plain(session.notice, limit=300),
-        heard=others_hear(session, stands.command)["everyone"],
+        heard=others_hear(session, stands.command, doubts=stands.doubts)["everyone"],
         session=session,
     )
 

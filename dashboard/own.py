@@ -32,7 +32,7 @@ class Own:
         """Return what differs from what was sent."""
         self._mark = self._mark_now()  # first: what changes while reading is then read again
         shown = desk(self.page.viewer, conference_id=self.page.open_id, now=now) if self.page.open_id else None
-        mine = shown.ear if shown else my_ear(self.page.viewer)
+        mine = shown.ear if shown else my_ear(self.page.viewer, now=now)
         pieces = []
         if mine != self._ear:
             pieces.append(fragments.ear(mine, page=self.page, now=now))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -97,10 +98,13 @@ def _going(command: Command | None, *, going: str, since: datetime | None) -> Pr
     return Progress(Tone.WAIT, _("%(going)s, checking…") % {"going": going}, command.asked_at)
 
 
-def others_hear(session: SupervisorSession, command: Command | None) -> dict[str, Heard]:
-    """Return who hears the supervisor: "agents" (whisper targets) and "everyone", each no, maybe or yes.
+def others_hear(
+    session: SupervisorSession, command: Command | None, *, doubts: Sequence[Command] = ()
+) -> dict[str, Heard]:
+    """Return who hears the supervisor: "targets" (of a whisper) and "everyone", each no, maybe or yes.
 
-    Doubt is told as doubt: until a louder wish is settled, it may already have been carried out.
+    Doubt is told as doubt: until a louder wish is settled, it may already have been carried out. One of the `doubts`,
+    to which Telnyx never answered, may yet be carried out, after a monitor that Telnyx has accepted since.
     """
     everyone = Heard.YES if session.role in LOUD else Heard.NO
     targets = Heard.YES if session.role == Role.WHISPER else Heard.NO
@@ -110,11 +114,12 @@ def others_hear(session: SupervisorSession, command: Command | None) -> dict[str
             "everyone": max(everyone, Heard.MAYBE, key=_loudness),
             "targets": max(targets, Heard.MAYBE, key=_loudness),
         }
-    if command and command.state in UNSETTLED and command.kind in louder:
-        if command.role in LOUD:
-            everyone = max(everyone, Heard.MAYBE, key=_loudness)
-        if command.role == Role.WHISPER:
-            targets = max(targets, Heard.MAYBE, key=_loudness)
+    pending = [command] if command and command.state in UNSETTLED and command.kind in louder else []
+    wishes = {wish.role for wish in (*pending, *doubts)}
+    if wishes & LOUD:
+        everyone = max(everyone, Heard.MAYBE, key=_loudness)
+    if Role.WHISPER in wishes:
+        targets = max(targets, Heard.MAYBE, key=_loudness)
     return {"everyone": everyone, "targets": targets}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .adopting import adopt
+from .doubting import may_still_run
 from .keeping import renew_lines
 from .pressing import Press, Way, answer
 from .progress import open_ears, step_ear
@@ -23,6 +24,7 @@ __all__ = [
     "hasten",
     "leave",
     "live_ear",
+    "may_still_run",
     "open_ears",
     "open_session",
     "quieter",

@@ -37,6 +37,15 @@ def look_while_doubtful(ear: Ear, *, now: datetime) -> None:
     note_participants(conference=command.conference, reads=reads, at=at)
 
 
+def may_still_run(session: SupervisorSession, *, now: datetime) -> tuple[Command, ...]:
+    """Return the louder commands of a stay without an answer: each may be executed late, after any monitor."""
+    unanswered = Command.objects.filter(session=session, role__in=LOUD, http_status=None)
+    # One that is just being sent has no time of sending yet.
+    being_sent = Q(sent_at=None, state=Command.State.ASKED, asked_at__gte=now - MAY_RUN_FOR)
+    recent = unanswered.filter(Q(sent_at__gte=now - MAY_RUN_FOR) | being_sent)
+    return tuple(recent.exclude(state=Command.State.VERIFIED))
+
+
 def is_in_doubt(command: Command, session: SupervisorSession) -> bool:
     """Say whether an accepted monitor may still be heard by everyone, where no reading would show it."""
     if command.kind != Command.Kind.UPDATE or command.role != Role.MONITOR or session.inside_at is None:

@@ -41,7 +41,7 @@ def act(request: SignedInRequest, command: Callable[[], object], *, open_id: UUI
 def pieces(request: SignedInRequest, page: Page, *, moved: bool = False, more: str = "") -> HttpResponse:
     """Answer htmx with what is the viewer's own; `moved` where another conference came to the desk."""
     now = timezone.now()
-    mine = my_ear(request.user)
+    mine = my_ear(request.user, now=now)
     html = [fragments.ear(mine, page=page, now=now), ear_state(mine, now=now)]
     if page.open_id:
         shown = desk(request.user, conference_id=page.open_id, now=now)

@@ -30,7 +30,7 @@ def my_ear(request: SignedInRequest) -> HttpResponse:
     presence.note(request.user, now=now)
     context = {
         "page": Page(viewer=request.user, window=Window(), alone=True),
-        "ear": read_ear(request.user),
+        "ear": read_ear(request.user, now=now),
         "lines": ear_page.lines_of(request.user),
         "facts": ear_page.account_facts(),
         "account": Account.objects.order_by("id").first(),

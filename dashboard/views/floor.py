@@ -99,7 +99,7 @@ def _common(request: SignedInRequest, page: Page, shown: Desk | None, now: datet
     return {
         "page": page,
         "desk": shown,
-        "ear": shown.ear if shown else my_ear(request.user),
+        "ear": shown.ear if shown else my_ear(request.user, now=now),
         "now": now,
         "feeding": feeding(),
         "armed": _armed(request),

@@ -25,7 +25,7 @@ def setup(request: SignedInRequest) -> HttpResponse:
     presence.note(request.user, now=now)
     context = {
         "page": Page(viewer=request.user, window=Window(), alone=True),
-        "ear": my_ear(request.user),
+        "ear": my_ear(request.user, now=now),
         "keyboard": keyboard.keyboard_of(request.user),
         "live": True,
         "feeding": feeding(),

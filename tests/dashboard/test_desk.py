@@ -104,6 +104,49 @@ def test_until_a_barge_is_settled_the_customer_may_hear_me(
     assert shown.ear.heard == "maybe"
 
 
+@pytest.mark.parametrize(("seconds", "certain"), [(5, False), (119, False), (121, True)])
+def test_while_an_unanswered_barge_may_be_executed_late_a_monitor_is_not_said_to_be_silent(
+    kim: User, new_call: NewCall, kim_listens: Listens, now: datetime, seconds: int, certain: bool
+) -> None:
+    call = new_call()
+    session = kim_listens(call)
+    sent_at = now - timedelta(seconds=seconds)
+    asked(session, Role.BARGE, "expired", sent_at, sent_at=sent_at)
+    asked(session, Role.MONITOR, "verified", now, sent_at=now, http_status=200)
+    shown = desk(kim, conference_id=call.conference.id, now=now)
+    assert shown is not None
+    assert (shown.ear.heard == "no") is certain
+    nobody = "Nobody hears you. You hear everyone."
+    perhaps = "Not certain yet: assume that the customer +49 •••• 142 and Ana Ruiz may hear you."
+    assert shown.audience.sentence == (nobody if certain else perhaps)
+
+
+def test_an_unanswered_whisper_may_still_reach_those_it_named(
+    kim: User, new_call: NewCall, kim_listens: Listens, now: datetime
+) -> None:
+    call = new_call()
+    session = kim_listens(call)
+    asked(session, Role.WHISPER, "expired", now, sent_at=now, targets=[str(call.agents[0].id)])
+    asked(session, Role.MONITOR, "accepted", now + timedelta(seconds=1), http_status=200)
+    shown = desk(kim, conference_id=call.conference.id, now=now)
+    assert shown is not None
+    assert shown.audience.sentence == "Not certain yet: assume that Ana Ruiz may hear you."
+
+
+def test_a_barge_that_was_answered_or_never_sent_leaves_no_doubt(
+    kim: User, new_call: NewCall, kim_listens: Listens, now: datetime
+) -> None:
+    call = new_call()
+    session = kim_listens(call)
+    asked(session, Role.BARGE, "verified", now, sent_at=now, http_status=200)
+    asked(session, Role.BARGE, "verified", now, sent_at=now)  # no answer, but read back
+    asked(session, Role.BARGE, "expired", now)
+    asked(session, Role.MONITOR, "accepted", now + timedelta(seconds=1), http_status=200)
+    shown = desk(kim, conference_id=call.conference.id, now=now)
+    assert shown is not None
+    assert shown.audience.sentence == "Nobody hears you. You hear everyone."
+
+
 def test_a_refused_barge_leaves_me_silent_and_says_why(
     kim: User, new_call: NewCall, kim_listens: Listens, now: datetime
 ) -> None:

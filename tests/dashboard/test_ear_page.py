@@ -116,7 +116,7 @@ def test_a_leave_counts_only_once_it_is_verified(
         state=state,
         asked_at=now,
     )
-    mine = my_ear(kim)
+    mine = my_ear(kim, now=now)
     assert (mine.inside, mine.progress and mine.progress.text) == (False, words)
     assert mine.heard == "yes"
 

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from conferences.models import AuditEntry, Command
 from conferences.models.supervision import Role
 from conferences.supervision import Refused, leave, quieter
+from dashboard.my_ear import my_ear
 
 from .conftest import Floor
 
@@ -72,6 +73,20 @@ def test_a_barge_that_never_arrived_is_given_up_and_not_sent_again(floor: Floor,
     floor.wait(10)
     assert [body["supervisor_role"] for body in floor.sent("/update")] == ["barge", "monitor"]
     assert call.who_hears(session) == set()
+    assert call.state(session).role == Role.MONITOR
+
+
+def test_the_screen_never_says_nobody_while_a_barge_that_is_executed_late_is_heard(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    floor.fault("*/actions/update", when="late", delay_s=20.6)
+    call.choose(kim, Role.BARGE)
+    told: list[tuple[bool, str]] = []
+    floor.watch = lambda: told.append((bool(call.who_hears(session)), str(my_ear(kim, now=floor.now).heard)))
+    floor.wait(24)
+    heard = [said for audible, said in told if audible]
+    assert heard
+    assert "no" not in heard
     assert call.state(session).role == Role.MONITOR
 
 
