@@ -18,6 +18,7 @@ from conferences.permissions import rights_book
 from conferences.projection import touch
 from conferences.rows import load_rows
 
+from .afresh import needs_reading, read_afresh
 from .audience import Stay, audience_among, stays_in
 from .changing import send_role_command
 from .commands import LOUD, settle, store
@@ -66,6 +67,9 @@ def choose_role(
     listeners = list(dict.fromkeys(targets)) if role == Role.WHISPER else []
     check = partial(authorise, user=user, conference=conference, role=role, listeners=listeners)
     try:
+        if needs_reading(conference, role=role, now=now):
+            check()  # first: nothing is asked of Telnyx for those who may not
+            read_afresh(conference, listeners=listeners)
         session = open_session(user, conference)
         if session is not None and session.conference_id != conference.pk:
             check()

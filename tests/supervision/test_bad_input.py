@@ -200,6 +200,7 @@ def test_a_click_into_a_conference_that_has_ended_meanwhile_is_told(floor: Floor
 def test_in_the_wrong_region_nothing_is_shown_as_verified(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.bring_in(kim)
+    floor.go_live()
     before = call.state(session).verified_at
     wrong = {"status": 404, "code": "90058", "times": 999}
     floor.fault("*/actions/update", **wrong)

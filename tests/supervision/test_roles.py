@@ -112,6 +112,7 @@ def test_a_click_asks_the_database_no_more_often_than_it_needs_before_its_reques
 ) -> None:
     call = floor.call(agents=("Ana Ruiz", "Max Falk"))
     call.bring_in(kim)
+    floor.go_live()
     before: list[str] = []
     set_role = Client.set_role
 
