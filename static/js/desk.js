@@ -55,7 +55,7 @@ function guardWhisper() {
 function wishOf(event) {
   const ctx = event.detail.ctx;
   if (!ctx?.sourceElement?.matches?.("a, button, form")) return null;
-  return /\/(leave|quieter)\/$/.test(ctx.request?.action ?? "") ? "quiet" : "other";
+  return /\/(leave|quieter|disconnect)\/$/.test(ctx.request?.action ?? "") ? "quiet" : "other";
 }
 
 // A press that reached nobody must not look as if it had; a Leave least of all.

@@ -133,6 +133,14 @@ def test_an_unanswered_whisper_may_still_reach_those_it_named(
     assert shown.audience.sentence == "Not certain yet: assume that Ana Ruiz may hear you."
 
 
+def test_escape_finds_the_way_to_quieter_on_monitor_too(
+    kim: User, new_call: NewCall, kim_listens: Listens, page_of: SignIn
+) -> None:
+    """A louder request may still be executed late; who presses Escape then must not press into nothing."""
+    kim_listens(new_call())
+    assert "data-quieter" in page_of(kim).get("/").content.decode()
+
+
 def test_a_barge_that_was_answered_or_never_sent_leaves_no_doubt(
     kim: User, new_call: NewCall, kim_listens: Listens, now: datetime
 ) -> None:
