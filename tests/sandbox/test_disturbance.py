@@ -28,9 +28,9 @@ def told_of(receiver: Receiver, conference_id: str) -> list[dict[str, Any]]:
 
 def test_what_is_dropped_never_arrives_and_is_in_no_log(disturbed: Running, receiver: Receiver) -> None:
     disturbed.control("POST", "/webhooks", {"drop": 1})
-    lost = disturbed.script("Lost-1")["conference"]["id"]
+    lost = disturbed.script("Disturbed-lost")["conference"]["id"]
     disturbed.control("POST", "/webhooks", {})
-    heard = disturbed.script("Heard-1")["conference"]["id"]
+    heard = disturbed.script("Disturbed-heard")["conference"]["id"]
 
     assert eventually(lambda: told_of(receiver, heard))
     assert told_of(receiver, lost) == []
@@ -39,7 +39,7 @@ def test_what_is_dropped_never_arrives_and_is_in_no_log(disturbed: Running, rece
 
 def test_what_is_duplicated_arrives_twice_with_the_same_id(disturbed: Running, receiver: Receiver) -> None:
     disturbed.control("POST", "/webhooks", {"duplicate": 1, "longest_s": 0.2})
-    conference = disturbed.script("Twice-1")["conference"]["id"]
+    conference = disturbed.script("Disturbed-twice")["conference"]["id"]
 
     def ids() -> Counter[str]:
         return Counter(event["id"] for event in told_of(receiver, conference))
@@ -49,7 +49,7 @@ def test_what_is_duplicated_arrives_twice_with_the_same_id(disturbed: Running, r
 
 def test_what_is_delayed_arrives_out_of_order(disturbed: Running, receiver: Receiver) -> None:
     disturbed.control("POST", "/webhooks", {"delay": 1, "longest_s": 0.5})
-    conference = disturbed.script("Late-1", agents=["Ana Ruiz", "Max Falk", "Jo Lim"])["conference"]["id"]
+    conference = disturbed.script("Disturbed-late", agents=["Ana Ruiz", "Max Falk", "Jo Lim"])["conference"]["id"]
 
     assert eventually(lambda: len(told_of(receiver, conference)) >= 5)
     moments = [event["occurred_at"] for event in told_of(receiver, conference)]
