@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--conferences", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--events", type=int, default=100, help="per round")
+    parser.add_argument("--events", type=int, default=80, help="per round: both speak once in each of forty calls")
     parser.add_argument("--per-second", type=int, default=20)
     options = parser.parse_args()
     with ExitStack() as stack:
