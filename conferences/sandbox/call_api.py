@@ -32,6 +32,7 @@ def dial(world: World, phones: Phones, body: Body) -> Json:
     if config is not None and not isinstance(config, dict):
         raise ApiError(422, "10026", "'conference_config' must be an object.", pointer="/conference_config")
     to = params.destination(body)
+    params.flag(body, "send_silence_when_idle")
     kind, label = _who(connection_id, to)
     enter = _entrance(world, config) if config else None
     leg = calls.dial(

@@ -141,6 +141,12 @@ def test_dialling_rings_one_line_without_a_conference_or_a_supervised_leg(
     assert not body.keys() & {"supervise_call_control_id", "supervisor_role", "conference_config", "link_to"}
 
 
+def test_a_parked_line_is_kept_alive_with_silence(telnyx: responses.RequestsMock, client: Client) -> None:
+    answered(telnyx)
+    COMMANDS["dial"](client)
+    assert sent(telnyx)[1]["send_silence_when_idle"] is True
+
+
 def test_a_leg_is_one_segment_of_the_path(telnyx: responses.RequestsMock, client: Client) -> None:
     answered(telnyx)
     COMMANDS["hangup"](client)

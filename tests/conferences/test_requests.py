@@ -29,7 +29,7 @@ ID = UUID(int=1)
 CLOSED_LIST = {
     "POST /calls": {
         *("command_id", "connection_id", "to", "from", "timeout_secs", "time_limit_secs", "client_state"),
-        *("custom_headers", "webhook_url"),
+        *("custom_headers", "webhook_url", "send_silence_when_idle"),
     },
     "POST /calls/{leg}/actions/gather_using_speak": {
         *("command_id", "payload", "voice", "language", "valid_digits", "minimum_digits", "maximum_digits"),

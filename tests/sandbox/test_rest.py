@@ -30,6 +30,7 @@ def test_a_refusal_has_the_shape_of_the_real_one(stage: Stage) -> None:
         ({"to": "kim"}, (422, "10016")),
         ({"timeout_secs": 1}, (422, "10033")),
         ({"timeout_secs": "30"}, (422, "10026")),
+        ({"send_silence_when_idle": "yes"}, (422, "10026")),
         ({"client_state": "not base64!"}, (422, "90017")),
         ({"custom_headers": {"X": "1"}}, (422, "10026")),
         ({"conference_config": {"id": UNKNOWN}}, (404, "90058")),
