@@ -164,7 +164,7 @@ class Client:
                 "from": from_number,
                 "timeout_secs": 30,
                 "time_limit_secs": 14400,
-                # Parked between conferences nobody sends it anything, and networks drop a line that stays without media.
+                # Parked between conferences it is sent nothing, and networks drop a line that stays without media.
                 "send_silence_when_idle": True,
                 "client_state": client_state,
                 "custom_headers": [{"name": "X-Floorline-Ear", "value": "1"}],
