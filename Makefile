@@ -9,25 +9,26 @@ PYTHON ?=
 ARGS ?=
 VENV := $(or $(VIRTUAL_ENV),.venv)
 PY := $(VENV)/bin/python
+FLOORLINE := $(PY) -m dashboard
 RUNTIME := $(VENV)/.floorline-runtime
 DEV := $(VENV)/.floorline-dev
 
 ##@ To use it
 
 run: $(RUNTIME) ## Open the demo floor with its sandbox (PORT=8000 HOST=localhost ARGS="--calls 500")
-	@exec $(PY) manage.py serve --sandbox --parent $$PPID $(ARGS)
+	@exec $(FLOORLINE) demo --parent $$PPID $(ARGS)
 
 serve: $(RUNTIME) ## Serve a real Telnyx account, configured by the environment (docs/operations.md)
-	@exec $(PY) manage.py serve --parent $$PPID $(ARGS)
+	@exec $(FLOORLINE) serve --parent $$PPID $(ARGS)
 
-setup: $(RUNTIME) ## Install the locked packages, nothing more
+setup: $(RUNTIME) ## Install the locked packages and the command floorline ($(VENV)/bin/floorline), nothing more
 
 ##@ To work on it
 
-test: $(DEV) lint types unit browser postgres ## Everything: lint, types, contracts, unit, browser and (TEST_POSTGRES_URL) PostgreSQL tests
+test: $(DEV) lint types unit browser postgres wheel ## Everything: lint, types, contracts, unit, browser, wheel and (TEST_POSTGRES_URL) PostgreSQL tests
 
 quick: $(DEV) lint types ## The part of the tests that runs in under a minute
-	$(PY) -m pytest -n 2 -q -m 'not browser and not slow'
+	$(PY) -m pytest -n 2 -q -m 'not browser and not slow and not wheel'
 
 lint: $(DEV) ## Ruff, import contracts, templates, migrations, Django's own checks
 	$(PY) -m ruff check .
@@ -41,23 +42,34 @@ lint: $(DEV) ## Ruff, import contracts, templates, migrations, Django's own chec
 types: $(DEV) ## mypy, strict
 	$(PY) -m mypy
 
+COVER ?=
 unit: $(DEV) ## Unit and integration tests on SQLite
-	rm -f .coverage .coverage.*
-	$(PY) -m pytest -n 2 --cov --cov-report=
+	$(PY) -m pytest -n 2 -m "not browser and not wheel and not alone" $(COVER)
+	$(PY) -m pytest -m alone $(COVER)
 
-browser: $(DEV) ## The browser tests, in a process of their own
-	CHROMIUM="$$(.ci/chromium)" && export CHROMIUM && $(PY) -m pytest -m browser --cov --cov-append --cov-report=term
+browser: $(DEV) ## The browser tests, in processes of their own
+	CHROMIUM="$$(.ci/chromium)" && export CHROMIUM && $(PY) -m pytest -n 2 -m browser $(COVER)
+
+# A command of its own: measuring makes the tests take half as long again.
+coverage: $(DEV) ## The unit and browser tests once more, with a report of the lines and branches they do not reach
+	rm -f .coverage .coverage.*
+	$(MAKE) unit browser COVER="--cov --cov-append --cov-report="
+	$(PY) -m coverage report
 
 # The database-using tests once more; the launcher's and the sandbox's own tests have no database of ours in them.
 postgres: $(DEV) ## The same tests on PostgreSQL, where TEST_POSTGRES_URL names one
 	@if [ -z "$$TEST_POSTGRES_URL" ]; then echo "PostgreSQL tests left out: TEST_POSTGRES_URL is not set."; else \
-	  DATABASE_URL="$$TEST_POSTGRES_URL" $(PY) -m pytest -n 2 -m "not browser" --ignore tests/tooling --ignore tests/sandbox; fi
+	  DATABASE_URL="$$TEST_POSTGRES_URL" $(PY) -m pytest -n 2 -m "not browser and not alone" --ignore tests/tooling --ignore tests/sandbox && \
+	  DATABASE_URL="$$TEST_POSTGRES_URL" $(PY) -m pytest -m alone; fi
+
+wheel: $(DEV) ## Build the wheel, install it into an empty environment, and run its demo up to a verified whisper
+	$(PY) -m pytest -m wheel
 
 # One proof of docs/proofs.md, resumable: make proof NAME=permutations SIZE=100000 SEED=1
 NAME ?= permutations
 SIZE ?= 1000
 SEED ?= 1
-proof: $(DEV) ## One proof at any size: NAME=model|stops|permutations|… SIZE=1000 SEED=1 (docs/proofs.md)
+proof: $(DEV) ## One proof at any size: NAME=model|stops|flood|… SIZE=1000 SEED=1 (docs/proofs.md)
 	$(PY) -m tests.proofs $(NAME) --size $(SIZE) --seed $(SEED)
 
 bench: $(DEV) ## Every figure beside its baseline: intake (PostgreSQL too where TEST_POSTGRES_URL is set), streams, pages, click, browser
@@ -66,6 +78,22 @@ bench: $(DEV) ## Every figure beside its baseline: intake (PostgreSQL too where 
 	$(PY) -m benchmarks.pages
 	$(PY) -m benchmarks.command
 	CHROMIUM="$$(.ci/chromium)" $(PY) -m benchmarks.browser
+
+docs: $(DEV) ## Build the documentation into site/, strictly
+	$(PY) -m zensical build --clean --strict
+
+pictures: $(DEV) ## Take every picture of the documentation anew from a live demo
+	CHROMIUM="$$(.ci/chromium)" $(PY) -m docs.take_pictures
+
+screenshots: $(DEV) ## Render every page × width × theme into screenshots/ (ARGS="--page floor --width 390 --theme dark")
+	CHROMIUM="$$(.ci/chromium)" $(PY) -m docs.take_screenshots $(ARGS)
+
+audit: $(DEV) ## Ask whether a locked package has a known vulnerability (needs the internet)
+	$(PY) -m pip_audit --require-hashes --disable-pip --requirement requirements.lock
+	$(PY) -m pip_audit --require-hashes --disable-pip --requirement requirements-dev.lock
+
+build: $(DEV) ## Build the wheel and the source archive into dist/
+	$(PY) -m build --no-isolation
 
 format: $(DEV) ## Format Python and templates
 	$(PY) -m ruff check --fix .
@@ -77,11 +105,11 @@ format: $(DEV) ## Format Python and templates
 LOCK := uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 lock: $(DEV) ## Refresh requirements.lock and requirements-dev.lock from pyproject.toml (UPGRADE=--upgrade)
 	$(PY) -m pip install --quiet uv
-	$(VENV)/bin/$(LOCK) $(UPGRADE) pyproject.toml --output-file requirements.lock
-	$(VENV)/bin/$(LOCK) $(UPGRADE) pyproject.toml --extra test --extra lint --constraint requirements.lock --output-file requirements-dev.lock
+	$(VENV)/bin/$(LOCK) $(UPGRADE) pyproject.toml --extra postgres --extra sentry --output-file requirements.lock
+	$(VENV)/bin/$(LOCK) $(UPGRADE) pyproject.toml --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 help: ## This list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 # --- Setting up: once, and again when a lock file has changed ---------------------------------------------------------
 
@@ -102,6 +130,8 @@ define install
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The Python of $(VENV) is older than 3.11. Leave that environment (deactivate), or remove $(VENV), and try again." >&2; exit 1; }
 	@echo "Installing the packages of $< …"
 	@$(PY) -m pip --disable-pip-version-check install --quiet --quiet --require-hashes --requirement $< || { echo "The packages could not be installed; pip says why above. Mend that and try again." >&2; exit 1; }
+	@printf '%s\n' '#!/bin/sh' 'PYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" exec "$(abspath $(PY))" -P -m dashboard "$$@"' >$(VENV)/bin/floorline
+	@chmod +x $(VENV)/bin/floorline
 	@touch $@
 endef
 
@@ -112,4 +142,4 @@ $(DEV): requirements-dev.lock | $(PY)
 	$(install)
 	@touch $(RUNTIME)
 
-.PHONY: run serve setup test quick lint types unit browser postgres proof bench format lock help
+.PHONY: run serve setup test quick lint types unit browser postgres wheel proof bench docs pictures screenshots audit build format lock help

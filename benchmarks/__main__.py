@@ -1,4 +1,4 @@
-"""`make bench`: Floorline's intake beside the naive view and the limit without HTTP, in one interleaved run."""
+"""Runs `make bench`: Floorline's intake beside the naive view and the limit without HTTP."""
 
 from __future__ import annotations
 

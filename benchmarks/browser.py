@@ -1,4 +1,4 @@
-"""P6: from a webhook to its changed row in a real Chromium, with ten thousand live conferences on the floor.
+"""Measures P6: from a webhook to its changed row in Chromium, with ten thousand live conferences.
 
 CHROMIUM="$(.ci/chromium)" python -m benchmarks.browser
 

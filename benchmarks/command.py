@@ -1,4 +1,4 @@
-"""`python -m benchmarks.command`: P10, from a click to its request on the wire, beside a bare keep-alive POST.
+"""Measures P10, from a click to its request on the wire: `python -m benchmarks.command`.
 
 A server of its own notes when a request has arrived; the clock is the machine's monotonic one, which both processes
 share. A click is the service layer's own call, as the view makes it: authorise, store the intention durably, send.

@@ -1,4 +1,4 @@
-"""Fill an empty database with a floor of live conferences and somebody who watches it; prints a session per viewer.
+"""Fills an empty database with live conferences and viewers; prints a session per viewer.
 
 python -m benchmarks.floors CONFERENCES VIEWERS
 """
@@ -28,7 +28,7 @@ def fill(*, conferences: int, viewers: int) -> list[str]:
     from django.contrib.auth.models import User
 
     from conferences.models import Account, Agent, BoardVersion, Conference, Leg, Participant, Team
-    from conferences.registers import stamp
+    from conferences.projection.registers import stamp
 
     chance, now = Random(7), datetime.now(UTC)
     account, _made = Account.objects.get_or_create(name="default")
@@ -58,7 +58,7 @@ def fill(*, conferences: int, viewers: int) -> list[str]:
         row.facts = {"name": [mark, row.name], "created": [mark, True], "connection_id": [mark, row.connection_id]}
     Conference.objects.bulk_create(rows)
     legs: list[Leg] = []
-    stays: list[Participant] = []
+    participants: list[Participant] = []
     for number, row in enumerate(rows):
         people: list[Agent | None] = [None, *chance.sample(agents[row.team_id or 0], chance.choice([1, 1, 1, 2]))]
         for place, agent in enumerate(people):
@@ -73,10 +73,12 @@ def fill(*, conferences: int, viewers: int) -> list[str]:
             mark = stamp(occurred_at=row.started_at, event_id="filled")
             leg.facts = {"seen": [mark, True], "direction": [mark, "incoming"], "from": [mark, leg.from_address]}
             legs.append(leg)
-            stays.append(Participant(account=account, conference=row, leg=leg, joined_at=row.started_at, present=True))
+            participants.append(
+                Participant(account=account, conference=row, leg=leg, joined_at=row.started_at, present=True)
+            )
         row.speaker_call_control_id, row.speaker_since = f"v3:{number}-0", now
     Leg.objects.bulk_create(legs)
-    Participant.objects.bulk_create(stays)
+    Participant.objects.bulk_create(participants)
     Conference.objects.bulk_update(rows, ["speaker_call_control_id", "speaker_since"], batch_size=200)
     BoardVersion.objects.update_or_create(id=1, defaults={"value": VERSION})
     return [session_of(User.objects.create_superuser(f"viewer-{number}")) for number in range(viewers)]

@@ -1,4 +1,4 @@
-"""The limit without HTTP: verify, parse and durably insert in batches, one thread; prints rate and CPU µs per event."""
+"""Measures the limit without HTTP: verify, parse and durably insert in batches, in one thread."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ django.setup()
 from django.db import transaction  # noqa: E402
 
 from benchmarks.load import KEY, bodies  # noqa: E402
+from conferences.intake.store import Received, keep, open_connection, read  # noqa: E402
 from conferences.models import Account  # noqa: E402
-from conferences.storing import Received, keep, open_connection, read  # noqa: E402
 from conferences.telnyx.inbound import verify  # noqa: E402
 
 

@@ -1,4 +1,4 @@
-"""Signed webhooks, and a client that posts them over kept connections and takes the time."""
+"""Generates signed webhooks, posts them over kept connections and takes the time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PUBLIC_KEY = b64encode(bytes(KEY.verify_key)).decode()
 
 @dataclass
 class Outcome:
-    """How a run went."""
+    """Figures of one run."""
 
     seconds: float
     answers: dict[int, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.memory`: P12, what a server's memory does in an hour of 500 events a second before 200 viewers.
+"""Measures P12, a server's memory in an hour of 500 events a second: `python -m benchmarks.memory`.
 
 The floor is the sandbox's: three hundred calls, ten times as fast as people are, so that calls begin and end all the
 time. Streams end after ten minutes, as they do for a browser, and are opened again.
@@ -15,9 +15,9 @@ from datetime import date
 from pathlib import Path
 from statistics import median
 
-from conferences.sandbox.delivery import body_of
-from conferences.sandbox.floor import Floor
-from conferences.sandbox.world import World
+from conferences.sandbox.center.floor import Floor
+from conferences.sandbox.telephony.world import World
+from conferences.sandbox.webhooks.delivery import body_of
 
 from .load import post, signed
 from .servers import Server, database, floorline
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--viewers", type=int, default=200)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, database(f"sqlite:///{Path(folder) / 'bench.sqlite3'}") as url:
-        sessions = fill(url, conferences=0, viewers=20)
+        sessions = fill(url, conferences=0, viewers=max(20, options.viewers // 20))  # a person has 30 streams at most
         with floorline(url) as server:
             run = Run(server, sessions, viewers=options.viewers)
             asyncio.run(run.play(seconds=60 * options.minutes))
@@ -75,7 +75,7 @@ class Run:
         self.samples.append(self.server.resident_kilobytes() / 1024)
 
     def report(self) -> str:
-        """Say how the memory went: its median in each tenth of the time, and the last against the second."""
+        """Return how the memory went: its median in each tenth of the time, and the last against the second."""
         size = max(1, len(self.samples) // 10)
         tenths = [median(self.samples[at : at + size]) for at in range(0, size * 10, size) if self.samples[at:]]
         change = tenths[-1] / tenths[min(1, len(tenths) - 1)] - 1

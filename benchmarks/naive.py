@@ -1,4 +1,4 @@
-"""The baseline, the view that one writes first: a correct signature check, an ORM row at a time, nothing batched."""
+"""Implements the baseline view: a correct signature check, one ORM row at a time, nothing batched."""
 
 from __future__ import annotations
 

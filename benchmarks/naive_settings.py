@@ -1,4 +1,4 @@
-"""Floorline's settings with the baseline's one address, and without middleware that it would not need."""
+"""Configures Django for the baseline: one address, and only the middleware that it needs."""
 
 from __future__ import annotations
 

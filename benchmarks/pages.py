@@ -1,4 +1,4 @@
-"""First paint and one change of the filters with a hundred, a thousand and ten thousand conferences.
+"""Measures the first paint and a change of filters with a hundred to ten thousand conferences.
 
 python -m benchmarks.pages --rounds 5
 """
@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from dashboard.reasons import ONE_VOICE
+from dashboard.floor.reasons import ONE_VOICE
 
 from .servers import Server, database, floorline
 from .streams import fill, get

@@ -1,4 +1,4 @@
-"""The limit of pushing: a bare asyncio server that writes the same bytes to everybody, and nothing else.
+"""Measures the limit of pushing: a bare asyncio server that writes the same bytes to everybody.
 
 python -m benchmarks.raw PORT BYTES MESSAGES_PER_SECOND
 """

@@ -1,8 +1,10 @@
-"""Databases and servers for the time of a measurement."""
+"""Starts databases and servers for the time of a measurement."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,9 +21,9 @@ ROOT = Path(__file__).parents[1]
 SPAWN = [sys.executable, "-m", "gunicorn"]
 
 
-# What the launcher does before it serves: events need an account, and pages name their files by hash.
+# As the launcher does before it serves: events need an account, and pages name their files by hash.
 PREPARE = """
-from dashboard.preparation import collect_static_files, open_default_account
+from dashboard.serving.preparation import collect_static_files, open_default_account
 open_default_account()
 collect_static_files(say=lambda words: None)
 """
@@ -36,10 +38,23 @@ class Server:
     pid: int
     database: str
 
+    def pids(self) -> tuple[int, ...]:
+        """Return its processes: master and workers."""
+        return (self.pid, *_children(self.pid))
+
     def kill(self) -> None:
         """End it as a power cut would: master and workers at once."""
-        for pid in (self.pid, *_children(self.pid)):
+        for pid in self.pids():
             os.kill(pid, signal.SIGKILL)
+
+    def stand_still(self, seconds: float) -> None:
+        """Let master and workers do nothing for a while, as on a machine that is paused or swaps."""
+        everyone = (self.pid, *_children(self.pid))
+        for pid in everyone:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        for pid in everyone:
+            os.kill(pid, signal.SIGCONT)
 
     def end(self) -> None:
         """Ask it to end, as a deploy does."""
@@ -149,10 +164,17 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on, with the next one free too.
+
+    Below the range from which the system takes ports for outgoing connections (Linux: 32768 and above, ip(7)): one of
+    those may be taken between two starts of the same server.
+    """
+    for port in random.sample(range(15000, 32000), 100):
+        with socket.socket() as first, socket.socket() as second, contextlib.suppress(OSError):
+            first.bind(("127.0.0.1", port))
+            second.bind(("127.0.0.1", port + 1))
+            return port
+    raise RuntimeError("no port is free")
 
 
 def _children(pid: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""From the webhook to the bytes in a viewer's socket, what a delivery costs, and what polling would cost instead.
+"""Measures the time from a webhook to a viewer's socket, its cost, and the cost of polling instead.
 
 python -m benchmarks.streams --viewers 100 500 1000
 """
@@ -51,7 +51,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=16, help="whole turns: 1.6 each")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, database(f"sqlite:///{Path(folder) / 'bench.sqlite3'}") as url:
-        sessions = fill(url, conferences=CONFERENCES, viewers=20)
+        sessions = fill(
+            url, conferences=CONFERENCES, viewers=max(20, max(options.viewers) // 20)
+        )  # a person has 30 streams at most
         with floorline(url) as server:
             nobody = asyncio.run(measure(server, sessions, viewers=0, seconds=options.seconds))
             polled = page_cpu(server, sessions[0])

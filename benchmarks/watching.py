@@ -1,4 +1,4 @@
-"""Viewers with an open stream, and the sockets they read from: as cheap as Python can make them."""
+"""Opens streams of viewers and reads their sockets at the least cost Python allows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 SINCE = re.compile(rb'data-since="(\d+)"')
 SAMPLED = 10
-"""So many viewers look at what they get; the others only count it."""
+"""The number of viewers that read what they get; the others only count it."""
 
 
 @dataclass
 class Seen:
-    """What all viewers together have received."""
+    """Totals of everything that all viewers have received."""
 
     messages: int = 0
     bytes: int = 0

@@ -1,3 +1,5 @@
+"""Configures the Django app."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig

@@ -1,4 +1,4 @@
-"""The one way to add to the audit."""
+"""Adds entries to the audit; no other module does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from .models import AuditEntry, Command, Conference, SupervisorSession
-from .rows import add_row
+from conferences.models.records import audit_actions
+
+from .fast_sql import add_row
+from .models import AuditEntry, Cause, Command, Conference, SupervisorSession
+
+Action = AuditEntry.Action
+KNOWN = frozenset(value for value, _label in audit_actions())
 
 
 def record(
@@ -22,14 +27,18 @@ def record(
     command: Command | None = None,
     role: str = "",
     targets: Iterable[Any] = (),
+    cause: Cause | str = "",
     detail: str = "",
 ) -> None:
-    """Add one entry: what happened, who did it, where, and in which words."""
+    """Add one entry: what happened, on whose line, why, where, and in which words. A command tells its own cause."""
+    if action not in KNOWN:
+        raise ValueError(f"the audit knows no action {action!r}: see AuditEntry.Action and command_action")
     add_row(
         AuditEntry(
             at=at,
             actor=actor,
             action=action,
+            cause=cause or (command.cause if command else ""),
             account_id=conference.account_id if conference else command.account_id if command else None,
             conference_id=conference.pk if conference else None,
             conference_name=str(conference)[:200] if conference else "",

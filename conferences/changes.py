@@ -1,4 +1,4 @@
-"""The hub: the number of the last visible change, and wake-ups for whoever waits for the next.
+"""Numbers visible changes of the board, and wakes the streams that wait for the next one.
 
 A wake-up is only a hint. The hub also looks for itself every tenth of a second, so a change made by another process
 is seen, and a lost wake-up costs a moment, never a change. Versions become visible in order because they are taken
@@ -12,16 +12,18 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import Any
+from uuid import UUID
 
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, connection, connections, models, transaction
 
-from .models import BoardVersion
-from .rows import load_rows, writer_of_times
+from .fast_sql import load_rows, set_columns, writer_of_times
+from .models import BoardVersion, Conference
 
 LOOK_SECONDS = 0.1
 CHANNEL = "floorline"
@@ -40,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BoardState:
-    """How far the board has come: its version, and when the last webhook was ingested."""
+    """The board's version, and when the last webhook was ingested."""
 
     version: int
     ingested_at: datetime | None
@@ -53,41 +55,69 @@ def current() -> BoardState:
     return BoardState(0, None)
 
 
-def advance(*, now: datetime, ingested: bool = False) -> int:
-    """Take the next board version inside the caller's transaction, and wake the streams once it is committed.
-
-    The row stays locked until the commit, so no later version can become visible before this one.
-    """
-    if not connection.in_atomic_block:
-        raise RuntimeError("changes.advance() belongs inside the transaction that changes the board")
-    held = Turn(version=_lock() + 1, changed=True)
-    _unlock(held, ingested_at=now if ingested else None)
-    return held.version
-
-
 @dataclass(slots=True)
-class Turn:
-    """A transaction's hold on the board: the version that its changes carry, taken only if `changed` becomes true."""
+class BoardChange:
+    """One change of what somebody sees: its board version, and the conferences that it concerns."""
 
     version: int
-    changed: bool = False
+    changed: bool = True
+    """Whether there is anything to see; what is only held takes no version and wakes no stream."""
+    conferences: set[UUID] = field(default_factory=set)
+
+    def touch(self, *conferences: Conference | UUID | None) -> None:
+        """Let the streams send these conferences again, once the change is committed."""
+        ids = set(_ids(conferences))
+        self.conferences |= ids
+        self.changed |= bool(ids)
+
+    def update(self, rows: models.QuerySet[Any], **fields: Any) -> int:
+        """Update rows that viewers see; return how many matched, so that callers can compare and set."""
+        return rows.update(**fields)
 
 
 @contextlib.contextmanager
-def turn(*, now: datetime, ingested: bool = False) -> Iterator[Turn]:
-    """Hold the board's lock for one transaction; nobody else merges registers or takes a version meanwhile.
+def board_change(*conferences: Conference | UUID | None, now: datetime) -> Iterator[BoardChange]:
+    """Change what viewers see, in one transaction: lock the board, write, mark the conferences, wake on commit.
 
-    What only repeats what is known sets nothing, takes no version and wakes no stream.
+    Whatever is written inside becomes visible together and under one version, so no stream can miss a part of it. The
+    board's row stays locked until the commit, so no later version can become visible before this one.
     """
     with transaction.atomic():
-        held = Turn(version=_lock() + 1)
-        yield held
-        _unlock(held, ingested_at=now if ingested else None)
+        change = BoardChange(version=_lock() + 1)
+        _unlock(change, ingested_at=None)
+        change.touch(*conferences)
+        yield change
+        _mark(change)
+
+
+@contextlib.contextmanager
+def board_hold(*, now: datetime, ingested: bool = False) -> Iterator[BoardChange]:
+    """Hold the board's lock for what may turn out to change nothing: nobody else merges registers meanwhile.
+
+    Only where `changed` becomes true, or conferences are touched, is it a change like any other. What only repeats
+    what is known takes no version and wakes no stream.
+    """
+    with transaction.atomic():
+        change = BoardChange(version=_lock() + 1, changed=False)
+        yield change
+        _mark(change)
+        _unlock(change, ingested_at=now if ingested else None)
+
+
+def _ids(conferences: Iterable[Conference | UUID | None]) -> Iterator[UUID]:
+    for conference in conferences:
+        if conference is not None:
+            yield conference.pk if isinstance(conference, Conference) else conference
+
+
+def _mark(change: BoardChange) -> None:
+    if change.conferences:
+        set_columns(Conference, {"version": change.version}, id=list(change.conferences))
 
 
 def _lock() -> int:
     """Lock the board's row (on SQLite the transaction itself is the lock) and return its version."""
-    # Written out: the ORM spends more on building these two statements than the database on running them.
+    # Written as SQL: the ORM needs more time to build these two statements than the database to run them.
     with connection.cursor() as cursor:
         cursor.execute(LOCK if connection.vendor == "sqlite" else f"{LOCK} FOR UPDATE")
         found = cursor.fetchone()
@@ -97,15 +127,15 @@ def _lock() -> int:
     return BoardVersion.objects.select_for_update().values_list("value", flat=True).get(id=1)
 
 
-def _unlock(held: Turn, *, ingested_at: datetime | None) -> None:
-    if held.changed or ingested_at is not None:
-        # PostgreSQL wakes the other processes with the commit; SQLite has no such thing.
-        telling = held.changed and connection.vendor == "postgresql"
-        value, moment = held.version - (not held.changed), writer_of_times()(ingested_at)
+def _unlock(change: BoardChange, *, ingested_at: datetime | None) -> None:
+    if change.changed or ingested_at is not None:
+        # PostgreSQL notifies the other processes at the commit; SQLite cannot.
+        telling = change.changed and connection.vendor == "postgresql"
+        value, moment = change.version - (not change.changed), writer_of_times()(ingested_at)
         with connection.cursor() as cursor:
             cursor.execute(f"{UNLOCK}{TELL if telling else ''}", [value, moment, *([CHANNEL] if telling else [])])
-    if held.changed:
-        transaction.on_commit(partial(hub.notify, held.version))
+    if change.changed:
+        transaction.on_commit(partial(hub.notify, change.version))
 
 
 class Hub:
@@ -120,7 +150,7 @@ class Hub:
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="board-version")
 
     def notify(self, version: int) -> None:
-        """Say that a version has been committed; may be called from any thread."""
+        """Wake whoever waits for a version that has been committed; may be called from any thread."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._arrived, version)
@@ -137,6 +167,10 @@ class Hub:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), left)
         return self._version
+
+    def close(self) -> None:
+        """Give back the database connection of the thread that looks; whoever waits again opens another."""
+        self._reader.submit(connections.close_all).result()
 
     def _arrived(self, version: int) -> None:
         if version > self._version:
@@ -176,7 +210,7 @@ class Hub:
         try:
             return current().version
         except DatabaseError:
-            # The streams say so by themselves (their own reads fail); looking goes on.
+            # The streams report it themselves, because their own reads fail; this loop continues.
             logger.warning("the board's version cannot be read", exc_info=True)
             connection.close()
             return 0

@@ -1,23 +1,32 @@
-"""One Telnyx client per account and process, so that its connections stay warm."""
+"""Keeps one Telnyx client per account and process, so that connections are reused."""
 
 from __future__ import annotations
 
 from django.conf import settings
 
+from conferences.models.account import Credentials
+from conferences.telnyx.client import Client
+from conferences.telnyx.transport import Session
+
 from .models import Account
-from .models.account import Credentials
-from .telnyx.client import Client
 
 _clients: dict[tuple[int, Credentials, str], Client] = {}
 
 
-def client_for(account: Account) -> Client:
-    """Return the client that speaks with an account's credentials as they are now."""
+def client_for(account: Account, *, session: Session | None = None) -> Client:
+    """Return the client that speaks with an account's credentials as they are now; given a session, through that."""
     credentials = account.credentials()
     key = (account.pk, credentials, account.region)
-    if key not in _clients:
-        _clients[key] = Client(api_base=credentials.api_base, api_key=credentials.api_key, region=account.region)
+    if key not in _clients or session is not None:
+        _clients[key] = Client(
+            api_base=credentials.api_base, api_key=credentials.api_key, region=account.region, session=session
+        )
     return _clients[key]
+
+
+def forget_clients() -> None:
+    """Drop every cached client; the next one opens new connections."""
+    _clients.clear()
 
 
 def client_without_database(account_id: int) -> Client:

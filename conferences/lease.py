@@ -1,9 +1,9 @@
-"""One process at a time does the background work, on however many machines workers run.
+"""Grants one process at a time the background work, on however many machines workers run.
 
 The holder renews its lease every few seconds; another process takes over once it has run out. Each holder gets a
 higher token than the one before, and a lease is renewed only under its token, so a holder that slept through the end
 of its lease learns that it is none any more before it begins another step. What such a sleeper had begun does no harm:
-readings carry the time at which they were asked for, and older ones are not noted (conferences.listings).
+readings carry the time at which they were asked for, and older ones are not noted (conferences.projection.listings).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Holder:
         self._until: datetime | None = None
 
     def claim(self, *, now: datetime) -> bool:
-        """Take the lease or renew it; say whether it is ours."""
+        """Take the lease or renew it; return whether this process holds it."""
         if self.token is not None and not self._renew(self.token, now):
             self.token = None
         if self.token is None:
@@ -38,7 +38,7 @@ class Holder:
         return self.token is not None
 
     def is_ours(self, *, now: datetime) -> bool:
-        """Say whether a step may begin."""
+        """Return whether a step may begin."""
         return self._until is not None and now < self._until
 
     def give_back(self, *, now: datetime) -> None:

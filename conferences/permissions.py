@@ -1,78 +1,106 @@
-"""Who may see which conference, and who may do what in it."""
+"""Decides who may see and do what: rights per team, and which conferences a viewer sees."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from .models import Conference, Participant, TeamMembership
-from .models.supervision import Role
-from .rows import load_rows
+from conferences.models.supervision import Role
+
+from .fast_sql import load_rows, load_values
+from .models import Agent, Conference, Leg, Participant, TeamMembership
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a person may do in one conference."""
+    """A person's rights in one conference."""
 
     monitor: bool = False
     whisper: bool = False
     barge: bool = False
 
     def allow(self, role: str) -> bool:
-        """Say whether a role is covered; staying as participant is as audible as barging."""
+        """Return whether a role is covered; staying as participant is as audible as barging."""
         if role == Role.MONITOR:
             return self.monitor
         if role == Role.WHISPER:
             return self.whisper
         return self.barge
 
-    def __or__(self, other: Rights) -> Rights:
-        return Rights(
-            monitor=self.monitor or other.monitor,
-            whisper=self.whisper or other.whisper,
-            barge=self.barge or other.barge,
-        )
+
+Teams = frozenset[int]
 
 
-NO_RIGHTS = Rights()
-ALL_RIGHTS = Rights(monitor=True, whisper=True, barge=True)
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The conferences in which somebody has one right: those of some teams, those of no team, or all."""
+
+    teams: Teams = frozenset()
+    without_team: bool = False
+    everywhere: bool = False
+
+    def covers(self, teams: Teams) -> bool:
+        """Return whether a conference of these teams is within; none given means a conference of no team."""
+        if self.everywhere:
+            return True
+        return not self.teams.isdisjoint(teams) if teams else self.without_team
+
+
+NOWHERE = Reach()
+EVERYWHERE = Reach(without_team=True, everywhere=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RightsScope:
+    """The conferences that somebody sees, and those that they may monitor: the same for many viewers."""
+
+    seen: Reach = NOWHERE
+    monitored: Reach = NOWHERE
+
+    def sees(self, teams: Teams) -> bool:
+        """Return whether a conference of these teams is in scope."""
+        return self.seen.covers(teams)
+
+    def may_monitor(self, teams: Teams) -> bool:
+        """Return whether a conference of these teams may be monitored."""
+        return self.monitored.covers(teams)
+
+    def answers_for(self, team: int | None) -> bool:
+        """Return whether a waiting leg is this scope's: one of no team is everybody's who is in a team at all."""
+        if self.seen.everywhere or self.seen.without_team:
+            return True
+        return team in self.seen.teams if team is not None else bool(self.seen.teams)
 
 
 @dataclass(frozen=True, slots=True)
 class RightsBook:
     """A person's rights in every team, read once."""
 
-    everywhere: bool
-    staff: bool
-    by_team: Mapping[int, Rights]
-    without_team: Rights
-    leads: bool
+    scope: RightsScope = RightsScope()
+    whispered: Reach = NOWHERE
+    barged: Reach = NOWHERE
 
-    def in_teams(self, teams: frozenset[int]) -> Rights:
-        """Return the rights in a conference of these teams; none given means a conference of no team."""
-        if self.everywhere:
-            return ALL_RIGHTS
-        if not teams:
-            return self.without_team
-        granted = NO_RIGHTS
-        for team in teams:
-            granted |= self.by_team.get(team, NO_RIGHTS)
-        return granted
+    def in_teams(self, teams: Teams) -> Rights:
+        """Return the rights in a conference of these teams."""
+        return Rights(
+            monitor=self.scope.may_monitor(teams),
+            whisper=self.whispered.covers(teams),
+            barge=self.barged.covers(teams),
+        )
 
-    def may_see(self, teams: frozenset[int]) -> bool:
-        """Say whether a conference of these teams is in scope."""
-        if self.everywhere or (not teams and (self.staff or self.leads)):
-            return True
-        return any(team in self.by_team for team in teams)
+
+NO_RIGHTS = RightsBook()
+ALL_RIGHTS = RightsBook(scope=RightsScope(EVERYWHERE, EVERYWHERE), whispered=EVERYWHERE, barged=EVERYWHERE)
 
 
 def rights_book(user: User | AnonymousUser) -> RightsBook:
     """Read a person's rights: one query, none for a superuser."""
     if not user.is_active or not isinstance(user, User):
-        return RightsBook(everywhere=False, staff=False, by_team={}, without_team=NO_RIGHTS, leads=False)
+        return NO_RIGHTS
     return _book(user, [] if user.is_superuser else load_rows(TeamMembership, user_id=user.pk))
 
 
@@ -84,42 +112,70 @@ def rights_books(users: Collection[User]) -> dict[int, RightsBook]:
     return {user.pk: _book(user, memberships[user.pk]) for user in users if user.is_active}
 
 
-def _book(user: User, memberships: Iterable[TeamMembership]) -> RightsBook:
+def _book(user: User, memberships: Collection[TeamMembership]) -> RightsBook:
     if user.is_superuser:
-        return RightsBook(everywhere=True, staff=True, by_team={}, without_team=ALL_RIGHTS, leads=True)
-    by_team: dict[int, Rights] = {}
-    without_team = NO_RIGHTS
-    leads = False
-    for membership in memberships:
-        rights = Rights(monitor=membership.may_monitor, whisper=membership.may_whisper, barge=membership.may_barge)
-        by_team[membership.team_id] = rights
-        if membership.is_lead:
-            leads = True
-            without_team |= rights
-    return RightsBook(everywhere=False, staff=user.is_staff, by_team=by_team, without_team=without_team, leads=leads)
+        return ALL_RIGHTS
+    teams = frozenset(membership.team_id for membership in memberships)
+    leads = any(membership.is_lead for membership in memberships)
+    return RightsBook(
+        scope=RightsScope(
+            seen=Reach(teams, without_team=user.is_staff or leads),
+            monitored=_granted(membership for membership in memberships if membership.may_monitor),
+        ),
+        whispered=_granted(membership for membership in memberships if membership.may_whisper),
+        barged=_granted(membership for membership in memberships if membership.may_barge),
+    )
+
+
+def _granted(memberships: Iterable[TeamMembership]) -> Reach:
+    """Return where these memberships grant a right: a lead has it in conferences of no team as well."""
+    granting = list(memberships)
+    return Reach(
+        teams=frozenset(membership.team_id for membership in granting),
+        without_team=any(membership.is_lead for membership in granting),
+    )
 
 
 def visible_to(user: User | AnonymousUser) -> QuerySet[Conference]:
-    """Return the conferences a person may see, live and ended; whoever asks for another one gets a 404."""
-    if not user.is_active or not isinstance(user, User):
-        return Conference.objects.none()
-    if user.is_superuser:
+    """Return the conferences a person may see, live and ended; for any other one the pages answer 404."""
+    seen = rights_book(user).scope.seen
+    if seen.everywhere:
         return Conference.objects.all()
-    book = rights_book(user)
+    if seen == NOWHERE:
+        return Conference.objects.none()
     agents = Participant.objects.filter(conference=OuterRef("pk"), leg__agent__isnull=False)
-    scope = Q(team__in=book.by_team) | Q(Exists(agents.filter(leg__agent__team__in=book.by_team)))
-    if book.staff or book.leads:
+    scope = Q(team__in=seen.teams) | Q(Exists(agents.filter(leg__agent__team__in=seen.teams)))
+    if seen.without_team:
         scope |= Q(team=None) & ~Q(Exists(agents))
     return Conference.objects.filter(scope)
 
 
-def teams_of(conference: Conference) -> frozenset[int]:
-    """Return the teams a conference belongs to: its connection's, and those of the agents who were in it."""
-    teams = set(
-        Participant.objects.filter(conference=conference, leg__agent__isnull=False).values_list(
-            "leg__agent__team_id", flat=True
-        )
-    )
-    if conference.team_id is not None:
-        teams.add(conference.team_id)
-    return frozenset(teams)
+def teams_of(conference: Conference, agents_teams: Iterable[int | None] | None = None) -> Teams:
+    """Return the teams a conference belongs to: its connection's, and those of the agents who were in it.
+
+    `agents_teams` are the teams of everybody who was in it, where they have been read already.
+    """
+    if agents_teams is None:
+        legs = load_values(Participant, "leg_id", conference_id=conference.pk)
+        agents = load_values(Leg, "agent_id", id=legs)
+        agents_teams = load_values(Agent, "team_id", id={agent for agent in agents if agent is not None})
+    return frozenset(team for team in (conference.team_id, *agents_teams) if team is not None)
+
+
+def agents_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:
+    """Return the agents a person may see: those of their teams, and those of the conferences they may see."""
+    seen = rights_book(user).scope.seen
+    if seen.everywhere:
+        return Agent.objects.all()
+    met = Participant.objects.filter(leg__agent=OuterRef("pk"), conference__in=visible_to(user))
+    return Agent.objects.filter(Q(team__in=seen.teams) | Q(Exists(met)))
+
+
+def teams_of_all(conference_ids: Collection[UUID]) -> dict[UUID, Teams]:
+    """Return the teams of many conferences at once: two queries; one that is gone is left out."""
+    conferences = Conference.objects.filter(id__in=conference_ids).only("id", "team").in_bulk()
+    agents_teams: dict[UUID, list[int]] = {id_: [] for id_ in conferences}
+    agents = Participant.objects.filter(conference__in=list(conferences), leg__agent__isnull=False)
+    for id_, team in agents.values_list("conference_id", "leg__agent__team_id").distinct():
+        agents_teams[id_].append(team)
+    return {id_: teams_of(conference, agents_teams[id_]) for id_, conference in conferences.items()}

@@ -1,4 +1,4 @@
-"""Forgets what is old, a few rows at a time, so that the database does not grow without end and nobody waits for it."""
+"""Deletes old rows, a few at a time, so that the database does not grow without end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,23 @@ from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 
-from .models import Command, Conference, Ear, Leg, Participant, SupervisorSession, WebhookEvent
+from .models import (
+    Command,
+    Conference,
+    Ear,
+    Leg,
+    NumberSearch,
+    Participant,
+    Stop,
+    SupervisorSession,
+    UnsteeredLine,
+    WebhookEvent,
+)
 
+# A stop matters only for presses of the same minute; its effect stays in the audit.
+STOPS_KEPT = timedelta(minutes=10)
+# The pages that ask for one ask again each ten minutes.
+NUMBER_SEARCHES_KEPT = timedelta(minutes=30)
 BATCH = 1000  # rows per transaction: some ten milliseconds of the writer's time
 
 logger = logging.getLogger(__name__)
@@ -33,16 +48,20 @@ def forget(*, now: datetime) -> int:
             _delete(WebhookEvent.objects.filter(received_at__lt=events_kept_since(now)).order_by("received_at")),
             _delete(Command.objects.filter(asked_at__lt=commands)),
             _delete(SupervisorSession.objects.filter(ended_at__lt=commands)),
+            _delete(UnsteeredLine.objects.filter(ended_at__lt=commands)),
             _delete(Ear.objects.filter(ended_at__lt=commands).exclude(_has(SupervisorSession, "ear"))),
             _delete(_ended_conferences(calls)),
             _delete(_dead_legs(calls)),
+            _delete(Stop.objects.filter(pressed_at__lt=now - STOPS_KEPT)),
+            _delete(NumberSearch.objects.filter(used_at__lt=now - NUMBER_SEARCHES_KEPT)),
             _delete(Session.objects.filter(expire_date__lt=now)),
         )
     )
 
 
 def _ended_conferences(before: datetime) -> models.QuerySet[Conference]:
-    return Conference.objects.filter(ended_at__lt=before).exclude(_has(SupervisorSession, "conference"))
+    over = Conference.objects.filter(ended_at__lt=before).exclude(_has(SupervisorSession, "conference"))
+    return over.exclude(_has(UnsteeredLine, "conference"))
 
 
 def _dead_legs(before: datetime) -> models.QuerySet[Leg]:

@@ -1,4 +1,4 @@
-"""Secrets at rest: a text field that is encrypted in the database with FIELD_KEYS."""
+"""Encrypts text fields in the database with FIELD_KEYS."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def _fernet() -> MultiFernet:
     except ValueError as error:
         raise ImproperlyConfigured(
             "FIELD_KEYS must be a comma-separated list of Fernet keys (32 bytes, URL-safe Base64). "
-            "Make one with: manage.py new_field_key"
+            "Make one with: floorline new_field_key"
         ) from error
     if not keys:
         raise ImproperlyConfigured(
-            "FIELD_KEYS is needed to keep a secret in the database. Make one with: manage.py new_field_key"
+            "FIELD_KEYS is needed to keep a secret in the database. Make one with: floorline new_field_key"
         )
     return MultiFernet(keys)
 

@@ -1,4 +1,4 @@
-"""The background loops: follow every ear, compare the board with Telnyx, notice bridged calls, forget what is old.
+"""Runs the background loops: ears, comparison with Telnyx, bridged calls, retention.
 
 One thread looks for ears and hands each to a small pool, so that one slow answer from Telnyx holds up nobody else;
 a second thread reconciles each account. A loop that fails says so in the log and goes on.
@@ -16,17 +16,19 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection
 
+from conferences.models.account import Feed
+from conferences.reconciliation.reconciler import Reconciler, note_bridged_calls
+
 from .clients import client_for
 from .lease import RENEW_SECONDS, Holder
 from .models import Account
-from .models.account import Feed
-from .reconcile import Reconciler, note_bridged_calls
 from .retention import forget
 from .supervision import adopt, open_ears, renew_lines, step_ear
 
 EAR_SECONDS = 0.15
 ADOPT_SECONDS = 1.0
 RECONCILE_SECONDS = 0.5
+FEED_SECONDS = 1.0
 BRIDGED_SECONDS = 30.0
 FORGET_SECONDS = 300.0
 BETWEEN_BATCHES_SECONDS = 0.5  # the intake goes first
@@ -88,7 +90,7 @@ class ReconcileLoop:
             except DatabaseError:
                 raise  # that concerns all of them
             except Exception:
-                # Whatever one account's Telnyx answers, the others are compared all the same.
+                # A failure of one account must not keep the others from being compared.
                 logger.exception("account %s could not be compared with Telnyx", account.pk)
 
     def _step_one(self, account: Account) -> None:
@@ -100,6 +102,11 @@ class ReconcileLoop:
             self._reconcilers[key] = Reconciler(account=account, client=client, clock=clock)
         polling = account.feed == Feed.POLLING
         self._reconcilers[key].step(reads_per_second=account.reads_per_second, polling=polling)
+
+    def watch_feeds(self) -> None:
+        """Store which feeds have stopped; beside `step`, which a Telnyx that does not answer holds up for seconds."""
+        for reconciler in list(self._reconcilers.values()):
+            reconciler.watch_feed()
 
     def note_bridged(self) -> None:
         """Look for bridged calls without a conference."""
@@ -114,6 +121,7 @@ def run(stop: threading.Event) -> None:
         (ears.step, EAR_SECONDS),
         (lambda: adopt(now=clock()), ADOPT_SECONDS),
         (reconciling.step, RECONCILE_SECONDS),
+        (reconciling.watch_feeds, FEED_SECONDS),
         (reconciling.note_bridged, BRIDGED_SECONDS),
         (partial(_forget, stop), FORGET_SECONDS),
     ]
@@ -144,7 +152,7 @@ def _repeat(step: Callable[[], object], pause: float, stop: threading.Event) -> 
         try:
             step()
         except Exception:
-            # A database that is away or a Telnyx that breaks off must not end the loop that would notice its return.
+            # An unavailable database or Telnyx must not end the loop: it has to notice when they are back.
             logger.exception("a background step failed; it is tried again")
             connection.close()
         stop.wait(pause)

@@ -1,10 +1,16 @@
+"""Configures the Django app."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class DashboardConfig(AppConfig):
     name = "dashboard"
 
     def ready(self) -> None:
-        from dashboard import checks  # noqa: F401, PLC0415  # registers them; models must be loaded first
+        from dashboard import checks, error_reports, sign_ins  # noqa: F401, PLC0415  # registers checks; models first
+
+        error_reports.begin(settings.SENTRY_DSN)
+        sign_ins.begin()

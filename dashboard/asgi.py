@@ -1,4 +1,4 @@
-"""The application: a few raw ASGI routes for what is hot or must not depend on Django, everything else to Django."""
+"""Routes requests: a few raw ASGI routes that are hot or must not depend on Django, the rest to Django."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django_application = get_asgi_application()
 
-from conferences.ingest import Receive, Scope, Send, webhooks  # noqa: E402 - models need the loaded apps
+from conferences.asgi_types import Receive, Scope, Send  # noqa: E402 - models need the loaded apps
+from conferences.intake.endpoint import webhooks  # noqa: E402
 from conferences.supervision import Way  # noqa: E402
-from dashboard.stopping import at_any_rate  # noqa: E402
-from dashboard.stream import stream  # noqa: E402
+from dashboard.emergency_stop import with_emergency_stop  # noqa: E402
+from dashboard.push.snapshot import snapshot  # noqa: E402
+from dashboard.push.stream import stream  # noqa: E402
+from dashboard.serving import entrance  # noqa: E402
+from dashboard.serving.entrance import Application, in_turn, with_whole_body  # noqa: E402
+from dashboard.serving.security_headers import with_security_headers  # noqa: E402
 
 
 async def _django(scope: Scope, receive: Receive, send: Send) -> None:
@@ -20,10 +25,16 @@ async def _django(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def healthz(scope: Scope, receive: Receive, send: Send) -> None:
-    """Say that this process answers; whether the floor is true is another question."""
+    """Answer that this process runs; whether the floor is live is another question."""
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"ok\n"})
+
+
+def _stop(way: Way) -> Application:
+    """Return the route of one way to silence: nothing but other stops is before it."""
+    django = in_turn(_django, lambda _scope: entrance.stops)
+    return with_whole_body(with_emergency_stop(django, way=way), entrance.stop_forms)
 
 
 ROUTES = {
@@ -31,16 +42,25 @@ ROUTES = {
     "/webhooks/telnyx": webhooks,
     "/webhooks/telnyx/": webhooks,
     "/stream/": stream,
+    "/snapshot/": snapshot,
     "/healthz": healthz,
-    "/leave/": at_any_rate(_django, way=Way.LEAVE),
-    "/quieter/": at_any_rate(_django, way=Way.QUIETER),
-    "/ear/disconnect/": at_any_rate(_django, way=Way.DISCONNECT),
+    "/leave/": _stop(Way.LEAVE),
+    "/quieter/": _stop(Way.QUIETER),
+    "/ear/disconnect/": _stop(Way.DISCONNECT),
 }
+OTHERS = with_whole_body(in_turn(_django, entrance.admission_for), entrance.forms)
+
+
+@with_security_headers
+async def _routed(scope: Scope, receive: Receive, send: Send) -> None:
+    await ROUTES.get(scope["path"], OTHERS)(scope, receive, send)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Route a request."""
-    if scope["type"] == "http" and (route := ROUTES.get(scope["path"])):
-        await route(scope, receive, send)
+    """Route a request; a WebSocket is nothing that Floorline speaks."""
+    if scope["type"] == "http":
+        await _routed(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
     else:
         await _django(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Numbered checks of what serving needs; `serve` runs them before anything starts, `check --deploy` whenever asked."""
+"""Checks what serving needs; `serve` runs the checks before it starts, `check --deploy` on demand."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from django.http.request import split_domain_port, validate_host
 
 from conferences.models import Account
 from conferences.models.account import Credentials
+from dashboard.serving import programs
 from dashboard.settings import host_of, is_loopback
 
 TAG = "floorline"
@@ -50,7 +51,7 @@ def _secret_key() -> Iterator[CheckMessage]:
         yield Error("SECRET_KEY is missing.", hint=mend, id="floorline.E001")
     elif len(settings.SECRET_KEY) < 32 or len(set(settings.SECRET_KEY)) < 5:
         text = "SECRET_KEY is too short or too simple to protect sessions."
-        # Beside a local Telnyx there is nobody to protect; a real account is never served with such a key.
+        # A local Telnyx has no real callers to protect; a real account is never served with such a key.
         yield (
             Caution(text, hint=mend, id="floorline.W004")
             if settings.SANDBOX
@@ -97,7 +98,7 @@ def _field_keys() -> Iterator[CheckMessage]:
     except ValueError:
         yield Error(
             "FIELD_KEYS holds something that is not a key: 32 bytes in URL-safe Base64, parted by commas.",
-            hint="Make one with: python manage.py new_field_key",
+            hint=f"Make one with: {programs.as_typed()} new_field_key",
             id="floorline.E006",
         )
 

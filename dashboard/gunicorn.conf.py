@@ -1,4 +1,4 @@
-"""How gunicorn serves Floorline; each number with its reason. Used by dashboard.launch and by systemd alike."""
+"""Configures gunicorn, for the launcher and systemd alike; each number has its reason."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dashboard import lifetime, settings
+from dashboard import settings
+from dashboard.push import worker_state
 
 wsgi_app = "dashboard.asgi:application"
-chdir = str(settings.BASE_DIR)
+chdir = str(settings.WORKING_DIR)
 bind = [f"{settings.bracketed(address)}:{settings.PORT}" for address in settings.ADDRESSES]
 
 # Streams and webhooks are raw ASGI; Django has no lifespan, and asking it would log an error at every start.
-worker_class = "asgi"
+worker_class = "dashboard.serving.edge.BoundedWorker"
 asgi_lifespan = "off"
 asgi_loop = "uvloop"
 
@@ -29,7 +30,8 @@ timeout = 60
 graceful_timeout = 8
 # Idle connections hold up a stop this long, and 2 s is enough for the requests of one page.
 keepalive = 2
-# One floor of 1,000 viewers holds 1,000 streams; a burst of webhooks may wait here rather than be refused.
+# One floor of 1,000 viewers holds 1,000 streams; a burst of webhooks may wait here rather than be refused. The kernel
+# takes at most net.core.somaxconn (4,096).
 backlog = 2048
 
 # The longest line of ours is the floor's address with every filter set, about 1 kB; the longest field a cookie header.
@@ -44,7 +46,9 @@ control_socket_disable = True
 
 # Off: one line per webhook and heartbeat would bury what matters. ACCESS_LOG=true writes it to standard output.
 accesslog = "-" if os.environ.get("ACCESS_LOG", "").lower() in {"1", "true", "yes", "on"} else None
-# Starting and stopping are the launcher's to tell.
+# Neither a query nor the page before: people may have typed a number into an address.
+access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s "%(a)s"'
+# The launcher reports starting and stopping.
 loglevel = "warning"
 
 
@@ -52,11 +56,15 @@ def post_worker_init(worker: Any) -> None:
     """Let the streams of this process see when it is to end, and open the connection that webhooks are written on."""
     # The application, and with it Django, is loaded only now.
     from conferences.changes import hub  # noqa: PLC0415
-    from conferences.ingest import intake  # noqa: PLC0415
+    from conferences.intake.endpoint import intake  # noqa: PLC0415
+    from dashboard.log_lines import LogFormatter  # noqa: PLC0415
 
-    lifetime.begin(worker)
+    for handler in worker.log.error_log.handlers:
+        handler.setFormatter(LogFormatter(worker.log.error_fmt, worker.log.datefmt))
+
+    worker_state.begin(worker)
     intake.writer.warm()
     hub.listen()
-    # What was loaded stays; a full collection that walks through it holds up every stream meanwhile.
+    # Loaded modules stay in memory; a full collection that walks through it holds up every stream meanwhile.
     gc.collect()
     gc.freeze()

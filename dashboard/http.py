@@ -1,4 +1,4 @@
-"""The request as a signed-in view meets it."""
+"""Types the request that a signed-in view receives."""
 
 from __future__ import annotations
 

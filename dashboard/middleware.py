@@ -1,19 +1,25 @@
-"""Small promises of every page: it is not cached, its times are the viewer's, and htmx never swaps in a login page."""
+"""Prevents caching of pages, sets the viewer's time zone, and keeps login pages out of htmx targets."""
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from collections.abc import Callable
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import sync_only_middleware
 
+from conferences.masks import spelt_out
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 TIME_ZONE_COOKIE = "floorline-tz"
+SENT_BACK = re.compile(r"""(<textarea\b.*?</textarea>|\bvalue="[^"]*")""", re.DOTALL)
+"""Values that a form sends back: shown in another way, they would be stored in that way."""
 
 
 @sync_only_middleware
@@ -40,11 +46,18 @@ def signed_out_htmx(get_response: GetResponse) -> GetResponse:
             return response
         if urlsplit(response.headers["Location"]).path != settings.LOGIN_URL:
             return response
-        behind = urlsplit(request.htmx.current_url or "/")  # type: ignore[attr-defined]
-        back = urlencode({"next": behind.path + (f"?{behind.query}" if behind.query else "")})
+        back = urlencode({"next": _path_of(request.htmx.current_url or "/")})  # type: ignore[attr-defined]
         return HttpResponse(status=401, headers={"HX-Redirect": f"{settings.LOGIN_URL}?{back}"})
 
     return middleware
+
+
+def _path_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a client may send any header
+        return "/"
+    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 @sync_only_middleware
@@ -54,6 +67,25 @@ def viewer_time_zone(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         with timezone.override(zone_of(request)):
             return get_response(request)
+
+    return middleware
+
+
+@sync_only_middleware
+def harmless_admin(get_response: GetResponse) -> GetResponse:
+    """Spell out control and bidi characters in the admin, wherever a name stands; not in what a form sends back."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if (
+            isinstance(response, HttpResponse)
+            and request.path.startswith(reverse("admin:index"))
+            and response.headers.get("Content-Type", "").startswith("text/html")
+        ):
+            parts = SENT_BACK.split(response.text)
+            parts[::2] = [spelt_out(part) for part in parts[::2]]
+            response.content = "".join(parts)
+        return response
 
     return middleware
 

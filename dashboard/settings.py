@@ -1,8 +1,10 @@
-"""Settings: environment readers on top, Django below. docs/operations.md lists every variable."""
+"""Reads the environment on top, configures Django below. docs/settings.md lists every variable."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,13 +14,24 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from environs import Env, EnvError
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+BASE_DIR = PACKAGE.parent
+# A wheel carries templates and static files inside the package, a checkout has them beside it (pyproject.toml).
+INSTALLED = (PACKAGE / "templates").is_dir()
+# Databases hold who called whom: whatever any of our processes writes is its user's alone.
+os.umask(0o077)
 
 env = Env()
 
-# What this installation writes: databases of its own, the sandbox's keys, locks.
-VAR_DIR: Path = env.path("VAR_DIR", BASE_DIR / "var")
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+# The folder of what this installation writes: databases, sandbox keys, static files, locks. VAR_DIR is the older name.
+FLOORLINE_HOME = Path(
+    env.str("FLOORLINE_HOME", "")
+    or env.str("VAR_DIR", "")
+    or (Path.home() / ".local" / "share" / "floorline" if INSTALLED else BASE_DIR / "var")
+).absolute()
+FLOORLINE_HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+# Where the processes start, and what relative paths in settings are relative to.
+WORKING_DIR = FLOORLINE_HOME if INSTALLED else BASE_DIR
 
 
 def read(reader: Any, name: str, default: Any, *, mend: str) -> Any:
@@ -45,7 +58,7 @@ def host_of(url: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether a URL's host is this machine, by a name that only this machine uses."""
+    """Return whether a URL's host is this machine, by a name that only this machine uses."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True
@@ -73,6 +86,8 @@ if not SANDBOX and (urlsplit(TELNYX_API_BASE).scheme, urlsplit(TELNYX_API_BASE).
         "TELNYX_API_BASE may only name Telnyx (https://api.telnyx.com/v2, https://api.telnyx.eu/v2) or a loopback "
         f"address for the sandbox, not {TELNYX_API_BASE!r}. Remove it, or name one of these."
     )
+# The launcher of the demo sets it; the sign-in page of a demo on loopback says it.
+DEMO_PASSWORD: str = env.str("FLOORLINE_DEMO_PASSWORD", "")
 SANDBOX_PAGE_URL = TELNYX_API_BASE.removesuffix("/v2") + "/" if SANDBOX else ""
 
 # --- Serving ----------------------------------------------------------------------------------------------------------
@@ -87,6 +102,8 @@ EVERY_ADDRESS = HOST in {"0.0.0.0", "::"}  # noqa: S104  # recognised here, neve
 ADDRESSES = [HOST] if EVERY_ADDRESS or is_loopback(_ADDRESS) else [HOST, "127.0.0.1"]
 LOCAL_URL = _ADDRESS if is_loopback(_ADDRESS) else f"http://127.0.0.1:{PORT}"
 PUBLIC_URL: str = env.str("PUBLIC_URL", "").rstrip("/") or (f"http://localhost:{PORT}" if EVERY_ADDRESS else _ADDRESS)
+# Reached from other machines, or meant to be: the demo then has no password that everybody knows.
+IN_THE_OPEN = EVERY_ADDRESS or not (is_loopback(_ADDRESS) and is_loopback(PUBLIC_URL))
 if urlsplit(PUBLIC_URL).scheme not in {"http", "https"} or not urlsplit(PUBLIC_URL).hostname:
     raise ImproperlyConfigured(f"PUBLIC_URL must be an address such as https://floor.example.com, not {PUBLIC_URL!r}.")
 SECURE = PUBLIC_URL.startswith("https://")
@@ -95,6 +112,11 @@ ALLOWED_HOSTS = words("ALLOWED_HOSTS") or [
     "localhost",
     "127.0.0.1",
     "[::1]",
+]
+# The same name as gunicorn's own: it takes the scheme from these proxies, Floorline the client's address.
+PROXIES = [
+    read(lambda _name, word: ipaddress.ip_network(word), "FORWARDED_ALLOW_IPS", word, mend="Give addresses, no names.")
+    for word in words("FORWARDED_ALLOW_IPS") or ["127.0.0.1", "::1"]
 ]
 DEBUG: bool = read(env.bool, "DEBUG", False, mend="Say true or false.")
 
@@ -105,7 +127,7 @@ FIELD_KEYS = words("FIELD_KEYS")
 
 # --- Database ---------------------------------------------------------------------------------------------------------
 
-DEFAULT_DATABASE = VAR_DIR / ("sandbox.sqlite3" if SANDBOX else "floorline.sqlite3")
+DEFAULT_DATABASE = FLOORLINE_HOME / ("sandbox.sqlite3" if SANDBOX else "floorline.sqlite3")
 DATABASES: dict[str, dict[str, Any]] = {
     "default": read(
         env.dj_db_url,
@@ -115,6 +137,9 @@ DATABASES: dict[str, dict[str, Any]] = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    if DATABASES["default"]["NAME"] != ":memory:":
+        # The same file for every command, whichever folder it is called in.
+        DATABASES["default"]["NAME"] = str(WORKING_DIR / DATABASES["default"]["NAME"])
     DATABASES["default"]["OPTIONS"] = {
         # IMMEDIATE: a transaction that starts by reading and then writes would otherwise fail with "locked" at once.
         "transaction_mode": "IMMEDIATE",
@@ -124,6 +149,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 elif DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name SQLite (sqlite:///…) or PostgreSQL (postgres://…).")
+elif find_spec("psycopg") is None:
+    raise ImproperlyConfigured("PostgreSQL needs a package more. Install it: pip install 'floorline[postgres]'.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Retention --------------------------------------------------------------------------------------------------------
@@ -133,7 +160,7 @@ EVENTS_KEPT_DAYS: int = read(env.int, "EVENTS_KEPT_DAYS", 30, mend=_DAYS)
 CALLS_KEPT_DAYS: int = read(env.int, "CALLS_KEPT_DAYS", 90, mend=_DAYS)
 COMMANDS_KEPT_DAYS: int = read(env.int, "COMMANDS_KEPT_DAYS", 365, mend=_DAYS)
 if not 1 <= EVENTS_KEPT_DAYS <= CALLS_KEPT_DAYS <= COMMANDS_KEPT_DAYS:
-    # What made a call would otherwise outlive it, and a rebuild would bring it back.
+    # Otherwise the events of a call would outlive it, and a rebuild would bring it back.
     raise ImproperlyConfigured(
         "EVENTS_KEPT_DAYS, CALLS_KEPT_DAYS and COMMANDS_KEPT_DAYS must be at least 1 and in this order, not "
         f"{EVENTS_KEPT_DAYS}, {CALLS_KEPT_DAYS} and {COMMANDS_KEPT_DAYS}."
@@ -169,20 +196,26 @@ MIDDLEWARE = [
     "dashboard.middleware.private_pages",
     "dashboard.middleware.signed_out_htmx",
     "dashboard.middleware.viewer_time_zone",
+    "dashboard.middleware.harmless_admin",
 ]
 ROOT_URLCONF = "dashboard.urls"
 ASGI_APPLICATION = "dashboard.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
+        "DIRS": [BASE_DIR / "dashboard" / "templates" if INSTALLED else BASE_DIR / "templates"],
         "OPTIONS": {
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    ["dashboard.rendering.joined_lines.Loader", "django.template.loaders.app_directories.Loader"],
+                )
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "dashboard.context.product",
+                "dashboard.context_processors.product",
             ],
             "builtins": ["django.templatetags.i18n", "django.templatetags.static"],
         },
@@ -192,6 +225,7 @@ TEMPLATES = [
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
+PASSWORD_HASHERS = ["dashboard.passwords.BoundedPBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -199,14 +233,17 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en"
+# As long as there is no catalogue of ours: Django's own alone would turn single words into a browser's language.
+LANGUAGES = [("en", "English")]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [] if INSTALLED else [BASE_DIR / "locale"]
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [] if INSTALLED else [BASE_DIR / "static"]
+# Collected here at the start; an image collects them when it is built, and names the folder.
+STATIC_ROOT = Path(env.str("STATIC_ROOT", "") or (FLOORLINE_HOME if INSTALLED else BASE_DIR) / "staticfiles")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django_manifeststaticfiles_enhanced.storage.EnhancedManifestStaticFilesStorage"},
@@ -233,8 +270,17 @@ CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "__Host-floorline" if SECURE else "floorline"
 CSRF_COOKIE_NAME = "__Host-floorline-csrf" if SECURE else "floorline-csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+THEME_COOKIE_NAME = "floorline-theme"
+# For one browser; without a choice, its own setting counts.
+THEMES = ("light", "dark")
+CSRF_FAILURE_VIEW = "dashboard.views.pages.form_refused"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if SECURE else []
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for subdomains: Floorline cannot know whether other hosts below this name have certificates
+    "security.W008",  # the redirect to https is the proxy's: Floorline itself is reached over http by it alone
+    "security.W021",  # nor is the browsers' preload list
+]
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if SECURE else 0
 
 # --- Logging ----------------------------------------------------------------------------------------------------------
@@ -243,10 +289,20 @@ LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
     raise ImproperlyConfigured(f"LOG_LEVEL cannot be {LOG_LEVEL!r}. Say DEBUG, INFO, WARNING, ERROR or CRITICAL.")
 
+SENTRY_DSN: str = env.str("SENTRY_DSN", "").strip()
+if SENTRY_DSN and find_spec("sentry_sdk") is None:
+    raise ImproperlyConfigured("SENTRY_DSN needs a package more. Install it: pip install 'floorline[sentry]'.")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "dashboard.log_lines.LogFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {"urllib3": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},

@@ -1,4 +1,4 @@
-"""Addresses of the screens; webhooks, the stream and the health check are raw routes in asgi.py."""
+"""Routes the screens; webhooks, the stream and the health check are raw routes in asgi.py."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from .views import ear, floor, pages, personal, supervise
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", floor.floor, name="floor"),
+    path("search/", floor.search, name="search"),
     path("conferences/<uuid:conference_id>/", floor.conference, name="conference"),
     path("conferences/<uuid:conference_id>/role/", supervise.role, name="role"),
     path("conferences/<uuid:conference_id>/notes/", personal.note, name="note"),
     path("views/", personal.save_view, name="save-view"),
     path("views/<int:view_id>/", personal.change_view, name="change-view"),
+    path("views/<int:view_id>/default/", personal.default_view, name="default-view"),
+    path("theme/", personal.theme, name="theme"),
+    path("accounts/password/", personal.password, name="password"),
     path("keyboard/", personal.keys, name="keyboard"),
+    path("density/", personal.density, name="density"),
     path("monitor/", supervise.monitor, name="monitor"),
     path("leave/", supervise.leave, name="leave"),
     path("quieter/", supervise.quieter, name="quieter"),
     path("ear/", ear.my_ear, name="my-ear"),
+    path("ear/small/", ear.small_window, name="small-window"),
     path("ear/connect/", ear.connect, name="connect"),
     path("ear/line/", ear.line, name="line"),
     path("ear/follow/", ear.follow, name="follow"),

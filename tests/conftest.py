@@ -5,16 +5,30 @@ Pages are tested as they are written, not as collectstatic names their files; pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
+import hypothesis
 import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 from pytest_django.fixtures import Settings
 
+from conferences import logins
 from conferences.changes import hub
+from conferences.clients import forget_clients
 from conferences.models import Account, Agent, Line, Team, TeamMembership
+from dashboard.floor.live import floor as floor_of_this_process
+from dashboard.push import worker_state
+from dashboard.rendering import row_cache
+from tests.supervision.conftest import Floor, new_floor
+
+# A loaded machine is slow to make up inputs, which says nothing about the code: the first draw builds Unicode tables.
+hypothesis.settings.register_profile(
+    "floorline", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None
+)
+hypothesis.settings.load_profile("floorline")
 
 
 @pytest.fixture(autouse=True)
@@ -32,18 +46,42 @@ def quick_passwords(settings: Settings) -> None:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Give SQLite a file, as users have it: in memory, a thread that meets a lock fails instead of waiting."""
+) -> Iterator[None]:
+    """Give SQLite a file, as users have it: in memory, a thread that meets a lock fails instead of waiting.
+
+    No commit waits for the disk. On PostgreSQL a TRUNCATE waits all the same, for the file that it removes, so the
+    tables are emptied by DELETE, in any order: foreign keys are checked at the end of the transaction.
+    """
     database = connections["default"]
-    if database.vendor == "sqlite":
-        database.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+    with pytest.MonkeyPatch.context() as changed:
+        if database.vendor == "sqlite":
+            database.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+            database.settings_dict["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
+        else:
+            database.settings_dict["OPTIONS"]["options"] = "-c synchronous_commit=off"
+            changed.setattr(database.ops, "sql_flush", partial(_delete_from, database.ops.quote_name))
+        yield
+
+
+def _delete_from(quote: Callable[[str], str], _style: object, tables: Iterable[str], **_options: object) -> list[str]:
+    return [f"DELETE FROM {quote(table)}" for table in tables]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def the_hub_lets_go_of_the_database(django_db_setup: None) -> Iterator[None]:
     """Its thread outlives every event loop, and PostgreSQL drops no database that somebody is connected to."""
     yield
-    hub._reader.submit(connections.close_all).result()
+    hub.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered() -> None:
+    """Forget what this process keeps between requests: it is about the database of the test before."""
+    floor_of_this_process.forget()
+    row_cache.forget()
+    logins.forget()
+    forget_clients()
+    worker_state.begin(None)
 
 
 @pytest.fixture
@@ -97,3 +135,10 @@ def lena(billing: Team) -> User:
 def omar(db: None) -> User:
     """A stranger: signed in, in no team."""
     return User.objects.create_user("omar", password="omar-password", first_name="Omar", last_name="Haddad")
+
+
+@pytest.fixture
+def floor(transactional_db: None, settings: Settings, billing: Team) -> Iterator[Floor]:
+    """A sandbox beside the database, on a clock of their own."""
+    with new_floor(settings, billing) as floor:
+        yield floor

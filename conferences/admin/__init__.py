@@ -1,4 +1,4 @@
-"""What admins configure, and what they may look up."""
+"""Shows admins what they configure and what they may look up."""
 
 from __future__ import annotations
 

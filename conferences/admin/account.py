@@ -1,4 +1,4 @@
-"""The Telnyx account and its connections."""
+"""Shows the Telnyx account and its connections in the admin."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from conferences.models.people import e164
 from conferences.secrets import EncryptedTextField
 
 from .generic import AccountModelForm
+from .memberships import TeamOfForm
 from .who_is_who import WhoIsWhoAdmin
 
 
@@ -64,7 +65,7 @@ class AccountForm(AccountModelForm):
         for key in text.replace(",", "\n").split():
             if not _is_public_key(key):
                 raise ValidationError(
-                    _("“%(key)s” is no public key: Telnyx shows 44 characters of Base64. Copy it again."),
+                    _("“%(key)s” is not a public key. Telnyx shows 44 characters of Base64. Copy it again."),
                     params={"key": key[:60]},
                 )
         return text
@@ -76,7 +77,7 @@ class AccountForm(AccountModelForm):
         return number
 
     def save(self, commit: bool = True) -> Account:  # noqa: FBT001, FBT002 - Django's signature
-        # Where nothing was given the key stays deferred, and Django leaves a deferred column alone.
+        # If no key was typed, the column stays deferred, and Django does not write a deferred column.
         if self.cleaned_data.get("new_api_key"):
             self.instance.api_key = self.cleaned_data["new_api_key"]
         elif self.cleaned_data.get("clear_api_key"):
@@ -91,7 +92,7 @@ PROFILE = ["whisper_reaches", "monitor_reads_muted", "monitor_harms_call"]
 class AccountAdmin(WhoIsWhoAdmin):
     form = AccountForm
     list_display = ["name", "key", "ear_connection_id", "region", "probed", "checked_at", "check_problem"]
-    # The profile is the probe's word alone: a guess here would let a customer hear a whisper.
+    # Only the probe sets the profile: a wrong value typed here would let a customer hear a whisper.
     readonly_fields = [
         "api_base",
         *PROFILE,
@@ -100,12 +101,14 @@ class AccountAdmin(WhoIsWhoAdmin):
         "undelivered_read_at",
         "check_problem",
         "unsure_since",
+        "heard_at",
+        "feed_stopped_since",
         "bridged_call_seen_at",
     ]
     fieldsets = [
         (None, {"fields": ["name", "api_base", "new_api_key", "clear_api_key", "public_keys", "region"]}),
         (
-            _("Supervisors' lines"),
+            _("Supervisor phones"),
             {
                 "fields": [
                     *("ear_connection_id", "from_number", "max_ears"),
@@ -113,16 +116,17 @@ class AccountAdmin(WhoIsWhoAdmin):
                 ]
             },
         ),
-        (_("How legs are recognised"), {"fields": ["agent_path", "agent_header", "customer_mark"]}),
+        (_("How calls are recognised"), {"fields": ["agent_path", "agent_header", "customer_mark"]}),
         (
-            _("What this account does, as probed"),
+            _("What this account does (tested)"),
             {"fields": ["probed", *PROFILE]},
         ),
         (
             _("Comparison with Telnyx"),
             {
                 "fields": [
-                    *("feed", "reads_per_second", "checked_at", "check_problem", "unsure_since", "undelivered_read_at"),
+                    *("feed", "heard_at", "feed_stopped_since", "reads_per_second"),
+                    *("checked_at", "check_problem", "unsure_since", "undelivered_read_at"),
                     "bridged_call_seen_at",
                 ]
             },
@@ -130,7 +134,7 @@ class AccountAdmin(WhoIsWhoAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        # The key is never read here, so it cannot be shown, and the page opens though FIELD_KEYS be lost.
+        # The key is never read here. So it cannot be shown, and the page opens even if FIELD_KEYS is lost.
         key_is_set = Case(When(api_key="", then=Value(False)), default=Value(True))
         accounts: QuerySet[Account] = super().get_queryset(request).defer("api_key").annotate(key_is_set=key_is_set)
         return accounts
@@ -155,7 +159,7 @@ class AccountAdmin(WhoIsWhoAdmin):
     @admin.display(description=_("probed"), ordering="probed_at")
     def probed(self, account: Account) -> Any:
         if account.probed_at is None:
-            return _("unproven: run manage.py probe_telnyx")
+            return _("not tested: run floorline probe")
         return date_format(localtime(account.probed_at), "Y-m-d H:i")
 
     @admin.display(description=_("Telnyx address"))
@@ -165,6 +169,7 @@ class AccountAdmin(WhoIsWhoAdmin):
 
 @admin.register(Connection)
 class ConnectionAdmin(WhoIsWhoAdmin):
+    form = TeamOfForm
     list_display = ["label", "connection_id", "role", "team", "account"]
     list_editable = ["role"]
     list_filter = ["role", ("team", admin.RelatedOnlyFieldListFilter), ("account", admin.RelatedOnlyFieldListFilter)]
@@ -189,7 +194,7 @@ def _key_in_words(*, stored: bool) -> Any:
         return _("Set. Leave this empty to keep it. It is stored encrypted and never shown.")
     if settings.TELNYX_API_KEY:
         return _("Not set here; the one in TELNYX_API_KEY is used.")
-    return _("Not set, neither here nor in TELNYX_API_KEY: nothing can be asked of Telnyx.")
+    return _("Not set, neither here nor in TELNYX_API_KEY. Floorline cannot reach Telnyx.")
 
 
 def _environment_in_words(variable: str, given: str) -> Any:

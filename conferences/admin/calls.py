@@ -1,4 +1,4 @@
-"""Conferences, their participants, and legs: above all those that matched nobody."""
+"""Shows conferences, participants and legs in the admin, unrecognised legs first."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from conferences.models import Agent, Conference, Leg, Participant
+from conferences.names import conference_name, masked_within
 from conferences.recognition import sip_address
 
-from .masking import masked
 from .reading import ReadOnlyAdmin, ReadOnlyInline, to_the_second
 from .unmatched import ExistingAgentForm, LegChangeList, field_in_words, mark_of
 from .who_is_who import recognise_everywhere
@@ -40,7 +40,7 @@ class LiveFilter(admin.SimpleListFilter):
 
 
 class WhoseFilter(admin.SimpleListFilter):
-    """Live legs that matched nobody, unless something else is asked for."""
+    """Unrecognised callers, unless something else is asked for."""
 
     title = _("whose")
     parameter_name = "whose"
@@ -50,13 +50,13 @@ class WhoseFilter(admin.SimpleListFilter):
             ("agent", _("live: agents'")),
             ("customer", _("live: customers'")),
             ("supervisor", _("live: supervisors'")),
-            ("past", _("hung up, matched nobody")),
+            ("past", _("hung up, unrecognised")),
             ("all", _("all")),
         ]
 
     def choices(self, changelist: Any) -> Any:
         default, *others = super().choices(changelist)
-        yield {**default, "display": _("live: matched nobody")}
+        yield {**default, "display": _("live: unrecognised")}
         yield from others
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -132,7 +132,7 @@ class ParticipantAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("conference"))
     def where(self, participant: Participant) -> str:
-        return short_name(participant.conference)
+        return conference_name(participant.conference)
 
 
 @admin.register(Leg)
@@ -148,14 +148,12 @@ class LegAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         nobody = not request.GET.get("whose") and not request.GET.get("q")
-        title = {"title": _("Live legs that matched nobody")} if nobody else {}
+        title = {"title": _("Unrecognised callers")} if nobody else {}
         response: HttpResponse = super().changelist_view(request, title | (extra_context or {}))
         return response
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         addresses = ["from_address", "to_address", "caller_name"]
-        if not request.user.is_superuser:
-            addresses = [f"masked_{name}" for name in addresses]
         rows = ["party", "agent", "evidence", "direction", *addresses, "started_at", "answered_at", "hung_up_at"]
         return [*rows, "hangup_cause", "queue", "connection_id", "call_leg_id", "call_session_id", "account"]
 
@@ -170,7 +168,7 @@ class LegAdmin(ReadOnlyAdmin):
         leg = get_object_or_404(Leg, pk=leg_id)
         mark = mark_of(leg)
         if mark is None:
-            self.message_user(request, _("Nothing on this leg can be an agent's mark."), messages.WARNING)
+            self.message_user(request, _("Nothing on this call leg can identify an agent."), messages.WARNING)
             return redirect("admin:conferences_leg_changelist")
         form = ExistingAgentForm(request.POST or None, mark=mark)
         if form.is_valid():
@@ -178,7 +176,7 @@ class LegAdmin(ReadOnlyAdmin):
             return redirect("admin:conferences_leg_changelist")
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Whose leg is this?"),
+            "title": _("Whose call leg is this?"),
             "opts": self.opts,
             "leg": leg,
             "address": far_end(leg),
@@ -193,7 +191,9 @@ class LegAdmin(ReadOnlyAdmin):
         agent.save(update_fields=[field])
         self.log_change(request, agent, [{"changed": {"fields": [field_in_words(field)]}}])
         transaction.on_commit(recognise_everywhere)
-        self.message_user(request, _("The leg is %(name)s's from now on.") % {"name": agent.name}, messages.SUCCESS)
+        self.message_user(
+            request, _("This call leg is now recognised as %(name)s.") % {"name": agent.name}, messages.SUCCESS
+        )
 
     @admin.display(description=_("address"))
     def address(self, leg: Leg) -> str:
@@ -205,7 +205,7 @@ class LegAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("conference"))
     def conference(self, leg: Any) -> str:
-        return short_name(leg.around.conference) if leg.around.conference else ""
+        return conference_name(leg.around.conference) if leg.around.conference else ""
 
     @admin.display(description=_("since"), ordering="started_at")
     def since(self, leg: Leg) -> str:
@@ -219,6 +219,11 @@ class LegAdmin(ReadOnlyAdmin):
     def make_agents(self, leg: Any) -> Any:
         if leg.party != Leg.Party.UNKNOWN:
             return ""
+        ways = self._ways(leg)
+        return format_html("{}<br>{}", ways, leg.around.unread) if leg.around.unread else ways
+
+    def _ways(self, leg: Any) -> Any:
+        """Return the links by which an admin can say whose an unrecognised leg is."""
         if leg.around.mark:
             return format_html(
                 '<a class="button" href="{}?leg={}">{}</a> <a href="{}">{}</a>',
@@ -230,25 +235,10 @@ class LegAdmin(ReadOnlyAdmin):
             )
         if leg.around.connection_unassigned:
             link = reverse("admin:conferences_connection_changelist")
-            return format_html('<a href="{}?q={}">{}</a>', link, leg.connection_id, _("Give its connection a role"))
-        return _("nothing on it names an agent")
-
-    @admin.display(description=_("from"))
-    def masked_from_address(self, leg: Leg) -> str:
-        return masked(leg.from_address)
-
-    @admin.display(description=_("to"))
-    def masked_to_address(self, leg: Leg) -> str:
-        return masked(leg.to_address)
-
-    @admin.display(description=_("caller name"))
-    def masked_caller_name(self, leg: Leg) -> str:
-        return masked(leg.caller_name)
-
-
-def short_name(conference: Conference) -> str:
-    """Return a conference's name, or the beginning of its Telnyx id until the name is known."""
-    return conference.name or f"{conference.telnyx_id[:8]}…"
+            return format_html(
+                '<a href="{}?q={}">{}</a>', link, leg.connection_id, _("Give its phone application a role")
+            )
+        return _("nothing on it identifies an agent")
 
 
 def outside_address(leg: Leg) -> str:
@@ -258,6 +248,5 @@ def outside_address(leg: Leg) -> str:
 
 def far_end(leg: Leg) -> str:
     """Return the address of whoever is on this leg: a credential's name, or a masked number."""
-    address = leg.to_address if leg.direction == "outgoing" else leg.from_address
-    sip = sip_address(address)
-    return masked(sip.user if sip and sip.at_telnyx else address)
+    sip = sip_address(leg.far_end)
+    return masked_within(sip.user if sip and sip.at_telnyx else leg.far_end)

@@ -1,17 +1,19 @@
-"""Webhook events and the audit: evidence, to be searched and never changed."""
+"""Shows webhook events and the audit in the admin, to be searched and never changed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from conferences.models import AuditEntry, WebhookEvent
-from conferences.observations import CONFERENCE_NEWS, LEG_NEWS
+from conferences.models import Account, AuditEntry, WebhookEvent
+from conferences.projection.observations import CONFERENCE_NEWS, LEG_NEWS
+from conferences.projection.rebuild import try_again
 
 from .masking import readable_body, visible
 from .reading import ReadOnlyAdmin, to_the_second
@@ -37,7 +39,8 @@ class TypeFilter(admin.SimpleListFilter):
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyAdmin):
-    list_display = ["received", "type", "state", "conference", "problem"]
+    list_display = ["received", "type", "state", "attempts", "conference", "problem"]
+    actions = ["try_again"]
     list_display_links = ["received", "type"]
     list_filter = ["state", "received_at", TypeFilter]
     search_fields = ["event_id__exact", "conference_telnyx_id__exact", "call_control_id__exact"]
@@ -53,10 +56,26 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         body = "whole_body" if request.user.is_superuser else "masked_body"
         times = ["occurred", "received"]
-        return ["type", "event_id", *times, "conference_telnyx_id", "state", "problem", "account", body]
+        return ["type", "event_id", *times, "conference_telnyx_id", "state", "problem", "attempts", "account", body]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Return whether somebody may have events tried again: the right to change them, though no page edits one."""
+        return request.user.has_perm("conferences.change_webhookevent")
+
+    @admin.action(description=_("Try again to put failed events on the board"), permissions=["retry"])
+    def try_again(self, request: HttpRequest, chosen: QuerySet[WebhookEvent]) -> None:
+        failed = chosen.filter(state=WebhookEvent.State.FAILED).defer(None).order_by("pk")
+        tried = projected = 0
+        for account in Account.objects.defer("api_key").filter(pk__in=failed.values("account")):
+            events = list(failed.filter(account=account))
+            tried += len(events)
+            projected += len(try_again(account=account, events=events, now=timezone.now()))
+        told = _("%(projected)d of %(tried)d failed events are on the board now.")
+        level = messages.SUCCESS if projected == tried else messages.WARNING
+        self.message_user(request, told % {"projected": projected, "tried": tried}, level)
 
     @admin.display(description=_("event type"), ordering="event_type")
     def type(self, event: WebhookEvent) -> str:
@@ -80,8 +99,13 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     moment = to_the_second("at", _("at"))
-    list_display = ["moment", "actor", "action", "role", "conference_name", "detail"]
-    list_filter = ["action", "role", ("actor", admin.RelatedOnlyFieldListFilter)]
+    list_display = ["moment", "actor", "action", "cause", "role", "conference_name", "detail"]
+    list_filter = [
+        ("action", admin.AllValuesFieldListFilter),
+        "cause",
+        "role",
+        ("actor", admin.RelatedOnlyFieldListFilter),
+    ]
     list_select_related = ["actor"]
     date_hierarchy = "at"
     search_fields = ["conference_name", "=conference_id", "=session_id", "=command_id", "detail"]

@@ -1,4 +1,4 @@
-"""Django's admin classes with type parameters, which they take in the eyes of the type checker only."""
+"""Gives Django's admin classes the type parameters that the type checker expects."""
 
 from __future__ import annotations
 

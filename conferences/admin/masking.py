@@ -1,34 +1,35 @@
-"""Shows stored evidence without telling phone numbers or leg addresses to those who need not know them."""
+"""Shows stored evidence with phone numbers and leg addresses masked."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from typing import Any
 
-# Ids and times have letters, dashes or more digits around them than a telephone number has.
-NUMBER = re.compile(r"(?<![\w.-])\+?[0-9]{7,15}(?![\w-])|\+[0-9]{7,15}")
+from django.contrib import admin
+from django.db import models
+
+from conferences.names import masked_within
+
 CALL_CONTROL_ID = re.compile(r"\bv[0-9]:[\w=-]{12,}")
+_CONNECTION_ID = re.compile(r"[0-9]{16,20}")
 SHOWN_CHARACTERS = 64 * 1024
 
 
-def masked(text: str) -> str:
-    """Return a text with the last three digits only of each telephone number."""
-    return NUMBER.sub(lambda found: f"•••• {found[0][-3:]}", text)
-
-
 def readable_body(body: bytes, *, full_numbers: bool) -> str:
-    """Return a webhook's body as indented JSON (or as it came, where it is none), fit for a person's eyes.
+    """Return a webhook's body as indented JSON (or as it came, where it is none), for a person to read.
 
     The address of a leg at Telnyx (call_control_id) commands it, so nobody is shown more than its beginning; who may
     not see telephone numbers does not see client_state either, because anything may be packed into it.
     """
     try:
         document = json.loads(body)
-        text = json.dumps(document if full_numbers else _without_client_state(document), indent=2, ensure_ascii=False)
+        text = json.dumps(document if full_numbers else _masked(document), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         text = body[:SHOWN_CHARACTERS].decode(errors="backslashreplace")
-    text = CALL_CONTROL_ID.sub(lambda found: f"{found[0][:8]}…", text)
-    text = visible(text if full_numbers else masked(text))
+        text = text if full_numbers else masked_within(text)
+    text = visible(CALL_CONTROL_ID.sub(lambda found: f"{found[0][:8]}…", text))
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
@@ -39,12 +40,38 @@ def visible(text: str) -> str:
     )
 
 
-def _without_client_state(value: object) -> object:
+def masked_column(field: Any) -> Callable[[Any], str]:
+    """Return a column that shows a field with its telephone numbers masked."""
+
+    def shown(row: Any) -> str:
+        return masked_within(str(getattr(row, field.name) or ""))
+
+    shown.__name__ = field.name
+    return admin.display(description=field.verbose_name, ordering=field.name)(shown)
+
+
+def holds_text_from_outside(field: Any) -> bool:
+    """Return whether a field may hold what a caller or a call flow wrote: any text but choices and ids."""
+    return (
+        isinstance(field, models.CharField | models.TextField) and not field.choices and not field.name.endswith("_id")
+    )
+
+
+def _masked(value: object) -> object:
     if isinstance(value, dict):
-        return {
-            key: "…" if key == "client_state" and inner else _without_client_state(inner)
-            for key, inner in value.items()
-        }
+        return {masked_within(key): _masked_value(key, inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_without_client_state(inner) for inner in value]
+        return [_masked(inner) for inner in value]
+    if isinstance(value, str):
+        return masked_within(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        masked = masked_within(str(value))
+        return value if masked == str(value) else masked
     return value
+
+
+def _masked_value(key: str, value: object) -> object:
+    if key == "client_state" and value:
+        return "…"
+    # Telnyx' ids of connections are whole numbers longer than any telephone number.
+    return value if key == "connection_id" and _CONNECTION_ID.fullmatch(str(value)) else _masked(value)

@@ -1,4 +1,4 @@
-"""Teams and agents."""
+"""Edits teams and agents in the admin."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
-from conferences.models import Agent, Team, TeamMembership
+from conferences.models import Agent, Team
+from conferences.names import masked_within
 
-from .generic import AnyTabularInline
-from .masking import masked
+from .agent_form import AgentForm, todays_legs
+from .memberships import RIGHTS, MembershipInline
 from .unmatched import leg_in_question, mark_of
 from .who_is_who import WhoIsWhoAdmin
 
-RIGHTS = ["may_monitor", "may_whisper", "may_barge", "is_lead"]
 
-
-class SupervisorInline(AnyTabularInline):
-    model = TeamMembership
-    extra = 0
+class SupervisorInline(MembershipInline):
     fields = ["user", *RIGHTS]
     autocomplete_fields = ["user"]
     verbose_name = _("supervisor")
@@ -73,6 +71,7 @@ class TeamAdmin(WhoIsWhoAdmin):
 
 @admin.register(Agent)
 class AgentAdmin(WhoIsWhoAdmin):
+    form = AgentForm
     list_display = ["name", "team", "sip_username", "masked_number", "reference"]
     list_filter = ["team"]
     list_select_related = ["team"]
@@ -82,18 +81,23 @@ class AgentAdmin(WhoIsWhoAdmin):
     fieldsets = [
         (None, {"fields": ["name", "team"]}),
         (
-            _("By what their legs are recognised"),
+            _("How their calls are recognised"),
             {
-                "fields": ["sip_username", "number", "reference"],
-                "description": _("One is enough. A caller's number is never evidence."),
+                "fields": ["sip_username", "number", "reference", "todays_legs"],
+                "description": _("One is enough. We never identify agents by caller ID."),
             },
         ),
     ]
+    readonly_fields = ["todays_legs"]
     show_full_result_count = False
+
+    @admin.display(description=_("today"))
+    def todays_legs(self, agent: Agent) -> str:
+        return todays_legs(agent, now=timezone.now()) if agent.pk else "–"
 
     @admin.display(description=_("number"))
     def masked_number(self, agent: Agent) -> str:
-        return masked(agent.number)
+        return masked_within(agent.number)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Fill in what would make the leg in question this agent's; the page's address names the leg, no number."""
@@ -101,8 +105,12 @@ class AgentAdmin(WhoIsWhoAdmin):
         mark = mark_of(leg) if leg else None
         return {mark.field: mark.value} if mark else super().get_changeform_initial_data(request)
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        super().save_related(request, form, formsets, change)
+        self.message_user(request, f"{form.instance.name}: {todays_legs(form.instance, now=timezone.now())}")
+
     def response_add(self, request: HttpRequest, obj: Agent, post_url_continue: str | None = None) -> HttpResponse:
         if leg_in_question(request) is None:
             return super().response_add(request, obj, post_url_continue)
-        self.message_user(request, _("%(name)s is known from now on.") % {"name": obj.name}, messages.SUCCESS)
+        self.message_user(request, _("%(name)s is recognised from now on.") % {"name": obj.name}, messages.SUCCESS)
         return redirect("admin:conferences_leg_changelist")

@@ -1,11 +1,11 @@
-"""Commands, supervisions and ears: what was asked of Telnyx, by whom, and what became of it."""
+"""Shows commands, supervisor sessions and ears in the admin."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from conferences.models import Command, Ear, SupervisorSession
+from conferences.models import Command, Ear, SupervisorSession, UnsteeredLine
 
 from .reading import ReadOnlyAdmin, to_the_second
 
@@ -32,6 +32,20 @@ class SupervisorSessionAdmin(ReadOnlyAdmin):
     ended = to_the_second("ended_at", _("ended"))
     list_display = ["started", "user", "conference", "stage", "role", "verified", "ended", "end_reason"]
     list_filter = ["stage", "role", ("user", admin.RelatedOnlyFieldListFilter)]
+    list_select_related = ["user", "conference"]
+    search_fields = ["=id", "user__username", "conference__name", "=conference__id"]
+    ordering = ["-started_at"]
+    exclude = ["started_at", "verified_at", "ended_at"]
+    readonly_fields = ["started", "verified", "ended"]
+
+
+@admin.register(UnsteeredLine)
+class UnsteeredLineAdmin(ReadOnlyAdmin):
+    started = to_the_second("started_at", _("inside since"))
+    verified = to_the_second("verified_at", _("verified"))
+    ended = to_the_second("ended_at", _("ended"))
+    list_display = ["started", "user", "conference", "reason", "role", "verified", "ended", "end_reason"]
+    list_filter = ["reason", "role", ("user", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["user", "conference"]
     search_fields = ["=id", "user__username", "conference__name", "=conference__id"]
     ordering = ["-started_at"]

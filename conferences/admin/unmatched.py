@@ -1,4 +1,4 @@
-"""Legs that matched nobody, and the short way from one of them to an agent."""
+"""Shows unrecognised legs, and assigns one of them to an agent."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from conferences.models import Account, Agent, Conference, Connection, Leg, Participant
-from conferences.recognition import AgentMark, agent_mark, directory_for, marks_of
+from conferences.recognition import AgentMark, agent_mark, directory_for, is_cut, is_readable, marks_of, values_at
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the list says about a leg beyond its own row."""
+    """Columns of the list that do not come from the leg's own row."""
 
     connection: str
     connection_unassigned: bool
     conference: Conference | None
     mark: AgentMark | None
+    unread: str
+    """Why its client_state tells nothing; empty where it tells something, or is not used."""
 
 
 class LegChangeList(ChangeList):
@@ -42,8 +45,10 @@ class LegChangeList(ChangeList):
 
 def surroundings(legs: list[Leg]) -> dict[UUID, Surroundings]:
     """Return where each leg is, and what would make it an agent's."""
-    stays = Participant.objects.filter(leg__in=legs).select_related("conference").order_by("present", "joined_at")
-    conferences = {stay.leg_id: stay.conference for stay in stays}
+    participants = (
+        Participant.objects.filter(leg__in=legs).select_related("conference").order_by("present", "joined_at")
+    )
+    conferences = {participant.leg_id: participant.conference for participant in participants}
     found: dict[UUID, Surroundings] = {}
     for account in Account.objects.defer("api_key").filter(pk__in={leg.account_id for leg in legs}):
         marks = {leg.pk: marks_of(leg.call_control_id, leg.facts) for leg in legs if leg.account_id == account.pk}
@@ -55,8 +60,19 @@ def surroundings(legs: list[Leg]) -> dict[UUID, Surroundings]:
                 connection_unassigned=bool(mark.connection_id) and role == Connection.Role.UNASSIGNED,
                 conference=conferences.get(pk),
                 mark=agent_mark(mark, directory),
+                unread=_unread(mark.client_state, account.agent_path),
             )
     return found
+
+
+def _unread(client_state: str, path: str) -> str:
+    if not client_state or not path or values_at(client_state, path):
+        return ""
+    if is_cut(client_state):
+        return _("its client_state is longer than 16 KiB")
+    if not is_readable(client_state, path):
+        return _("its client_state cannot be read: neither JSON nor Base64 of it")
+    return _("its client_state has nothing at %(path)s") % {"path": path}
 
 
 def mark_of(leg: Leg) -> AgentMark | None:
@@ -81,10 +97,10 @@ def leg_in_question(request: HttpRequest) -> Leg | None:
 
 
 class ExistingAgentForm(forms.Form):
-    """Which agent's leg it is."""
+    """The agent whose leg it is."""
 
     agent = forms.ModelChoiceField(
-        label=_("Agent"),
+        label=gettext_lazy("Agent"),
         queryset=Agent.objects.select_related("team"),
         widget=AutocompleteSelect(Leg._meta.get_field("agent"), admin.site),
     )

@@ -1,28 +1,29 @@
-"""Supervisors: what they may do in which team, and on which lines they listen."""
+"""Edits supervisors in the admin: their rights in each team, and their lines."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from conferences.models import Line, TeamMembership
+from conferences import audit
+from conferences.models import AuditEntry, Line
 
 from .generic import AnyTabularInline, DjangoUserAdmin
-from .people import RIGHTS
+from .memberships import RIGHTS, MembershipInline
 from .who_is_who import recognise_everywhere
 
-admin.site.unregister(User)
+admin.site.unregister([User, Group])
 
 
-class RightsInline(AnyTabularInline):
-    model = TeamMembership
-    extra = 0
+class RightsInline(MembershipInline):
     fields = ["team", *RIGHTS]
     autocomplete_fields = ["team"]
     verbose_name_plural = _("rights per team")
@@ -47,7 +48,7 @@ class SupervisorAdmin(DjangoUserAdmin):
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
         return super().get_inlines(request, obj) if obj else []  # first a user name and a password
 
-    # Who may edit people may not thereby become an administrator, make one, or widen their own rights.
+    # The right to edit people does not include becoming an administrator, making one, or widening one's own rights.
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
@@ -61,6 +62,16 @@ class SupervisorAdmin(DjangoUserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may_touch(request, obj) and super().has_delete_permission(request, obj)
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's signature
+        """Set somebody's password, and record it: whoever knows it can sign in as them."""
+        before = self.get_object(request, id)
+        response: HttpResponse = super().user_change_password(request, id, form_url)
+        person = User.objects.filter(pk=before.pk).first() if before is not None else None
+        if before is not None and person is not None and person.password != before.password:
+            action = AuditEntry.Action.PASSWORD_SET
+            audit.record(action, at=timezone.now(), actor=_acting(request), detail=person.get_username())
+        return response
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
         super().save_related(request, form, formsets, change)
         if any(formset.model is Line and formset.has_changed() for formset in formsets):
@@ -71,5 +82,23 @@ class SupervisorAdmin(DjangoUserAdmin):
         return ", ".join(sorted(membership.team.name for membership in user.team_memberships.all()))
 
 
+def _acting(request: HttpRequest) -> User | None:
+    return request.user if isinstance(request.user, User) else None
+
+
 def _may_touch(request: HttpRequest, person: User | None) -> bool:
     return request.user.is_superuser or person is None or not (person.is_staff or person.is_superuser)
+
+
+@admin.register(Group)
+class RightsGroupAdmin(GroupAdmin):
+    """Groups give permissions to their members, so only a superuser changes them: others could give themselves any."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_superuser

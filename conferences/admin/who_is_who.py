@@ -1,4 +1,4 @@
-"""After an admin changed who is who, live legs are recognised afresh, once, when the change is committed."""
+"""Recognises live legs again after an admin changed agents or lines, once, on commit."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def recognise_everywhere() -> None:
 
 class WhoIsWhoAdmin(AnyModelAdmin):
     """A page whose changes may make a leg somebody else's, or a conference another team's."""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        form = super().get_form(request, obj, change, **kwargs)
+        form.acting = request.user  # type: ignore[attr-defined]  # a class of this request alone
+        return form
 
     def save_related(self, request: HttpRequest, form: ModelForm[Any], formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
         # The last step of every save, from the form and from the list.

@@ -1,19 +1,22 @@
-"""Everything Floorline stores, by moment: the account, calls, people, supervision, records, personal things."""
+"""Defines the stored models: account, calls, people, supervision, records, personal settings."""
 
 from __future__ import annotations
 
 from .account import Account, BoardVersion, Connection, DatabaseStamp, Lease
 from .calls import Conference, Leg, Participant
+from .commands import Cause, Command
 from .people import Agent, Line, Team, TeamMembership
-from .personal import Note, Preferences, SavedView
+from .personal import Note, NumberSearch, Preferences, SavedView
+from .presence import Presence, Screen
 from .records import AuditEntry, WebhookEvent
-from .supervision import Command, Ear, Presence, Screen, SupervisorSession
+from .supervision import Ear, Stop, SupervisorSession, UnsteeredLine
 
 __all__ = [
     "Account",
     "Agent",
     "AuditEntry",
     "BoardVersion",
+    "Cause",
     "Command",
     "Conference",
     "Connection",
@@ -23,13 +26,16 @@ __all__ = [
     "Leg",
     "Line",
     "Note",
+    "NumberSearch",
     "Participant",
     "Preferences",
     "Presence",
     "SavedView",
     "Screen",
+    "Stop",
     "SupervisorSession",
     "Team",
     "TeamMembership",
+    "UnsteeredLine",
     "WebhookEvent",
 ]

@@ -1,4 +1,4 @@
-"""The Telnyx account, its connections, and two rows that describe the database itself."""
+"""Defines the Telnyx account, its connections, and two rows about the database itself."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from django.utils.translation import gettext_lazy as _
 
 from conferences.secrets import EncryptedTextField
 
+CLOCK_IS_KNOWN = timedelta(minutes=15)
+CLOCK_TOLERANCE = 5.0  # seconds
+# Telnyx signs whole seconds, and a webhook is on its way for a while: clocks that agree seem to differ by as much.
+CLOCK_PRECISION = 1.5  # seconds
 # Telnyx repeats an unanswered webhook for about a minute: a shorter silence of ours has lost nothing.
 CHECKED_IS_RECENT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What is needed to speak with Telnyx for one account; the key stays out of repr."""
+    """Address and API key for one account's requests to Telnyx; the key stays out of repr."""
 
     api_base: str
     api_key: str = field(repr=False)
@@ -28,7 +32,7 @@ class Credentials:
 
 
 class Region(models.TextChoices):
-    """Where Telnyx keeps the conferences (the `region` of conference requests)."""
+    """The region in which Telnyx keeps the conferences (`region` in conference requests)."""
 
     DEFAULT = "", _("the account's own region")
     US = "US", "US"
@@ -38,15 +42,15 @@ class Region(models.TextChoices):
 
 
 class WhisperReach(models.TextChoices):
-    """Whether somebody who joins later hears a whisper that is already running; Telnyx does not document it."""
+    """Whether a running whisper reaches somebody who joins later; Telnyx does not document it."""
 
-    UNPROVEN = "unproven", _("unproven")
+    UNPROVEN = "unproven", _("not tested")
     LISTED_ONLY = "listed", _("only the chosen legs, whoever joins later")
     LATER_JOINERS_TOO = "later", _("also legs that join later")
 
 
 class Feed(models.TextChoices):
-    """How the events of an account reach the board."""
+    """The way in which an account's events reach the board."""
 
     WEBHOOKS = "webhooks", _("webhooks: Telnyx posts them here")
     COPIES = "copies", _("copies: the center's application forwards them, signature included")
@@ -79,7 +83,7 @@ class Account(models.Model):
         default="",
         help_text=_(
             "Where the call flow writes an agent's reference in a leg's client_state, for example agent.id. "
-            "Empty: client_state is not used."
+            "A single dot: the whole client_state is the reference. Empty: client_state is not used."
         ),
     )
     agent_header = models.CharField(
@@ -94,12 +98,10 @@ class Account(models.Model):
         max_length=150,
         blank=True,
         default="",
-        validators=[
-            RegexValidator(r"^[^=]+=.+$", _("Write it as role=customer: where to look, and what stands there."))
-        ],
+        validators=[RegexValidator(r"^[^=]+=.+$", _("Write it as role=customer: the place, and the value there."))],
         help_text=_(
-            "What the call flow writes into the client_state of a customer's leg, for example role=customer. Customers "
-            "whom the center dials are known by it. Empty: only those who call in are known."
+            "What the call flow writes into the client_state of a customer's leg, for example role=customer. Floorline "
+            "recognises by it the customers whom the center dials. Empty: it recognises only those who call in."
         ),
     )
     reads_per_second = models.PositiveSmallIntegerField(
@@ -107,58 +109,60 @@ class Account(models.Model):
         default=5,
         validators=[MinValueValidator(1)],
         help_text=_(
-            "How often Floorline may ask Telnyx what is true. The rate limit is shared with your call flow, and "
-            "commands go first; more reads show changes earlier where webhooks got lost."
+            "How often Floorline may read from Telnyx. Your call flow shares the rate limit, and commands go first. "
+            "More reads show changes earlier where webhooks are lost."
         ),
     )
     max_ears = models.PositiveSmallIntegerField(
-        _("lines at once"),
+        _("supervisor phones at once"),
         default=5,
-        help_text=_("How many supervisors' lines may be up at once; your call flow shares Telnyx' limit of calls."),
+        help_text=_(
+            "How many supervisor phones may be connected at once. Your call flow shares Telnyx' limit of calls."
+        ),
     )
     ear_idle_minutes = models.PositiveSmallIntegerField(
-        _("release an idle line after (minutes)"),
+        _("hang up an unused phone after (minutes)"),
         default=30,
         validators=[MinValueValidator(1)],
-        help_text=_("A line that is connected and in no conference costs a call; after this time it is hung up."),
+        help_text=_("A phone that is connected and in no conference costs a call. After this time it is hung up."),
     )
     whisper_alone_seconds = models.PositiveSmallIntegerField(
         _("whisper without an open page ends after (seconds)"),
         default=60,
         validators=[MinValueValidator(15)],
-        help_text=_("Whoever whispers and has closed every page goes back to listening silently."),
+        help_text=_("A supervisor who whispers and has closed every page goes back to Monitor after this time."),
     )
     barge_alone_seconds = models.PositiveSmallIntegerField(
         _("barge without an open page ends after (seconds)"),
         default=120,
         validators=[MinValueValidator(15)],
-        help_text=_("The same for whoever speaks to everyone."),
+        help_text=_("The same for a supervisor who barges."),
     )
-    # The capability profile: what this account really does, unproven until `manage.py probe_telnyx` has run.
+    # The capability profile: what this account really does, unproven until `floorline probe` has run.
     whisper_reaches = models.CharField(
         _("a running whisper reaches"),
         max_length=16,
         choices=WhisperReach.choices,
         default=WhisperReach.UNPROVEN,
         help_text=_(
-            "Only where it is proven that a whisper stays with the chosen legs does it go on when a customer or an "
-            "unknown leg joins; else it is stopped then."
+            "A running whisper continues when a customer or an unknown caller joins only where it was tested that "
+            "the whisper stays with the chosen legs. Otherwise Floorline stops it then."
         ),
     )
     monitor_reads_muted = models.BooleanField(
-        _("a monitor reads back as muted"),
+        _("Telnyx shows a monitor as muted"),
         null=True,
         blank=True,
         help_text=_(
-            "If so, Telnyx' list tells a silent line from an audible one, and Monitor and Barge are shown as verified. "
-            "If not, they are shown as accepted, which cannot be confirmed."
+            "If so, Telnyx shows whether a supervisor is heard, and Monitor and Barge can be confirmed. If not, they "
+            "are shown as sent, but not confirmed."
         ),
     )
     monitor_harms_call = models.BooleanField(
-        _("a monitor cuts the audio of the call"),
+        _("a monitor cuts the sound of the call"),
         null=True,
         blank=True,
-        help_text=_("If so, Floorline refuses to listen on this account, and tells supervisors why."),
+        help_text=_("If so, Floorline lets nobody listen on this account, and tells supervisors why."),
     )
     probed_at = models.DateTimeField(_("probed"), null=True, blank=True, editable=False)
     feed = models.CharField(_("feed"), max_length=8, choices=Feed.choices, default=Feed.WEBHOOKS)
@@ -170,8 +174,23 @@ class Account(models.Model):
         null=True,
         blank=True,
         editable=False,
-        help_text=_("Events may have been missed since then; empty once everything has been compared again."),
+        help_text=_("Events may have been missed since then. Empty again after a full comparison."),
     )
+
+    heard_at = models.DateTimeField(_("last webhook"), null=True, blank=True, editable=False)
+    clock_ahead = models.FloatField(
+        _("seconds that our clock is ahead of Telnyx'"), null=True, blank=True, editable=False
+    )
+    feed_stopped_since = models.DateTimeField(
+        _("webhooks stopped since"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_(
+            "Telnyx showed a change that no webhook reported, or does not answer. Empty while webhooks arrive."
+        ),
+    )
+    feed_resumed_at = models.DateTimeField(_("webhooks come again since"), null=True, blank=True, editable=False)
 
     undelivered_read_at = models.DateTimeField(
         _("Telnyx' log of failed deliveries read"), null=True, blank=True, editable=False
@@ -198,20 +217,50 @@ class Account(models.Model):
         stored = tuple(key.strip() for key in self.public_keys.replace(",", "\n").splitlines() if key.strip())
         return stored or tuple(settings.TELNYX_PUBLIC_KEYS)
 
+    def clock_is_off_by(self, *, now: datetime) -> int:
+        """Return by how many whole seconds our clock is ahead of Telnyx', negative where behind; 0 where it is right.
+
+        Telnyx signs whole seconds, and a webhook takes a moment: what is less than a few seconds says nothing.
+        """
+        known = self.clock_ahead is not None and self.heard_at is not None and abs(now - self.heard_at) < CLOCK_IS_KNOWN
+        return round(self.clock_ahead) if known and abs(self.clock_ahead) > CLOCK_TOLERANCE else 0  # type: ignore[arg-type]
+
+    def on_telnyx_clock(self, at: datetime) -> datetime:
+        """Return what Telnyx' clock showed at a moment of ours, by the difference that was measured last.
+
+        Not rounded: it decides which of a reading and a webhook is newer, where a second counts.
+        """
+        return at - self._difference
+
+    def on_our_clock(self, at: datetime) -> datetime:
+        """Return what our clock showed at a moment that Telnyx tells, by the difference that was measured last."""
+        return at + self._difference
+
+    @property
+    def _difference(self) -> timedelta:
+        ahead = self.clock_ahead or 0
+        return timedelta(seconds=ahead if abs(ahead) > CLOCK_PRECISION else 0)
+
     def is_live(self, *, now: datetime) -> bool:
-        """Say whether the board may be shown as live: compared a moment ago, and in full since the last outage."""
+        """Return whether the board is live: fed, compared a moment ago, and in full since the last outage."""
         recent = self.checked_at is not None and now - self.checked_at < CHECKED_IS_RECENT
-        return recent and self.unsure_since is None
+        return recent and self.unsure_since is None and self.feed_stopped_since is None
+
+    def speech_heard_since(self, moment: datetime) -> datetime | None:
+        """Return from when on the silence since a moment says something; None while no event tells who speaks."""
+        if self.feed_stopped_since is not None or self.feed == Feed.POLLING:
+            return None
+        return max(moment, self.feed_resumed_at or moment)
 
 
 class Connection(models.Model):
-    """A Telnyx connection or application that events name; unknown ones wait here for an admin's word."""
+    """A Telnyx connection or application that events name; new ones are unassigned until an admin gives a role."""
 
     class Role(models.TextChoices):
         UNASSIGNED = "unassigned", _("unassigned")
         CALLS = "calls", _("calls: customers and agents")
         AGENTS = "agents", _("agents' phones only")
-        EAR = "ear", _("ear: supervisors' lines only")
+        EAR = "ear", _("ear: supervisors' phones only")
         IGNORED = "ignored", _("ignored")
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="connections")
@@ -223,7 +272,7 @@ class Connection(models.Model):
     )
 
     class Meta:
-        verbose_name = _("connection")
+        verbose_name = _("phone application")
         constraints = [
             models.UniqueConstraint(fields=["account", "connection_id"], name="connection_once"),
         ]
@@ -247,7 +296,7 @@ class BoardVersion(models.Model):
 
 
 class Lease(models.Model):
-    """Who does the background work: one process at a time, known by a number that only grows."""
+    """The process that does the background work: one at a time, known by a number that only grows."""
 
     name = models.CharField(primary_key=True, max_length=20)
     token = models.BigIntegerField(default=0, help_text="Fences off a holder who slept through the end of the lease.")

@@ -1,7 +1,7 @@
-"""What happens on the floor: conferences, legs, and a leg's stay in a conference.
+"""Defines conferences, legs and participants.
 
-Rows are registers first (`facts`, merged by conferences.registers) and columns second: every other projected column
-is derived from the registers by conferences.projection, so any order of events gives the same row.
+Rows are registers first (`facts`, merged by conferences.projection.registers) and columns second: every other projected
+column is derived from the registers by conferences.projection.columns, so any order of events gives the same row.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+from conferences.masks import masked_within
 
 from .account import Account
 from .people import Agent, Team
@@ -39,7 +41,7 @@ class Conference(models.Model):
     )
     version = models.BigIntegerField(default=0, help_text="The board version of the last visible change.")
 
-    # Softer evidence, from REST listings (conferences.reconcile).
+    # Softer evidence, from REST listings (conferences.reconciliation.reconciler).
     read_at = models.DateTimeField(null=True, help_text="When Telnyx last answered about this conference.")
     participants_read_at = models.DateTimeField(null=True)
     missing_since = models.DateTimeField(null=True, help_text="The first complete listing that did not name it.")
@@ -51,19 +53,20 @@ class Conference(models.Model):
             # The floor: live conferences only, and the changes since a version.
             models.Index(fields=["started_at"], condition=Q(ended_at=None), name="conference_live"),
             models.Index(fields=["version"], name="conference_version"),
-            # Whose participants are to be read next (conferences.reconcile).
+            # For the order in which participants are read (conferences.reconciliation.schedule).
             models.Index(fields=["participants_read_at"], condition=Q(ended_at=None), name="conference_rotation"),
         ]
 
     def __str__(self) -> str:
-        return self.name or self.telnyx_id
+        """Return the name as lists and the audit keep it: a call flow may name a call by a number."""
+        return masked_within(self.name) or self.telnyx_id
 
 
 class Leg(models.Model):
     """One call leg."""
 
     class Party(models.TextChoices):
-        UNKNOWN = "unknown", _("unknown")
+        UNKNOWN = "unknown", _("unknown caller")
         CUSTOMER = "customer", _("customer")
         AGENT = "agent", _("agent")
         SUPERVISOR = "supervisor", _("supervisor")
@@ -95,21 +98,28 @@ class Leg(models.Model):
     agent = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, blank=True, related_name="legs")
 
     class Meta:
-        verbose_name = _("leg")
+        verbose_name = _("call leg")
         constraints = [models.UniqueConstraint(fields=["account", "call_control_id"], name="leg_once")]
         indexes = [
             # Recognising afresh after an admin's change: the living legs, not the archive.
             models.Index(fields=["account"], condition=Q(hung_up_at=None), name="leg_living"),
             models.Index(fields=["account"], condition=Q(party="supervisor", hung_up_at=None), name="leg_supervising"),
             models.Index(fields=["queue"], condition=Q(hung_up_at=None, dequeued_at=None), name="leg_waiting"),
+            # For finding the leg that began a SIP caller's call (conferences.recognition.sessions).
+            models.Index(fields=["call_session_id"], name="leg_session"),
         ]
 
     def __str__(self) -> str:
         return self.call_leg_id or str(self.id)
 
+    @property
+    def far_end(self) -> str:
+        """The address of whoever is on this leg: an incoming one comes from it, an outgoing one was dialled to it."""
+        return self.to_address if self.direction == "outgoing" else self.from_address
+
 
 class Participant(models.Model):
-    """A leg's stay in a conference."""
+    """One leg inside one conference, from joining to leaving."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, db_index=False)  # never looked up alone
     conference = models.ForeignKey(
@@ -131,6 +141,12 @@ class Participant(models.Model):
     listed_at = models.DateTimeField(null=True, help_text="When a listing last named it as joined.")
     missing_since = models.DateTimeField(null=True, help_text="The first complete listing that did not name it.")
     gone_at = models.DateTimeField(null=True, help_text="When Telnyx confirmed that it is gone.")
+    # A participant that leaves and rejoins keeps its call_control_id, and gets both of these anew.
+    telnyx_id = models.CharField(max_length=128, blank=True, default="", db_default="")
+    telnyx_created_at = models.DateTimeField(null=True)
+    came_in = models.BigIntegerField(
+        default=0, db_default=0, help_text="The board's version with which its newest coming in was noticed."
+    )
 
     class Meta:
         verbose_name = _("participant")

@@ -1,4 +1,4 @@
-"""Who takes calls, who may hear whom, and on which phone."""
+"""Defines teams, agents, rights per team, and supervisors' lines."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import uuid
 
 from django.conf import settings
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 e164 = RegexValidator(r"^\+[1-9][0-9]{6,14}$", _("Write the number with its country code, for example +15551230000."))
@@ -59,6 +60,8 @@ class Agent(models.Model):
 
     class Meta:
         verbose_name = _("agent")
+        # SIP names are looked up in any case, for every batch of webhooks (conferences.recognition.directory).
+        indexes = [models.Index(Lower("sip_username"), name="agent_sip_in_lower_case")]
         constraints = [
             models.UniqueConstraint(
                 fields=[field], condition=~Q(**{field: ""}), name=f"agent_{field}_once", violation_error_message=text
@@ -75,7 +78,7 @@ class Agent(models.Model):
 
 
 class TeamMembership(models.Model):
-    """What a supervisor may do in a team's conferences."""
+    """A supervisor's rights in a team's conferences."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="team_memberships")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
@@ -83,7 +86,7 @@ class TeamMembership(models.Model):
     may_whisper = models.BooleanField(_("may whisper"), default=False)
     may_barge = models.BooleanField(_("may barge"), default=False)
     is_lead = models.BooleanField(
-        _("lead"), default=False, help_text=_("Also sees conferences that belong to no team, with the same rights.")
+        _("lead"), default=False, help_text=_("Also sees calls that belong to no team, with the same rights.")
     )
 
     class Meta:
@@ -108,21 +111,21 @@ class Line(models.Model):
     address = models.CharField(
         _("address"), max_length=200, help_text=_("+15551230000 for a phone, sip:name@sip.telnyx.com for a SIP phone.")
     )
-    is_default = models.BooleanField(_("rings first"), default=False)
+    is_default = models.BooleanField(_("rings when the supervisor connects"), default=False)
 
     class Meta:
-        verbose_name = _("line")
+        verbose_name = _("supervisor phone")
         constraints = [
             models.UniqueConstraint(
                 fields=["user"],
                 condition=Q(is_default=True),
                 name="one_default_line",
-                violation_error_message=_("Only one line of a person can ring first."),
+                violation_error_message=_("Only one phone of a person rings when they connect."),
             ),
             models.UniqueConstraint(
                 fields=["address"],
                 name="line_address_once",
-                violation_error_message=_("This address is already somebody's line."),
+                violation_error_message=_("Another supervisor phone already has this address."),
             ),
         ]
 
@@ -137,3 +140,9 @@ class Line(models.Model):
             RegexValidator(r"^sip:[^@\s]+@[^@\s]+$", _("Write it as sip:name@sip.telnyx.com."))(self.address)
             name, _at, host = self.address.rpartition("@")
             self.address = f"{name}@{host.lower()}"
+
+    def ring_first(self) -> None:
+        """Make this the line of its supervisor that rings first."""
+        with transaction.atomic():
+            Line.objects.filter(user=self.user_id, is_default=True).update(is_default=False)
+            Line.objects.filter(pk=self.pk).update(is_default=True)

@@ -1,4 +1,4 @@
-"""What supervisors keep themselves: notes on a conference, views of the floor, their keyboard."""
+"""Defines notes on a conference, saved views, searches for a number and keyboard maps."""
 
 from __future__ import annotations
 
@@ -47,12 +47,37 @@ class SavedView(models.Model):
         return f"{self.user} · {self.name}"
 
 
+class NumberSearch(models.Model):
+    """A search for a telephone number, which no address may hold: addresses name it by its token."""
+
+    # The index below begins with it.
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, db_index=False)
+    token = models.CharField(max_length=32, unique=True)
+    query = models.CharField(max_length=60)
+    at = models.DateTimeField(_("at"))
+    used_at = models.DateTimeField(help_text="When a page last asked for it.")
+
+    class Meta:
+        verbose_name = _("search for a number")
+        indexes = [models.Index(fields=["user", "at"], name="number_search_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.at:%Y-%m-%d %H:%M:%S}"
+
+
 class Preferences(models.Model):
-    """What a supervisor changed about the screens; no row means the defaults."""
+    """A supervisor's changes to the screens; no row means the defaults."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True)
     keys_off = models.BooleanField(_("no keyboard shortcuts"), default=False)
     keys: models.JSONField[Any, Any] = models.JSONField(default=dict, help_text="Changed keys, by what they do.")
+    default_view = models.ForeignKey(
+        SavedView,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        help_text="The view that the bare address of the floor opens.",
+    )
 
     def __str__(self) -> str:
         return str(self.user_id)

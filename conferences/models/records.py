@@ -1,4 +1,4 @@
-"""What is kept as evidence: every signed webhook, every step of supervision."""
+"""Defines the records kept as evidence: signed webhooks and audit entries."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .account import Account
+from .commands import Cause, Command
 
 
 class WebhookEvent(models.Model):
@@ -30,6 +31,10 @@ class WebhookEvent(models.Model):
     call_control_id = models.CharField(max_length=200, blank=True, default="")
     state = models.CharField(_("state"), max_length=12, choices=State.choices)
     problem = models.CharField(_("problem"), max_length=300, blank=True, default="")
+    # Each is tried once when it comes: its INSERT leaves the number to the database.
+    attempts = models.PositiveSmallIntegerField(
+        _("attempts"), default=1, db_default=1, help_text=_("How often it was tried to put it on the board.")
+    )
     body = models.BinaryField()
 
     class Meta:
@@ -45,14 +50,53 @@ class WebhookEvent(models.Model):
         return f"{self.event_type} {self.event_id}"
 
 
+def command_action(kind: str, step: str) -> str:
+    """Return the action of a step of a command: "leave verified"."""
+    return f"{Command.Kind(kind).value} {Command.State(step).value}"
+
+
+def audit_actions() -> list[tuple[str, Any]]:
+    """Return every action that an audit entry can have."""
+    steps = [
+        (command_action(kind, step), f"{kind.label}: {step.label}") for kind in Command.Kind for step in Command.State
+    ]
+    return [*AuditEntry.Action.choices, *steps]
+
+
 class AuditEntry(models.Model):
     """One step of supervision; rows are only ever added."""
 
+    class Action(models.TextChoices):
+        """Everything that is recorded; the steps of a command are named by `command_action`."""
+
+        ENTERING = "entering", _("joining")
+        ENDED = "ended", _("ended")
+        REFUSED = "refused", _("refused")
+        PENDING_ROLE_DROPPED = "forgot wish", _("waiting role dropped")
+        FOLLOWED = "follow", _("following")
+        FOLLOW_ENDED = "follow ended", _("following ended")
+        NOT_RENEWED = "not renewed", _("phone not rung again")
+        ADOPTED = "adopted", _("phone adopted from the call flow")
+        UNSTEERED = "unsteered line", _("uncontrolled phone in a call")
+        UNSTEERED_ENDED = "unsteered line ended", _("uncontrolled phone left")
+        ROLE_SEEN = "role seen", _("role changed by the call flow")
+        FOUND_INSIDE = "found inside", _("phone found in a call")
+        SENT_BY_NOTE = "sent by the page's note", _("sent without waiting for the database")
+        STOPPED_BY_NOTE = "stopped without the database", _("stopped without the database")
+        PROBED = "probed", _("account probed")
+        SIGNED_IN = "signed in", _("signed in")
+        SIGNED_OUT = "signed out", _("signed out")
+        SIGN_IN_FAILED = "sign-in failed", _("sign-in failed")
+        PASSWORD_SET = "password set", _("somebody's password set")
+        NUMBER_SEARCHED = "number searched", _("searched for a number")
+        NUMBER_SEARCH_REFUSED = "number search refused", _("searched for too many numbers")
+
     at = models.DateTimeField(_("at"))
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True)
-    action = models.CharField(_("action"), max_length=40)
+    action = models.CharField(_("action"), max_length=40, choices=audit_actions)
+    cause = models.CharField(_("cause"), max_length=16, choices=Cause.choices, blank=True, default="", db_default="")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True)
-    # Ids, not foreign keys: the audit outlives what it speaks of.
+    # Ids, not foreign keys: audit entries stay when the rows that they name are deleted.
     conference_id = models.UUIDField(null=True)
     conference_name = models.CharField(_("conference"), max_length=200, blank=True, default="")
     session_id = models.UUIDField(null=True)

@@ -1,4 +1,4 @@
-"""A supervisor's live leg, its stay in a conference, and every intention sent to Telnyx."""
+"""Defines ears, supervisor sessions, lines that nobody steers, and stops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from .account import Account
-from .calls import Conference
+from .calls import Conference, Leg
 from .people import Agent, Line
 
 
@@ -21,15 +21,33 @@ class Role(models.TextChoices):
     MONITOR = "monitor", _("Monitor")
     WHISPER = "whisper", _("Whisper")
     BARGE = "barge", _("Barge")
-    NONE = "none", _("Stay as participant")
+    NONE = "none", _("Stay in the call")
+
+    @classmethod
+    def audible_to_all(cls) -> frozenset[Role]:
+        """Return the roles in which everybody in the conference hears the supervisor."""
+        return frozenset({cls.BARGE, cls.NONE})
+
+    @classmethod
+    def audible_to_somebody(cls) -> frozenset[Role]:
+        """Return the roles in which anybody at all hears the supervisor."""
+        return cls.audible_to_all() | {cls.WHISPER}
+
+
+class EarQuerySet(models.QuerySet["Ear"]):
+    """Ears by what they are used for."""
+
+    def live(self) -> EarQuerySet:
+        """Return those whose leg is still to be looked after."""
+        return self.filter(ended_at=None)
 
 
 class Ear(models.Model):
     """The live leg on a supervisor's line."""
 
     class State(models.TextChoices):
-        DIALLING = "dialling", _("ringing your line")
-        CONFIRMING = "confirming", _("waiting for you to press 1")
+        DIALLING = "dialling", _("ringing")
+        CONFIRMING = "confirming", _("waiting for key 1")
         CONNECTED = "connected", _("connected")
         ENDING = "ending", _("hanging up")
         ENDED = "ended", _("ended")
@@ -44,23 +62,33 @@ class Ear(models.Model):
     dialled_by_us = models.BooleanField(
         _("dialled by Floorline"),
         default=True,
-        help_text=_("Otherwise the center's own call flow brought the leg, and it is never hung up on a mere Leave."),
+        help_text=_("If not, the center's own call flow dialled it. Leave call then does not hang it up."),
     )
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.DIALLING)
     created_at = models.DateTimeField(_("dialled"))
     confirming_since = models.DateTimeField(null=True)
     connected_at = models.DateTimeField(_("connected"), null=True)
     idle_since = models.DateTimeField(null=True)
+    # Both by Telnyx' clock.
     key_heard_at = models.DateTimeField(null=True, help_text="The last key on the phone that was acted upon.")
+    hold_heard_at = models.DateTimeField(null=True, help_text="The last hold on the phone that was acted upon.")
     follows = models.ForeignKey(
         Agent, on_delete=models.SET_NULL, null=True, related_name="followed_by", verbose_name=_("follows")
     )
     follows_once = models.BooleanField(default=False, help_text="Only into the agent's next call.")
+    follow_pressed_at = models.DateTimeField(null=True, help_text="When following was asked for.")
+    follow_page = models.UUIDField(null=True, help_text="The page on which it was asked for.")
+    follow_number = models.PositiveIntegerField(null=True, help_text="Which press of that page it was.")
     ended_at = models.DateTimeField(_("ended"), null=True)
     end_reason = models.CharField(_("why it ended"), max_length=200, blank=True, default="")
+    renews = models.BooleanField(
+        default=False, db_default=False, help_text="Hung up before Telnyx' limit, to be rung again once it is down."
+    )
+
+    objects = EarQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("ear")
+        verbose_name = _("supervisor phone call")
         constraints = [
             models.UniqueConstraint(fields=["user"], condition=Q(ended_at=None), name="one_live_ear"),
             models.UniqueConstraint(
@@ -72,12 +100,24 @@ class Ear(models.Model):
         return f"{self.user} · {self.get_state_display()}"
 
 
+class SupervisorSessionQuerySet(models.QuerySet["SupervisorSession"]):
+    """Sessions by what they are used for."""
+
+    def open(self) -> SupervisorSessionQuerySet:
+        """Return those that have not ended: on the way in, inside, or on the way out."""
+        return self.filter(ended_at=None)
+
+    def with_everything(self) -> SupervisorSessionQuerySet:
+        """Load with each session what its next step needs."""
+        return self.select_related("ear__account", "ear__user", "conference__account", "user")
+
+
 class SupervisorSession(models.Model):
     """An ear inside one conference, from asking to leaving."""
 
     class Stage(models.TextChoices):
-        CONNECTING = "connecting", _("bringing your line in")
-        JOINING = "joining", _("joining silently")
+        CONNECTING = "connecting", _("ringing the phone")
+        JOINING = "joining", _("joining")
         INSIDE = "inside", _("inside")
         LEAVING = "leaving", _("leaving")
         ENDED = "ended", _("ended")
@@ -88,13 +128,18 @@ class SupervisorSession(models.Model):
     conference = models.ForeignKey(Conference, on_delete=models.CASCADE, related_name="supervisor_sessions")
     stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.CONNECTING)
 
-    # What the supervisor wants once inside; whisper follows by itself, barge asks again (guarantee 6).
+    # The role that follows once inside: whisper by itself, barge after asking again (guarantee 6).
     wanted_role = models.CharField(max_length=8, choices=Role.choices, default=Role.MONITOR)
     wanted_targets: models.JSONField[Any, Any] = models.JSONField(default=list, help_text="Leg ids.")
     wanted_at = models.DateTimeField()
     audience_seen: models.JSONField[Any, Any] = models.JSONField(default=list, help_text="Leg ids on the screen.")
 
-    # What Telnyx accepted last, and when a reading confirmed it.
+    # The newest press of this session. `wanted_at` moves with each step that follows by itself; this never does.
+    pressed_at = models.DateTimeField(null=True, help_text="On the server's clock; empty where nobody pressed.")
+    press_page = models.UUIDField(null=True, help_text="The page on which it was pressed.")
+    press_number = models.PositiveIntegerField(null=True, help_text="Which press of that page it was.")
+
+    # The role that Telnyx accepted last, and when a reading confirmed it.
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.MONITOR)
     targets: models.JSONField[Any, Any] = models.JSONField(default=list, help_text="Leg ids.")
     verified_at = models.DateTimeField(null=True)
@@ -108,8 +153,11 @@ class SupervisorSession(models.Model):
     ended_at = models.DateTimeField(null=True)
     end_reason = models.CharField(max_length=200, blank=True, default="")
 
+    objects = SupervisorSessionQuerySet.as_manager()
+
     class Meta:
-        verbose_name = _("supervision")
+        verbose_name = _("listening")
+        verbose_name_plural = _("listening history")
         constraints = [
             models.UniqueConstraint(fields=["ear"], condition=Q(ended_at=None), name="one_open_session_per_ear"),
         ]
@@ -117,85 +165,75 @@ class SupervisorSession(models.Model):
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()} · {self.conference}"
 
+    @property
+    def is_audible(self) -> bool:
+        """Return whether somebody hears the supervisor in this role."""
+        return self.role in Role.audible_to_somebody()
 
-class Command(models.Model):
-    """One stored intention to change something at Telnyx; its id is Telnyx's command_id."""
 
-    class Kind(models.TextChoices):
-        DIAL = "dial", _("dial")
-        GATHER = "gather", _("ask for a key")
-        JOIN = "join", _("join")
-        UPDATE = "update", _("change role")
-        LEAVE = "leave", _("leave")
-        HANGUP = "hangup", _("hang up")
+class UnsteeredLineQuerySet(models.QuerySet["UnsteeredLine"]):
+    """Unsteered lines by whether they are still inside."""
 
-    class State(models.TextChoices):
-        ASKED = "asked", _("asked")
-        ACCEPTED = "accepted", _("accepted, checking")
-        VERIFIED = "verified", _("verified")
-        UNCONFIRMED = "unconfirmed", _("accepted, cannot be confirmed")
-        CONTRADICTED = "contradicted", _("contradicted")
-        REJECTED = "rejected", _("refused")
-        UNKNOWN = "unknown", _("no answer yet")
-        EXPIRED = "expired", _("given up")
+    def open(self) -> UnsteeredLineQuerySet:
+        """Return those that have not ended."""
+        return self.filter(ended_at=None)
+
+
+class UnsteeredLine(models.Model):
+    """A supervisor's line that the center's call flow brought in, and that Floorline records but does not steer."""
+
+    class Reason(models.TextChoices):
+        NO_RIGHT = "no right", _("not allowed to listen here")
+        OTHER_LINE = "other line", _("another phone is in use")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE)
-    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="commands")
-    ear = models.ForeignKey(Ear, on_delete=models.SET_NULL, null=True, related_name="commands")
-    session = models.ForeignKey(SupervisorSession, on_delete=models.SET_NULL, null=True, related_name="commands")
-    conference = models.ForeignKey(Conference, on_delete=models.SET_NULL, null=True, related_name="commands")
-    role = models.CharField(_("role"), max_length=8, choices=Role.choices, blank=True, default="")
-    targets: models.JSONField[Any, Any] = models.JSONField(default=list, help_text="Leg ids.")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="unsteered_lines")
+    line = models.ForeignKey(Line, on_delete=models.SET_NULL, null=True)
+    conference = models.ForeignKey(Conference, on_delete=models.CASCADE, related_name="unsteered_lines")
+    leg = models.ForeignKey(Leg, on_delete=models.CASCADE, related_name="unsteered_lines")
+    reason = models.CharField(_("why Floorline does not control it"), max_length=16, choices=Reason.choices)
 
-    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.ASKED)
-    asked_at = models.DateTimeField(_("asked"))
-    # Told by the database too: a process of the release before, which does not know it, can still insert.
-    generation = models.BigIntegerField(
-        default=0,
-        db_default=0,
-        editable=False,
-        help_text="The board's version it was stored with: the order of storing, whatever the clocks of two nodes say.",
-    )
-    sent_at = models.DateTimeField(null=True)
-    answered_at = models.DateTimeField(_("answered"), null=True)
-    settled_at = models.DateTimeField(_("settled"), null=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    reads = models.PositiveSmallIntegerField(default=0)
-    http_status = models.PositiveSmallIntegerField(_("Telnyx status"), null=True)
-    telnyx_code = models.CharField(_("Telnyx code"), max_length=16, blank=True, default="")
-    outcome = models.CharField(_("outcome"), max_length=300, blank=True, default="", help_text="In the user's words.")
+    # As last read from Telnyx.
+    role = models.CharField(_("role"), max_length=8, choices=Role.choices)
+    targets: models.JSONField[Any, Any] = models.JSONField(default=list, help_text="Leg ids.")
+    verified_at = models.DateTimeField(null=True)
+
+    started_at = models.DateTimeField(_("inside since"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    end_reason = models.CharField(_("why it ended"), max_length=200, blank=True, default="")
+
+    objects = UnsteeredLineQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("command")
-        indexes = [
-            models.Index(
-                fields=["asked_at"], condition=Q(state__in=["asked", "accepted", "unknown"]), name="command_open"
-            ),
-            models.Index(fields=["conference", "asked_at"], name="command_timeline"),
+        verbose_name = _("uncontrolled supervisor phone")
+        constraints = [
+            models.UniqueConstraint(fields=["conference", "leg"], condition=Q(ended_at=None), name="unsteered_once"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} · {self.get_state_display()}"
+        return f"{self.user} · {self.get_role_display()} · {self.conference}"
 
 
-class Presence(models.Model):
-    """When a supervisor's pages were last alive: an open stream, or a page that refreshes itself."""
+class Stop(models.Model):
+    """A press of a supervisor that asks for silence; everything that the same person pressed before it is void.
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True)
-    seen_at = models.DateTimeField()
+    It belongs to the person and not to a session: a stop counts on the way from one conference to the next, too.
+    """
+
+    class Way(models.TextChoices):
+        QUIETER = "quieter", _("quieter")
+        LEAVE = "leave", _("leave")
+        DISCONNECT = "disconnect", _("disconnect")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="stops")
+    way = models.CharField(max_length=12, choices=Way.choices)
+    pressed_at = models.DateTimeField(help_text="On the server's clock.")
+    page = models.UUIDField(null=True, help_text="The page, or the phone's ear, on which it was pressed.")
+    number = models.PositiveIntegerField(null=True, help_text="Which press of that page it was.")
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "pressed_at"], name="stop_of_user")]
 
     def __str__(self) -> str:
-        return f"{self.user_id} {self.seen_at}"
-
-
-class Screen(models.Model):
-    """What one web process shows its viewers, so that the comparison with Telnyx looks there first."""
-
-    process = models.UUIDField(primary_key=True)
-    conference_ids: models.JSONField[Any, Any] = models.JSONField(default=list)
-    at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"{self.process} {self.at}"
+        return f"{self.user_id} · {self.way} · {self.pressed_at}"

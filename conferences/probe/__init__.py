@@ -1,17 +1,17 @@
-"""What an account really does: a walk through all changes of role on three test phones, with the operator listening."""
+"""Probes an account: tries all changes of role on three test phones, with an operator who listens."""
 
 from __future__ import annotations
 
 from .findings import Findings, Profile, profile_of, store_profile
-from .legs import Phones, ProbeFailed
+from .legs import ProbeFailed, ProbePhones
 from .report import report
 from .walk import Probe, Question
 
 __all__ = [
     "Findings",
-    "Phones",
     "Probe",
     "ProbeFailed",
+    "ProbePhones",
     "Profile",
     "Question",
     "profile_of",

@@ -1,4 +1,4 @@
-"""What only the probe may ask of Telnyx; kept out of conferences.telnyx, so that the product cannot send it."""
+"""Sends the requests that only the probe needs; kept apart so that the product cannot send them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-from conferences.telnyx.client import Client, MyLeg, Rejected
+from conferences.telnyx.client import Client
+from conferences.telnyx.errors import Rejected
+from conferences.telnyx.roles import MyLeg
 
 VOICE = "AWS.Polly.Joanna"
 RING_SECONDS = 30
@@ -19,7 +21,7 @@ class ProbeClient(Client):
 
     def dial_test_leg(self, *, command_id: UUID, connection_id: str, to: str, from_number: str, mark: str) -> MyLeg:
         """Ring a test phone; `mark` is its client_state, by which it is found again and hung up."""
-        answer = self._command(
+        answer = self._transport.post(
             "/calls",
             {
                 "connection_id": connection_id,
@@ -44,12 +46,12 @@ class ProbeClient(Client):
             "duration_minutes": 20,
             **self._region,
         }
-        return str(UUID(str(self._command("/conferences", body)["data"]["id"])))
+        return str(UUID(str(self._transport.post("/conferences", body)["data"]["id"])))
 
     def speak_to(self, *, conference_id: str, leg: MyLeg, words: str) -> None:
-        """Say something that only one participant shall hear."""
+        """Speak a text that only one participant shall hear."""
         # https://developers.telnyx.com/api-reference/conference-commands/speak-text-to-conference-participants
-        self._command(
+        self._transport.post(
             f"/conferences/{UUID(conference_id)}/actions/speak",
             {
                 "payload": words,
@@ -63,7 +65,7 @@ class ProbeClient(Client):
 
     def legs_marked(self, *, connection_id: str, mark: str) -> Iterator[MyLeg]:
         """Yield the living legs with this mark, those included whose dial was never answered to us."""
-        answer = self._read(f"/connections/{quote(connection_id, safe='')}/active_calls", {"page[limit]": 250})
+        answer = self._transport.get(f"/connections/{quote(connection_id, safe='')}/active_calls", {"page[limit]": 250})
         for call in answer.get("data") or []:
             if call.get("client_state") == mark:
                 yield MyLeg(str(call["call_control_id"]))
@@ -71,7 +73,7 @@ class ProbeClient(Client):
     def status_in_region(self, conference_id: str, region: str) -> str:
         """Read the conference as if it lived in another region; return what Telnyx says."""
         try:
-            self._read(f"/conferences/{UUID(conference_id)}", {"region": region})
+            self._transport.get(f"/conferences/{UUID(conference_id)}", {"region": region})
         except Rejected as error:
             return f"{error.status} {error.code}".strip()
         return "200"

@@ -1,4 +1,4 @@
-"""What a probe saw and heard, and the capability profile that follows from it."""
+"""Collects the findings of a probe, and derives the capability profile from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conferences.models.account import WhisperReach
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParticipantReading:
     """The supervisor's participant as Telnyx listed it after a step; absent where it listed none."""
 
     listed: bool
@@ -27,7 +27,7 @@ class Findings:
     """By step: what Telnyx answered, what it listed, and by question what the operator heard (None: not known)."""
 
     answers: dict[str, str] = field(default_factory=dict)
-    readings: dict[str, Reading] = field(default_factory=dict)
+    readings: dict[str, ParticipantReading] = field(default_factory=dict)
     heard: dict[str, bool | None] = field(default_factory=dict)
 
     def hears(self, step: str, listener: str, speaker: str) -> bool | None:
@@ -36,7 +36,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What is stored on the account; None where the probe could not tell."""
+    """The values that are stored on the account; None where the probe could not tell."""
 
     whisper_reaches: WhisperReach
     monitor_reads_muted: bool | None
@@ -44,7 +44,7 @@ class Profile:
 
 
 def profile_of(findings: Findings) -> Profile:
-    """Derive the profile; whatever was not heard clearly stays unproven."""
+    """Derive the profile; what was not heard clearly stays unproven."""
     return Profile(
         whisper_reaches=_whisper_reaches(findings),
         monitor_reads_muted=_monitor_reads_muted(findings),
@@ -61,7 +61,7 @@ def store_profile(account: Account, profile: Profile, *, now: datetime) -> None:
             monitor_harms_call=profile.monitor_harms_call,
             probed_at=now,
         )
-        audit.record("probed", at=now, actor=None, detail=f"{account}: {profile}")
+        audit.record(audit.Action.PROBED, at=now, actor=None, detail=f"{account}: {profile}")
 
 
 def _whisper_reaches(findings: Findings) -> WhisperReach:

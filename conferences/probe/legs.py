@@ -1,4 +1,4 @@
-"""The probe's own legs: dialled with its mark, found again by it, and hung up whatever happened."""
+"""Dials the probe's own legs, finds them by their mark, and hangs them up at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
-from conferences.telnyx.client import MyLeg, Rejected, Unanswered
+from conferences.telnyx.errors import Rejected, Unanswered
+from conferences.telnyx.roles import MyLeg
 
 from .client import ProbeClient
 
@@ -22,8 +23,8 @@ class ProbeFailed(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phones:
-    """Whom to ring, and on which applications: agent and customer may be dialled on another one of the account."""
+class ProbePhones:
+    """The phones to ring and their applications: agent and customer may be dialled on another one of the account."""
 
     supervisor: str
     agent: str
@@ -38,7 +39,7 @@ class TestLegs:
 
     __test__ = False  # no test class, whatever pytest makes of its name
 
-    def __init__(self, *, client: ProbeClient, phones: Phones, run: str) -> None:
+    def __init__(self, *, client: ProbeClient, phones: ProbePhones, run: str) -> None:
         self._client, self._phones = client, phones
         self._mark = base64.b64encode(json.dumps({"floorline_probe": run}).encode()).decode()
         self._legs: dict[Party, MyLeg] = {}
@@ -100,7 +101,7 @@ class TestLegs:
         try:
             return not self._client.call(leg).is_alive
         except Rejected as error:
-            return error.status in {404, 422}
+            return error.means_gone
         except Unanswered:
             return False
 

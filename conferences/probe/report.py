@@ -1,10 +1,10 @@
-"""The report: what this account does, question by question."""
+"""Writes the report of a probe, question by question."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .findings import Findings, Profile, Reading
+from .findings import Findings, ParticipantReading, Profile
 from .walk import OTHER_REGIONS
 
 NOT_TESTED = "not tested by this probe"
@@ -19,7 +19,7 @@ def _profile(profile: Profile) -> Iterator[str]:
     yield "The capability profile"
     yield f"  a running whisper reaches: {profile.whisper_reaches.label}"
     yield f"  a monitor reads back as muted: {_word(profile.monitor_reads_muted)}"
-    yield f"  a monitor cuts the audio of the call: {_word(profile.monitor_harms_call)}"
+    yield f"  a monitor cuts the sound of the call: {_word(profile.monitor_harms_call)}"
 
 
 def _questions(findings: Findings, cross_application: bool) -> Iterator[str]:  # noqa: FBT001
@@ -49,7 +49,7 @@ def _steps(findings: Findings) -> Iterator[str]:
         yield f"  {step:<28} {answer:<12} {_reading(findings.readings.get(step)):<24} {ears}"
 
 
-def _reading(reading: Reading | None) -> str:
+def _reading(reading: ParticipantReading | None) -> str:
     if reading is None:
         return "–"
     if not reading.listed:
@@ -81,7 +81,7 @@ def _both(findings: Findings, step: str) -> bool | None:
     return None if None in ways else all(ways)
 
 
-def _left(reading: Reading | None) -> str:
+def _left(reading: ParticipantReading | None) -> str:
     if reading is None or reading.listed:
         return "not known"
     return "yes, with status left" if reading.status == "left" else "no"

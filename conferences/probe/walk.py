@@ -1,4 +1,4 @@
-"""The walk: three test phones, one test conference, every change of role, and what each of them did.
+"""Runs the probe: three test phones, one test conference, every change of role.
 
 Nothing but the legs that the probe dialled itself is ever named in a request; all of them are hung up at the end,
 whatever happened, and found again by their mark where an answer got lost.
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID, uuid4
 
-from conferences.telnyx.client import Barge, Monitor, Rejected, Stay, SupervisorRole, Unanswered, Whisper
+from conferences.telnyx.errors import Rejected, Unanswered
+from conferences.telnyx.roles import Barge, Monitor, RoleNone, SupervisorRole, Whisper
 
 from .client import ProbeClient
-from .findings import Findings, Reading
-from .legs import Party, Phones, ProbeFailed, TestLegs, in_short
+from .findings import Findings, ParticipantReading
+from .legs import Party, ProbeFailed, ProbePhones, TestLegs, in_short
 
 PARTIES: tuple[Party, ...] = ("customer", "agent", "supervisor")
 ANSWER_SECONDS = 45
@@ -40,7 +41,7 @@ class Probe:
         self,
         *,
         client: ProbeClient,
-        phones: Phones,
+        phones: ProbePhones,
         say: Callable[[str], None],
         ask: Callable[[Question], bool | None],
         pause: Callable[[float], None],
@@ -96,7 +97,7 @@ class Probe:
         self._voices("monitor")
         self._change("whisper", self._whisper())
         self._change("barge", Barge())
-        self._change("none", Stay())
+        self._change("none", RoleNone())
         self._change("monitor again", Monitor())
         self._later_joiner()
         self._target_leaves()
@@ -124,7 +125,7 @@ class Probe:
         self._question("leave: beep", "Did the agent's or the customer's phone hear a tone when the supervisor left?")
         self._send("update outside", lambda: self._update(Monitor()))
         self._read("update outside")
-        roles: dict[str, SupervisorRole] = {"whisper": self._whisper(), "barge": Barge(), "none": Stay()}
+        roles: dict[str, SupervisorRole] = {"whisper": self._whisper(), "barge": Barge(), "none": RoleNone()}
         for name, role in roles.items():
             step = f"join {name}"
             self._enter("supervisor", role=role, step=step)
@@ -135,7 +136,7 @@ class Probe:
         self._read("join monitor")
 
     def _oddities(self) -> None:
-        """What repeats, what is asked for in the wrong place, and what the list still names."""
+        """Try what repeats, what is asked for in the wrong place, and what the list still names."""
         twice = uuid4()
         self._send("first", lambda: self._update(self._whisper(), command_id=twice))
         self._send("between", lambda: self._update(Monitor()))
@@ -158,13 +159,13 @@ class Probe:
     def _enter(self, party: Party, *, role: SupervisorRole | None = None, step: str) -> bool:
         def join() -> None:
             self._client.join(
-                command_id=uuid4(), conference_id=self._conference, my_leg=self._legs[party], role=role or Stay()
+                command_id=uuid4(), conference_id=self._conference, my_leg=self._legs[party], role=role or RoleNone()
             )
 
         return self._once_answered(party, join, step=step)
 
     def _once_answered(self, party: Party, do: Callable[[], None], *, step: str = "create") -> bool:
-        """Try until the phone has been answered: Telnyx refuses a join before that."""
+        """Try until the phone has been answered, because Telnyx refuses a join before; return whether it was."""
         for _second in range(ANSWER_SECONDS):
             if self._send(step, do):
                 return True
@@ -197,7 +198,7 @@ class Probe:
         return Whisper(self._legs["agent"])
 
     def _send(self, step: str, do: Callable[[], None]) -> bool:
-        """Send one command and note what Telnyx answered; say whether it accepted."""
+        """Send one command and note what Telnyx answered; return whether it accepted."""
 
         def sent() -> str:
             do()
@@ -225,9 +226,9 @@ class Probe:
             return
         inside = next((read for read in listed if read.status != "left"), None)
         if inside is None:
-            self.findings.readings[step] = Reading(listed=False, status="left" if listed else "")
+            self.findings.readings[step] = ParticipantReading(listed=False, status="left" if listed else "")
         else:
-            self.findings.readings[step] = Reading(
+            self.findings.readings[step] = ParticipantReading(
                 listed=True,
                 muted=inside.muted,
                 whispers_to=inside.whisper_call_control_ids,

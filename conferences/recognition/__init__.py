@@ -1,4 +1,4 @@
-"""Decides whose leg a leg is, only by evidence (never by a caller id).
+"""Decides to whom a leg belongs, only by evidence (never by a caller id).
 
 The projection asks once for a whole batch: `marks_of` each leg, one `directory_for` them all, then `recognise` each.
 """
@@ -6,9 +6,12 @@ The projection asks once for a whole batch: `marks_of` each leg, one `directory_
 from __future__ import annotations
 
 from .again import recognise_again
-from .directory import Directory, directory_for, note_connections
-from .marks import LegMarks, SipAddress, marks_of, sip_address
+from .client_state import is_cut, is_readable, values_at
+from .directory import Directory, note_connections
+from .ears import own_ears
+from .marks import LegMarks, marks_of, sip_address
 from .rules import Recognition, recognise, supervisor_line
+from .sessions import directory_for, far_ends
 from .suggestion import AgentMark, agent_mark
 
 __all__ = [
@@ -16,13 +19,17 @@ __all__ = [
     "Directory",
     "LegMarks",
     "Recognition",
-    "SipAddress",
     "agent_mark",
     "directory_for",
+    "far_ends",
+    "is_cut",
+    "is_readable",
     "marks_of",
     "note_connections",
+    "own_ears",
     "recognise",
     "recognise_again",
     "sip_address",
     "supervisor_line",
+    "values_at",
 ]

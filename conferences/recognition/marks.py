@@ -1,64 +1,53 @@
-"""What a leg's events say about whose it is, read from hostile JSON into plain values."""
+"""Reads the marks of a leg from untrusted JSON into plain values."""
 
 from __future__ import annotations
 
-import binascii
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# Telnyx names no limit; a call flow's note about a leg is far smaller than this.
-CLIENT_STATE_LIMIT = 16 * 1024
+from conferences.telnyx.addresses import Address, read_address
+from conferences.telnyx.inbound import CLIENT_STATE_LIMIT, clean_text
+
 HEADER_LIMIT = 50
 VALUE_LIMIT = 200
-# Telnyx's SIP proxies: https://sip.telnyx.com lists sip.telnyx.com and its regional twins.
-TELNYX_DOMAINS = ("telnyx.com", "telnyx.eu", "telnyx.ca", "telnyx.com.au")
-SIP_ADDRESS = re.compile(r"(?:sips?:)?(?P<user>[^@:;?\s]+)(?::[^@\s]*)?@(?P<host>\[[0-9a-f:.]+\]|[a-z0-9.-]+)", re.I)
-E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-
-
-@dataclass(frozen=True, slots=True)
-class SipAddress:
-    """The part before the @, and the host in lower case without port or parameters."""
-
-    user: str
-    host: str
-
-    @property
-    def at_telnyx(self) -> bool:
-        """Say whether the host is Telnyx's own, where a user part is a credential."""
-        return self.host.endswith(tuple(f".{domain}" for domain in TELNYX_DOMAINS)) or self.host in TELNYX_DOMAINS
-
-    @property
-    def is_number(self) -> bool:
-        """Say whether the user part is a telephone number in a SIP address."""
-        return E164.fullmatch(self.user) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegMarks:
-    """What recognition looks at; absent or unusable values are empty."""
+    """The values of a leg that recognition reads; absent or unusable ones are empty."""
 
     call_control_id: str
+    session: str = ""
+    """Telnyx' call_session_id: legs that begin as one call share it from their first event on."""
     direction: str = ""
     connection_id: str = ""
     calling_party_type: str = ""
-    from_sip: SipAddress | None = None
-    caller_sip: SipAddress | None = None
-    to_sip: SipAddress | None = None
+    from_sip: Address | None = None
+    caller_sip: Address | None = None
+    to_sip: Address | None = None
     dialled_number: str = ""
+    """As +15550100001 where its country code was dialled, else its digits."""
     client_state: str = ""
     headers: tuple[tuple[str, str], ...] = ()
 
     @property
+    def begun_by_a_phone(self) -> bool:
+        """Return whether a SIP phone began this leg by calling somebody: no application dialled it."""
+        return self.calling_party_type == "sip" and self.outgoing
+
+    @property
+    def names_a_caller(self) -> bool:
+        """Return whether this leg called in over SIP and says from which address."""
+        return self.incoming and self.calling_party_type != "pstn" and self.from_sip is not None
+
+    @property
     def incoming(self) -> bool:
-        """Say whether this leg called in."""
+        """Return whether this leg called in."""
         return self.direction == "incoming"
 
     @property
     def outgoing(self) -> bool:
-        """Say whether this leg was dialled."""
+        """Return whether this leg was dialled."""
         return self.direction == "outgoing"
 
 
@@ -69,18 +58,19 @@ def marks_of(call_control_id: str, facts: Mapping[str, Sequence[object]]) -> Leg
         register = facts.get(key)
         return register[1] if isinstance(register, list | tuple) and len(register) == 2 else None
 
-    dialled = plain(value("to"))
-    to_sip = sip_address(dialled) or sip_address(value("to_sip_uri"))
+    dialled = read_address(value("to"))
+    to_sip = _at_a_host(dialled) or sip_address(value("to_sip_uri"))
     return LegMarks(
         call_control_id=plain(call_control_id),
+        session=plain(value("call_session_id"), limit=64),
         direction=plain(value("direction")),
         connection_id=plain(value("connection_id"), limit=64),
         calling_party_type=plain(value("calling_party_type")),
         from_sip=sip_address(value("from_sip_uri")),
         caller_sip=sip_address(value("from")),
         to_sip=to_sip,
-        dialled_number=to_sip.user if to_sip and to_sip.at_telnyx and to_sip.is_number else dialled,
-        client_state=plain(value("client_state"), limit=CLIENT_STATE_LIMIT),
+        dialled_number=_telephone_number(dialled) or _telephone_number(to_sip),
+        client_state=clean_text(value("client_state"), limit=CLIENT_STATE_LIMIT),
         headers=_headers(value("headers")),
     )
 
@@ -96,23 +86,18 @@ def plain(value: object, *, limit: int = VALUE_LIMIT) -> str:
     return value.strip()
 
 
-def sip_address(value: object) -> SipAddress | None:
-    """Read `sip:user@host:5060;transport=tls`, with or without its scheme; None where it is no SIP address."""
-    found = SIP_ADDRESS.match(plain(value))
-    return SipAddress(found["user"], found["host"].lower()) if found else None
+def sip_address(value: object) -> Address | None:
+    """Read a SIP address, with or without its scheme, name and parameters; None where it names no host."""
+    return _at_a_host(read_address(value))
 
 
-def value_in_client_state(client_state: str, path: str) -> str:
-    """Return what stands at a dotted path in Base64 JSON; empty where there is no text or whole number."""
-    try:
-        found = json.loads(binascii.a2b_base64(client_state.encode(), strict_mode=True))
-    except (ValueError, RecursionError):
-        return ""
-    for key in path.split("."):
-        if not isinstance(found, dict):
-            return ""
-        found = found.get(key)
-    return plain(found)
+def _telephone_number(address: Address | None) -> str:
+    """Return the number that an address dials; where a phone is registered elsewhere, it is only a name there."""
+    return address.number if address and (address.at_telnyx or not address.host) else ""
+
+
+def _at_a_host(address: Address) -> Address | None:
+    return address if address.host else None
 
 
 def header_value(headers: tuple[tuple[str, str], ...], name: str) -> str:

@@ -1,4 +1,4 @@
-"""The rules, strongest evidence first; the first that speaks decides."""
+"""Applies the rules of recognition, strongest evidence first; the first that matches decides."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from itertools import chain
 from uuid import UUID
 
 from conferences.models import Connection, Leg
+from conferences.telnyx.addresses import Address
 
+from .client_state import values_at
 from .directory import Directory
-from .marks import LegMarks, SipAddress, header_value, value_in_client_state
+from .marks import LegMarks, header_value
 
 EVIDENCE_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """Whose leg it is, and by what; the evidence is a short phrase without a phone number."""
+    """The party and agent of a leg; the evidence is a short phrase without a phone number."""
 
     party: Leg.Party
     agent_id: int | None = None
@@ -42,27 +44,46 @@ def recognise(marks: LegMarks, directory: Directory) -> Recognition:
 def supervisor_line(marks: LegMarks, directory: Directory) -> UUID | None:
     """Return the supervisor's line that a leg is on: dialled, or calling with the line's own SIP credential.
 
-    A phone number counts only when it was dialled; as a caller's number it proves nothing.
+    Who calls from it is believed where `_proven` says so. A phone number counts only when it was dialled; as a
+    caller's number it proves nothing.
     """
     role = directory.role_of(marks.connection_id)
-    if marks.calling_party_type != "pstn" and (line := directory.line_of(marks.from_sip)) is not None:
+    line = directory.line_of(marks.from_sip)
+    if line is not None and _proven(line, marks, directory, role):
         return line
     # Nobody calls from a credential connection without a credential, so here the caller's own word is enough.
     if role == Connection.Role.AGENTS:
         return directory.line_of(marks.caller_sip) if marks.calling_party_type != "pstn" else None
-    # What a SIP phone began is that phone's leg, whomever it dials.
+    # A leg that a SIP phone began is that phone's leg, whomever it dials.
     if not marks.outgoing or marks.calling_party_type == "sip":
         return None
     # As with credentials, a number that is an agent's too is dialled to reach the agent.
-    by_number = None if marks.dialled_number in directory.by_number else directory.lines.get(marks.dialled_number)
+    by_number = None
+    if directory.agent_with_number(marks.dialled_number) is None:
+        by_number = directory.line_with_number(marks.dialled_number)
     return directory.line_of(marks.to_sip) or by_number
+
+
+def _proven(caller: int | UUID, marks: LegMarks, directory: Directory, role: str) -> bool:
+    """Return whether the agent or the line that a leg's From names really calls.
+
+    A From header is what the caller writes. It is believed on a connection of agents, where Telnyx lets nobody call
+    without the credential, and on a leg that came in as the far end of such a call, in the same call session. A leg
+    that was dialled to somebody proves nothing about who calls: the call flow rings Ana for the stranger, too, who
+    calls under her name.
+    """
+    if marks.calling_party_type == "pstn":
+        return False
+    if role == Connection.Role.AGENTS:
+        return True
+    return marks.names_a_caller and caller in directory.callers.get(marks.session, ())
 
 
 def _ears(marks: LegMarks, directory: Directory, role: str) -> Iterator[Recognition]:
     # Before all else: a supervisor may be an agent too, and their ear must never become a whisper target.
     if marks.call_control_id in directory.ear_legs:
         yield Recognition(Leg.Party.SUPERVISOR, None, "a supervisor's ear")
-    # Nobody is meant to call in on the ear application; who does is nobody we know.
+    # No one should call in on the ear application, so a caller there stays unknown.
     elif role == Connection.Role.EAR and marks.incoming:
         yield Recognition(Leg.Party.UNKNOWN, None, "called in on the ear application")
     elif role == Connection.Role.EAR:
@@ -75,9 +96,9 @@ def _agents_by_credential(marks: LegMarks, directory: Directory, role: str) -> I
     Before the lines: who is on a list of agents with the phone that is also their line takes calls on it. Their ears
     are dialled on the ear application and never come here.
     """
-    # A PSTN caller's address is only their caller id.
-    if marks.calling_party_type != "pstn":
-        yield from _by_sip(marks.from_sip, directory)
+    for caller in _by_sip(marks.from_sip, directory):
+        if caller.agent_id is not None and _proven(caller.agent_id, marks, directory, role):
+            yield caller
     if _dialled(marks, role):
         yield from _by_sip(marks.to_sip, directory)
 
@@ -90,7 +111,7 @@ def _lines(marks: LegMarks, directory: Directory, role: str) -> Iterator[Recogni
 def _customers_by_mark(marks: LegMarks, directory: Directory) -> Iterator[Recognition]:
     # Before a client_state that names an agent: that may be a note about whom the customer talks to.
     path, _sign, wanted = directory.customer_mark.partition("=")
-    if path and wanted and value_in_client_state(marks.client_state, path.strip()) == wanted.strip():
+    if path and wanted and wanted.strip() in values_at(marks.client_state, path.strip()):
         yield Recognition(Leg.Party.CUSTOMER, None, f"client_state {path.strip()}")
 
 
@@ -103,17 +124,17 @@ def _agents_by_other_marks(marks: LegMarks, directory: Directory, role: str) -> 
 
 def _other_marks(marks: LegMarks, directory: Directory, role: str) -> Iterator[tuple[int | None, str]]:
     if directory.agent_path:
-        reference = value_in_client_state(marks.client_state, directory.agent_path)
-        yield directory.by_reference.get(reference), f"client_state {directory.agent_path}"
+        for reference in values_at(marks.client_state, directory.agent_path):
+            yield directory.by_reference.get(reference), f"client_state {directory.agent_path}"
     if role == Connection.Role.AGENTS and marks.calling_party_type != "pstn":
         # Nobody calls from a credential connection without a credential, so here the caller's own word is enough.
         for address in filter(None, (marks.from_sip, marks.caller_sip)):
-            yield directory.by_sip.get(address.user), f"connection {directory.name_of(marks.connection_id)}"
+            yield directory.agent_with_sip(address.user), f"connection {directory.name_of(marks.connection_id)}"
     if _dialled(marks, role):
-        yield directory.by_number.get(marks.dialled_number), "dialled number"
+        yield directory.agent_with_number(marks.dialled_number), "dialled number"
     if marks.outgoing and directory.agent_header:
         value = header_value(marks.headers, directory.agent_header)
-        agent_id = directory.by_reference.get(value) or directory.by_sip.get(value)
+        agent_id = directory.by_reference.get(value) or directory.agent_with_sip(value)
         yield agent_id, f"header {directory.agent_header}"
 
 
@@ -130,12 +151,12 @@ def _dialled(marks: LegMarks, role: str) -> bool:
     return marks.outgoing and role != Connection.Role.AGENTS
 
 
-def _by_sip(address: SipAddress | None, directory: Directory) -> Iterator[Recognition]:
+def _by_sip(address: Address | None, directory: Directory) -> Iterator[Recognition]:
     """Match the user part at Telnyx, or the whole user@host of a phone registered elsewhere."""
     if address is None:
         return
-    agent_id = directory.by_sip.get(f"{address.user}@{address.host}")
+    agent_id = directory.agent_with_sip(f"{address.user}@{address.host}")
     if agent_id is None and address.at_telnyx:
-        agent_id = directory.by_sip.get(address.user)
+        agent_id = directory.agent_with_sip(address.user)
     if agent_id is not None:
         yield Recognition(Leg.Party.AGENT, agent_id, f"SIP credential {address.user}")

@@ -1,4 +1,4 @@
-"""What to write on an agent so that a leg that matched nobody is theirs."""
+"""Suggests the entry for an agent that makes an unmatched leg theirs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Literal
 
 from conferences.models import Leg
 
+from .client_state import values_at
 from .directory import Directory
-from .marks import E164, LegMarks, header_value, value_in_client_state
+from .marks import LegMarks, header_value
 from .rules import recognise
 
 NOBODY_YET = -1
@@ -30,12 +31,13 @@ def agent_mark(marks: LegMarks, directory: Directory) -> AgentMark | None:
 def _candidates(marks: LegMarks, directory: Directory) -> list[AgentMark]:
     candidates: list[AgentMark] = []
     for address in (marks.from_sip, marks.to_sip, marks.caller_sip):
-        if address is not None and not address.is_number:
+        if address is not None and not (address.number and address.international):
             whole = f"{address.user}@{address.host}"
             candidates += [AgentMark("sip_username", address.user), AgentMark("sip_username", whole)]
     if directory.agent_path:
-        candidates.append(AgentMark("reference", value_in_client_state(marks.client_state, directory.agent_path)))
-    if E164.fullmatch(marks.dialled_number):
+        values = values_at(marks.client_state, directory.agent_path)
+        candidates += [AgentMark("reference", value) for value in values]
+    if marks.dialled_number.startswith("+"):
         candidates.append(AgentMark("number", marks.dialled_number))
     if directory.agent_header:
         candidates.append(AgentMark("reference", header_value(marks.headers, directory.agent_header)))
@@ -43,11 +45,12 @@ def _candidates(marks: LegMarks, directory: Directory) -> list[AgentMark]:
 
 
 def _would_do(mark: AgentMark, marks: LegMarks, directory: Directory) -> bool:
-    """Ask the rules themselves, so that nothing is offered that they would not accept."""
+    """Return whether the rules would accept the suggestion; asked of the rules themselves, so that they agree."""
     only = {mark.value: NOBODY_YET}
     alone = replace(
         directory,
         by_sip=only if mark.field == "sip_username" else {},
+        by_sip_in_any_case={},
         by_number=only if mark.field == "number" else {},
         by_reference=only if mark.field == "reference" else {},
     )

@@ -1,1 +1,1 @@
-"""A local Telnyx: the REST API, signed webhooks and a floor that lives, without Django and without the internet."""
+"""Simulates Telnyx locally: REST API, signed webhooks and calls, without Django or the internet."""

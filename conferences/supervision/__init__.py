@@ -1,22 +1,23 @@
-"""The service layer: a click → permission → stored command → Telnyx → verified outcome."""
+"""Turns a press into an effect: permission → stored command → Telnyx → verified outcome."""
 
 from __future__ import annotations
 
-from .adopting import adopt
-from .doubting import may_still_run
-from .keeping import renew_lines
-from .pressing import Press, Way, answer
-from .progress import open_ears, step_ear
-from .service import choose_role, connect, disconnect, follow, leave, live_ear, open_session, quieter
-from .stop import hasten, seal, stop
-from .words import Refused
+from .actions import choose_role, connect, disconnect, follow, leave, quieter
+from .adopted_legs import adopt
+from .emergency import hasten, seal, stop
+from .errors import Refused, not_allowed
+from .line import live_ear
+from .presses import Press, Way, read_press
+from .readback import may_still_run
+from .sessions import open_session
+from .steps import open_ears, step_ear
+from .upkeep import renew_lines
 
 __all__ = [
     "Press",
     "Refused",
     "Way",
     "adopt",
-    "answer",
     "choose_role",
     "connect",
     "disconnect",
@@ -25,9 +26,11 @@ __all__ = [
     "leave",
     "live_ear",
     "may_still_run",
+    "not_allowed",
     "open_ears",
     "open_session",
     "quieter",
+    "read_press",
     "renew_lines",
     "seal",
     "step_ear",

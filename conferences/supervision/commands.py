@@ -1,44 +1,30 @@
-"""A command's life: stored, sent outside any transaction, and its outcome stored again."""
+"""Stores commands, sends them outside any transaction, and stores what came of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from conferences import audit, changes
+from conferences import audit
+from conferences.changes import board_change
 from conferences.clients import client_for
-from conferences.models import Command, Conference, Ear, Leg, SupervisorSession
-from conferences.models.supervision import Role
-from conferences.projection import touch
-from conferences.rows import add_row, load_rows
-from conferences.telnyx.client import (
-    Barge,
-    Client,
-    Monitor,
-    MyLeg,
-    Rejected,
-    Stay,
-    SupervisorRole,
-    Unanswered,
-    Whisper,
-)
+from conferences.fast_sql import Above, add_row, has_rows
+from conferences.models import Cause, Command, Ear, Stop, SupervisorSession
+from conferences.models.records import command_action
+from conferences.telnyx.client import Client
+from conferences.telnyx.errors import Rejected, Unanswered
 
-from .words import explain
+from .errors import explain
+from .presses import FRESH_FOR, press_of_session
+from .stops import stops_after
 
 Send = Callable[[Client, Command], Any]
-LOUD = frozenset({Role.WHISPER, Role.BARGE, Role.NONE})
-# A role that somebody would hear is never sent later than this after its click.
-LOUD_FOR = timedelta(seconds=5)
-# A way to silence does not wait for a lost answer: the identical command is sent again at once, as Telnyx advises
-# (https://developers.telnyx.com, command retries: after 500 ms), then with more patience.
-HEDGES = (0.7, 1.5)
-PATIENCE = 4.0
 
 
 def clock() -> datetime:
@@ -55,6 +41,8 @@ def store(
     targets: Iterable[UUID | str] = (),
     version: int,
     id: UUID | None = None,  # noqa: A002 - the field's own name
+    pressed_at: datetime | None = None,
+    cause: Cause = Cause.SAFETY,
     now: datetime,
 ) -> Command:
     """Store an intention in the caller's transaction, which took this board version; Telnyx will know it by its id."""
@@ -70,24 +58,25 @@ def store(
         targets=[str(target) for target in targets],
         generation=version,
         asked_at=now,
+        pressed_at=pressed_at,
+        cause=cause,
     )
     add_row(command)
     _record(command, "asked", at=now)
     return command
 
 
-def transmit(command: Command, send: Send, *, clicked_at: datetime | None = None) -> Any:
+def transmit(command: Command, send: Send) -> Any:
     """Send a stored command and store what came of it; return Telnyx' answer, None where there is none.
 
-    `clicked_at` is when a role was asked for, where that was before the command was stored.
     Raises nothing: the outcome is in the command. May be called again for the same command: Telnyx ignores a
     command_id it has seen in the last minute.
     """
     if connection.in_atomic_block:
         raise RuntimeError("a command must be committed before it is sent")
     now = clock()
-    if command.role in LOUD and now - (clicked_at or command.asked_at) > LOUD_FOR:
-        settle(command, Command.State.EXPIRED, outcome=_("Too late to be sent; press again."), now=now)
+    if command.is_audible and now - (command.pressed_at or command.asked_at) > FRESH_FOR:
+        settle(command, Command.State.EXPIRED, outcome=_("It took too long and was not sent. Press again."), now=now)
         return None
     if _is_overtaken(command):
         settle(command, Command.State.EXPIRED, outcome=_("A later change came first, so this was not sent."), now=now)
@@ -97,12 +86,12 @@ def transmit(command: Command, send: Send, *, clicked_at: datetime | None = None
     try:
         answer = send(client_for(command.account), command)
     except Rejected as error:
-        # The way to silence is not given up for a rate limit: it counts as unanswered, and is asked for again.
-        waits = error.status == 429 and is_quieter(command)
-        _settle(command, Command.State.UNKNOWN if waits else Command.State.REJECTED, error=error)
+        # A silencing command is not given up at a rate limit: 429 counts as no answer, and it is sent again.
+        retry_later = error.status == 429 and command.is_quieter
+        _settle(command, Command.State.UNKNOWN if retry_later else Command.State.REJECTED, error=error)
         return None
     except Unanswered as error:
-        if is_quieter(command) and command.attempts == 1:
+        if command.is_quieter and command.attempts == 1:
             return transmit(command, send)
         _settle(command, Command.State.UNKNOWN, error=error)
         return None
@@ -111,68 +100,66 @@ def transmit(command: Command, send: Send, *, clicked_at: datetime | None = None
 
 
 def _is_overtaken(command: Command) -> bool:
-    """Say whether this would undo something that was asked of the same line later.
+    """Return whether this would undo something that was asked of the same line later.
 
     A louder role gives way to anything. A join, though it is silent, gives way to a way out: sent again after a leave,
     it would bring in a line that nobody knows to be inside.
     """
     later = Command.objects.filter(ear=command.ear_id, generation__gt=command.generation)
-    if command.role in LOUD:
+    if command.is_audible:
         return later.exists()
+    if command.kind != Command.Kind.JOIN:
+        return False
     ways_out = Q(kind=Command.Kind.HANGUP) | Q(kind=Command.Kind.LEAVE, session=command.session_id)
-    return command.kind == Command.Kind.JOIN and later.filter(ways_out).exists()
+    return later.filter(ways_out).exists() or _is_left_since(command.session)
+
+
+def _is_left_since(session: SupervisorSession | None) -> bool:
+    press = press_of_session(session) if session is not None else None
+    return session is not None and press is not None and bool(stops_after(session.user, press) - {Stop.Way.QUIETER})
 
 
 def is_replaced(command: Command) -> bool:
-    """Say whether a later change of the same stay may have reached Telnyx."""
-    later = Command.objects.filter(session=command.session_id, generation__gt=command.generation)
-    changes_of_role = later.filter(kind__in=[Command.Kind.JOIN, Command.Kind.UPDATE, Command.Kind.LEAVE])
-    return changes_of_role.exclude(state__in=[Command.State.REJECTED, Command.State.EXPIRED]).exists()
+    """Return whether a later change of the same participant may have reached Telnyx."""
+    return has_rows(
+        Command,
+        session_id=command.session_id,
+        generation=Above(command.generation),
+        kind=[Command.Kind.JOIN, Command.Kind.UPDATE, Command.Kind.LEAVE],
+        state=[state for state in Command.State if state not in {Command.State.REJECTED, Command.State.EXPIRED}],
+    )
 
 
-def is_quieter(command: Command) -> bool:
-    """Say whether a command leads towards silence."""
-    leads_out = command.kind in {Command.Kind.LEAVE, Command.Kind.HANGUP}
-    return leads_out or (command.kind == Command.Kind.UPDATE and command.role == Role.MONITOR)
+def settle(command: Command, state: Command.State, *, outcome: str = "", now: datetime, **session: Any) -> None:
+    """Store a command's last state, as a reading (or giving up) decided it, and what that changes in its session.
 
-
-def patience(command: Command) -> float:
-    """Return how many seconds this attempt waits for its answer."""
-    hedged = is_quieter(command) and 0 < command.attempts <= len(HEDGES)
-    return HEDGES[command.attempts - 1] if hedged else PATIENCE
-
-
-def settle(command: Command, state: Command.State, *, outcome: str = "", now: datetime) -> None:
-    """Store a command's last state, as a reading (or giving up) decided it."""
+    Both become visible together: who is heard must not be shown later than that the command is verified.
+    """
     command.state, command.settled_at = state, now
     command.outcome = outcome or command.outcome
-    with transaction.atomic():
-        version = changes.advance(now=now)
+    with board_change(command.conference_id, now=now) as change:
         command.save(update_fields=["state", "settled_at", "outcome"])
         _record(command, state, at=now)
-        if command.conference_id:
-            touch(conferences=[command.conference_id], version=version)
+        if session and command.session_id is not None:
+            change.update(SupervisorSession.objects.filter(pk=command.session_id), **session)
 
 
 def _settle(command: Command, state: Command.State, *, error: Rejected | Unanswered | None = None) -> None:
     now = clock()
     command.state, command.answered_at = state, now
-    command.outcome = explain(error) if error else ""
+    command.outcome = explain(error, kind=command.kind) if error else ""
     if isinstance(error, Rejected):
         command.http_status, command.telnyx_code, command.settled_at = error.status, error.code, now
     elif error is None:
         command.http_status = 200
-    with transaction.atomic():
-        version = changes.advance(now=now)
+    with board_change(command.conference_id, now=now):
         command.save()
         _record(command, state, at=now)
-        if command.conference_id:
-            touch(conferences=[command.conference_id], version=version)
 
 
 def _record(command: Command, action: str, *, at: datetime) -> None:
     audit.record(
-        f"{command.kind} {action}",
+        command_action(command.kind, action),
         at=at,
         actor=command.actor,
         conference=command.conference,
@@ -185,7 +172,7 @@ def _record(command: Command, action: str, *, at: datetime) -> None:
 
 
 def _in_detail(command: Command) -> str:
-    """Say what the audit has no column for: the role before, Telnyx' answer and how long it took, and why.
+    """Return what the audit has no column for: the role before, Telnyx' answer and how long it took, and why.
 
     The audit outlives the command's own row.
     """
@@ -197,59 +184,3 @@ def _in_detail(command: Command) -> str:
     if command.sent_at is not None and command.answered_at is not None:
         details.append(f"{(command.answered_at - command.sent_at) / timedelta(milliseconds=1):.0f} ms")
     return " · ".join([*details, command.outcome] if command.outcome else details)
-
-
-# --- what each kind sends ---------------------------------------------------------------------------------------------
-
-
-def my_leg(ear: Ear) -> MyLeg:
-    """Return the supervisor's own leg: the only one that commands can name."""
-    return MyLeg(ear.call_control_id)
-
-
-def send_join(client: Client, command: Command) -> None:
-    ear, conference = _pinned(command)
-    client.join(command_id=command.pk, conference_id=conference.telnyx_id, my_leg=my_leg(ear), role=_role(command))
-
-
-def send_role(client: Client, command: Command) -> None:
-    ear, conference = _pinned(command)
-    client.set_role(
-        command_id=command.pk,
-        conference_id=conference.telnyx_id,
-        my_leg=my_leg(ear),
-        role=_role(command),
-        patience=patience(command),
-    )
-
-
-def send_leave(client: Client, command: Command) -> None:
-    ear, conference = _pinned(command)
-    client.leave(
-        command_id=command.pk, conference_id=conference.telnyx_id, my_leg=my_leg(ear), patience=patience(command)
-    )
-
-
-def send_hangup(client: Client, command: Command) -> None:
-    if command.ear is not None:
-        client.hangup(command_id=command.pk, my_leg=my_leg(command.ear), patience=patience(command))
-
-
-def _pinned(command: Command) -> tuple[Ear, Conference]:
-    if command.ear is None or command.conference is None:
-        raise RuntimeError("a conference command belongs to an ear and a conference")
-    return command.ear, command.conference
-
-
-def _role(command: Command) -> SupervisorRole:
-    if command.role == Role.WHISPER:
-        ids = target_call_control_ids(command.targets)
-        return Whisper(ids[0], tuple(ids[1:]))
-    roles: dict[str, SupervisorRole] = {Role.MONITOR: Monitor(), Role.BARGE: Barge(), Role.NONE: Stay()}
-    return roles[command.role]
-
-
-def target_call_control_ids(targets: Collection[str]) -> list[str]:
-    """Return Telnyx's ids for our own leg ids, in order."""
-    known = {str(leg.pk): leg.call_control_id for leg in load_rows(Leg, id=[UUID(target) for target in targets])}
-    return [known[str(target)] for target in targets if str(target) in known]

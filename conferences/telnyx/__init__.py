@@ -1,1 +1,1 @@
-"""Everything that speaks Telnyx' language; no Django in here."""
+"""Sends requests to Telnyx and reads its webhooks; no Django in here."""

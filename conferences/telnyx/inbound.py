@@ -1,4 +1,4 @@
-"""Webhooks from Telnyx: verify the raw bytes, then read them.
+"""Verifies the raw bytes of webhooks, then reads them.
 
 Facts: https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks (signature, Ed25519 over
 `timestamp|body`) and the API's published schemas. Nearly every field is optional, and unknown ones do appear.
@@ -12,15 +12,21 @@ import json
 import math
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 TOLERANCE_SECONDS = 300
 MAX_BODY_BYTES = 256 * 1024
 MAX_ID_LENGTH = 128
+SIGNATURE_BYTES = 64
+# Telnyx names no limit; call flows pack a call's history into it, of several kilobytes.
+CLIENT_STATE_LIMIT = 16 * 1024
+# Formats that Telnyx sends from applications that are set up for something else than version 2 of its API.
+VERSION_1 = "version 1"
+TEXML = "TeXML"
 
 
 class SignatureRefused(Exception):
@@ -42,18 +48,30 @@ class Event:
     problem: str = ""
 
 
-def public_key(text: str) -> VerifyKey:
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """One of the keys whose signatures are believed; two of the same bytes are equal."""
+
+    raw: bytes
+    key: Ed25519PublicKey = field(compare=False, repr=False)
+
+    def has_signed(self, message: bytes, signature: bytes) -> bool:
+        """Return whether a signature is this key's over exactly these bytes."""
+        try:
+            self.key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def public_key(text: str) -> PublicKey:
     """Read a public key as the portal shows it: 32 bytes in Base64. Raises ValueError."""
-    return VerifyKey(b64decode(text, validate=True))
+    raw = b64decode(text, validate=True)
+    return PublicKey(raw, Ed25519PublicKey.from_public_bytes(raw))
 
 
-def verify(
-    *, body: bytes, signature: str | None, timestamp: str | None, keys: Iterable[VerifyKey], now: datetime
-) -> VerifyKey:
-    """Return the key that signed these bytes, or raise SignatureRefused.
-
-    Two keys may be valid at once, while Telnyx rotates them.
-    """
+def refuse_headers(*, signature: str | None, timestamp: str | None, now: datetime) -> tuple[bytes, bytes]:
+    """Return the signature and the timestamp as bytes; raise SignatureRefused where no body could make them right."""
     if not signature or not timestamp:
         raise SignatureRefused("missing")
     # isascii too: isdigit() alone takes other scripts' digits, which int() then reads.
@@ -65,29 +83,45 @@ def verify(
         signed = b64decode(signature, validate=True)
     except (binascii.Error, ValueError) as error:
         raise SignatureRefused("encoding") from error
-    message = timestamp.encode() + b"|" + body
+    if len(signed) != SIGNATURE_BYTES:
+        raise SignatureRefused("encoding")
+    return signed, timestamp.encode()
+
+
+def verify(
+    *, body: bytes, signature: str | None, timestamp: str | None, keys: Iterable[PublicKey], now: datetime
+) -> PublicKey:
+    """Return the key that signed these bytes, or raise SignatureRefused.
+
+    Two keys may be valid at once, while Telnyx rotates them.
+    """
+    signed, moment = refuse_headers(signature=signature, timestamp=timestamp, now=now)
+    message = moment + b"|" + body
     for key in keys:
-        try:
-            key.verify(message, signed)
-        except (BadSignatureError, ValueError):
-            continue
-        return key
+        if key.has_signed(message, signed):
+            return key
     raise SignatureRefused("mismatch")
 
 
-def parse(*, body: bytes, received_at: datetime) -> Event:
-    """Read a verified body; whatever it holds comes back as an Event, never as an exception."""
+def parse(*, body: bytes, received_at: datetime, event_id: str = "") -> Event:
+    """Read a verified body as an Event; never raises, whatever the body contains.
+
+    `event_id` is the event's where it is known: a body without one is known by its hash, and what is stored of it may
+    have been shortened since.
+    """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        return _unreadable(body, received_at, type(error).__name__)
+        problem = TEXML if b"CallSid=" in body else type(error).__name__
+        return _unreadable(event_id or _digest(body), received_at, problem)
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, dict) or not isinstance(data.get("event_type"), str):
-        return _unreadable(body, received_at, "not an event")
+        is_older = isinstance(document, dict) and isinstance(document.get("event_type"), str)
+        return _unreadable(event_id or _digest(body), received_at, VERSION_1 if is_older else "not an event")
     payload = data.get("payload")
     payload = payload if isinstance(payload, dict) else {}
     return Event(
-        id=_event_id(data.get("id")) or _digest(body),
+        id=event_id or _event_id(data.get("id")) or _digest(body),
         type=clean_text(data["event_type"], limit=100),
         # data.occurred_at, or inside the payload for some conference events, or when it came.
         occurred_at=(
@@ -99,8 +133,8 @@ def parse(*, body: bytes, received_at: datetime) -> Event:
     )
 
 
-def _unreadable(body: bytes, received_at: datetime, problem: str) -> Event:
-    return Event(id=_digest(body), type="", occurred_at=received_at, payload={}, problem=problem)
+def _unreadable(event_id: str, received_at: datetime, problem: str) -> Event:
+    return Event(id=event_id, type="", occurred_at=received_at, payload={}, problem=problem)
 
 
 def _event_id(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Addresses of other windows on the floor: what a tile, a filter or a saved view leads to."""
+"""Builds addresses of other windows on the floor for tiles, filters and saved views."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 
-from dashboard.window import Window
+from dashboard.floor.window import Window
 
 register = template.Library()
 
@@ -16,5 +16,5 @@ register = template.Library()
 def window_url(window: Window, **changes: Any) -> str:
     """Return the address of a window that differs in something; `only` drops every filter and keeps the order."""
     if "only" in changes:
-        return Window(sort=window.sort, by_agent=window.by_agent).url()
-    return replace(window, **{"page": 1, **changes}).url()
+        return Window(sort=window.sort, by_agent=window.by_agent, whole=True).url()
+    return replace(window, **{"page": 1, "whole": True, **changes}).url()

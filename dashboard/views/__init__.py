@@ -1,1 +1,1 @@
-"""The supervisor's pages and commands: each view finds, checks, calls once, answers."""
+"""Serves the supervisor's pages and commands: each view finds, checks, calls once, answers."""

@@ -1,4 +1,4 @@
-"""What a command answers: the pieces that changed, or the page that the person came from."""
+"""Builds the answer to a command: the pieces that changed, or a redirect to the page before."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from conferences.supervision import Refused
-from dashboard import fragments
-from dashboard.desk import desk
-from dashboard.ear_page import ear_state
-from dashboard.fragments import Page
+from conferences.supervision import Press, Refused, read_press
+from dashboard.desk.desk import ear_and_desk
+from dashboard.floor.number_search import window_at
+from dashboard.floor.window import Window
+from dashboard.forms import OpenForm
 from dashboard.http import SignedInRequest
-from dashboard.my_ear import my_ear
-from dashboard.window import Window
+from dashboard.rendering import fragments
+from dashboard.rendering.ear_page import ear_state
+from dashboard.rendering.fragments import Page
 
 
 def act(request: SignedInRequest, command: Callable[[], object], *, open_id: UUID | None = None) -> HttpResponse:
@@ -38,13 +40,19 @@ def act(request: SignedInRequest, command: Callable[[], object], *, open_id: UUI
     return pieces(request, page, moved=page != before)
 
 
+def press_of(request: SignedInRequest) -> Press:
+    """Return the press that a request carries: read on arrival where it is a stop, from its form otherwise."""
+    press = request.scope.get("press") if isinstance(request, ASGIRequest) else None
+    return press if isinstance(press, Press) else read_press(request.POST.dict(), received=timezone.now())
+
+
 def pieces(request: SignedInRequest, page: Page, *, moved: bool = False, more: str = "") -> HttpResponse:
     """Answer htmx with what is the viewer's own; `moved` where another conference came to the desk."""
     now = timezone.now()
-    mine = my_ear(request.user, now=now)
-    html = [fragments.ear(mine, page=page, now=now), ear_state(mine, now=now)]
+    mine, shown = ear_and_desk(request.user, conference_id=page.open_id, now=now)
+    html = [fragments.ear(mine, page=page, now=now)]
+    html.append(ear_state(mine, now=now) if page.alone else fragments.chip(mine))
     if page.open_id:
-        shown = desk(request.user, conference_id=page.open_id, now=now)
         html += [fragments.desk(shown, page=page, now=now, swap="outerHTML" if moved else "outerMorph")]
     html += [fragments.refusal(), more]
     if moved:
@@ -55,28 +63,34 @@ def pieces(request: SignedInRequest, page: Page, *, moved: bool = False, more: s
 
 def page_behind(request: SignedInRequest) -> Page:
     """Return the page that the command was given on."""
-    parts = urlsplit(_address_behind(request))
-    query = QueryDict(parts.query).dict()
+    parts = urlsplit(address_behind(request))
     try:
-        open_id = UUID(str(query.get("conference", "")))
-    except ValueError:
-        open_id = None
-    try:
-        alone = UUID(parts.path.removeprefix(reverse("floor") + "conferences/").rstrip("/"))
-    except ValueError:
-        if parts.path == reverse("my-ear"):
-            return Page(viewer=request.user, window=Window(), alone=True)
-        return Page(viewer=request.user, window=Window.from_query(query), open_id=open_id)
-    return Page(viewer=request.user, window=Window(), open_id=alone, alone=True)
+        found = resolve(parts.path)
+    except Resolver404:
+        found = None
+    if found and found.url_name in {"conference", "my-ear", "small-window"}:
+        return Page(
+            viewer=request.user,
+            window=Window(),
+            open_id=found.kwargs.get("conference_id"),
+            alone=True,
+            small=found.url_name == "small-window",
+        )
+    query = QueryDict(parts.query)
+    window = window_at(query.dict(), viewer=request.user, now=timezone.now(), keep=False)
+    return Page(viewer=request.user, window=window, open_id=OpenForm(query).open_id)
 
 
 def url_of(page: Page) -> str:
     """Return the address of a page; alone without a conference is the ear's own."""
+    if page.small:
+        return reverse("small-window")
     if page.alone:
         return reverse("conference", args=[page.open_id]) if page.open_id else reverse("my-ear")
     return page.window.url(conference=page.open_id)
 
 
-def _address_behind(request: SignedInRequest) -> str:
+def address_behind(request: SignedInRequest) -> str:
+    """Return the address of the page that a form was sent from, whole; nothing where it is not one of ours."""
     behind = str(request.htmx.current_url or "") if request.htmx else request.headers.get("Referer", "")
     return behind if url_has_allowed_host_and_scheme(behind, allowed_hosts={request.get_host()}) else ""

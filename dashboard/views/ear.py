@@ -1,26 +1,30 @@
-"""My ear: its page, connecting it, choosing its line, following an agent."""
+"""Serves the page about a supervisor's ear: connecting it, choosing its line, following an agent."""
 
 from __future__ import annotations
 
-from uuid import UUID
+from datetime import datetime
+from typing import Any
 
-from django.db import transaction
-from django.http import HttpResponse, HttpResponseBadRequest
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from conferences import supervision
-from conferences.models import Account, Agent, Line
-from dashboard import ear_page, keyboard, presence
-from dashboard.board import tidings
-from dashboard.feeds import feeding
-from dashboard.fragments import Page
+from conferences.models import Account, Line
+from conferences.permissions import agents_visible_to
+from dashboard.desk.audience import sentence_from_outside
+from dashboard.desk.ear import my_ear as read_ear
+from dashboard.floor.health import feeding, floor_notices
+from dashboard.floor.window import Window
+from dashboard.forms import ConnectForm, FollowForm, LineForm, read
 from dashboard.http import SignedInRequest
-from dashboard.my_ear import my_ear as read_ear
-from dashboard.window import Window
+from dashboard.preferences import keyboard
+from dashboard.push import presence
+from dashboard.rendering import ear_page
+from dashboard.rendering.fragments import Page
 
-from .answers import act
+from .answers import act, press_of
 
 
 @require_safe
@@ -29,54 +33,61 @@ def my_ear(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     presence.note(request.user, now=now)
     context = {
-        "page": Page(viewer=request.user, window=Window(), alone=True),
-        "ear": read_ear(request.user, now=now),
         "lines": ear_page.lines_of(request.user),
         "facts": ear_page.account_facts(),
         "account": Account.objects.order_by("id").first(),
+        **_common(request, small=False, now=now),
+    }
+    return render(request, "ear/ear.html", context)
+
+
+@require_safe
+def small_window(request: SignedInRequest) -> HttpResponse:
+    """Show the own line alone: what a browser opens that has no windows that stay on top (static/js/popout.js)."""
+    now = timezone.now()
+    presence.note(request.user, now=now)
+    return render(request, "ear/small.html", _common(request, small=True, now=now))
+
+
+def _common(request: SignedInRequest, *, small: bool, now: datetime) -> dict[str, Any]:
+    mine = read_ear(request.user, now=now)
+    return {
+        "page": Page(viewer=request.user, window=Window(), alone=True, small=small),
+        "ear": mine,
+        "said": sentence_from_outside(mine),
         "keyboard": keyboard.keyboard_of(request.user),
         "live": True,
         "feeding": feeding(),
-        "tidings": tidings(now=now),
+        "notices": floor_notices(now=now),
         "now": now,
     }
-    return render(request, "ear/ear.html", context)
 
 
 @require_POST
 def connect(request: SignedInRequest) -> HttpResponse:
     """Ring the line that was chosen, or the one that rings first."""
-    try:
-        wanted = UUID(request.POST["line"]) if request.POST.get("line") else None
-    except ValueError:
-        return HttpResponseBadRequest()
+    wanted = read(ConnectForm(request.POST))["line"]
     chosen = get_object_or_404(Line, pk=wanted, user=request.user) if wanted else None
-    return act(request, lambda: supervision.connect(user=request.user, line=chosen, now=timezone.now()))
+    press = press_of(request)
+    return act(request, lambda: supervision.connect(user=request.user, line=chosen, press=press, now=timezone.now()))
 
 
 @require_POST
 def line(request: SignedInRequest) -> HttpResponse:
-    """Let another line of mine ring first."""
-    try:
-        chosen = get_object_or_404(Line, pk=UUID(request.POST.get("line", "")), user=request.user)
-    except ValueError:
-        return HttpResponseBadRequest()
-
-    def ring_first() -> None:
-        with transaction.atomic():
-            Line.objects.filter(user=request.user, is_default=True).update(is_default=False)
-            Line.objects.filter(pk=chosen.pk).update(is_default=True)
-
-    return act(request, ring_first)
+    """Let another line of mine ring when I connect."""
+    chosen = get_object_or_404(Line, pk=read(LineForm(request.POST))["line"], user=request.user)
+    return act(request, chosen.ring_first)
 
 
 @require_POST
 def follow(request: SignedInRequest) -> HttpResponse:
-    """Stay with an agent, go only into their next call, or follow nobody any more."""
+    """Follow an agent on every call or only on the next one, or stop following."""
     # In the address: the buttons of several agents share one form.
-    named = request.GET.get("agent", "")
-    if named and not (named.isascii() and named.isdigit() and len(named) < 19):
-        return HttpResponseBadRequest()
-    agent = get_object_or_404(Agent, pk=int(named)) if named else None
-    once = request.GET.get("once") == "1"
-    return act(request, lambda: supervision.follow(user=request.user, agent=agent, once=once, now=timezone.now()))
+    asked = read(FollowForm(request.GET))
+    named, once, press = asked["agent"], asked["once"], press_of(request)
+    agent = get_object_or_404(agents_visible_to(request.user), pk=named) if named is not None else None
+
+    def follow_agent() -> None:
+        supervision.follow(user=request.user, agent=agent, once=once, press=press, now=timezone.now())
+
+    return act(request, follow_agent)

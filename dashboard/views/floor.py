@@ -1,27 +1,34 @@
-"""The floor and the desk."""
+"""Serves the floor and the desk."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.contrib import messages
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import mark_safe
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from conferences.models.supervision import Role
-from dashboard import fragments, keyboard, presence, rows, saved_views
-from dashboard.board import Board, board, tidings
-from dashboard.desk import Desk, desk
-from dashboard.feeds import feeding
-from dashboard.fragments import Page
+from conferences import names
+from dashboard.desk.audience import sentence_from_outside
+from dashboard.desk.desk import Desk, desk, ear_and_desk
+from dashboard.desk.ear import MyEar, my_ear
+from dashboard.floor.board import Board, board
+from dashboard.floor.health import feeding, floor_notices
+from dashboard.floor.number_search import TooManySearches, asked_window, window_at
+from dashboard.floor.window import Window
+from dashboard.forms import OpenForm
 from dashboard.http import SignedInRequest
-from dashboard.my_ear import my_ear
-from dashboard.window import Window
+from dashboard.preferences import keyboard, saved_views
+from dashboard.push import presence
+from dashboard.rendering import fragments, row_cache
+from dashboard.rendering.fragments import Page
 
 from .answers import page_behind
 
@@ -30,27 +37,85 @@ from .answers import page_behind
 def floor(request: SignedInRequest) -> HttpResponse:
     """Show the live conferences, and the desk beside them where the URL names a conference."""
     now = timezone.now()
-    page = Page(viewer=request.user, window=Window.from_query(request.GET.dict()), open_id=_open_id(request))
+    if names.number_in(names.harmless(request.GET.get("q", ""))):
+        return _search(request, request.GET, now)  # an address that somebody typed: the next one names no number
+    window = window_at(request.GET.dict(), viewer=request.user, now=now)
+    if request.GET.keys() <= {"close", "conference"} and (chosen := saved_views.default_of(request.user)):
+        if not request.GET and not request.htmx:
+            return redirect(chosen.url)
+        # Closing the desk changes no list: all calls beside it stay.
+        window = replace(window, whole=True) if request.GET else chosen.window
+    page = Page(viewer=request.user, window=window, open_id=_open_id(request.GET))
     if request.htmx and not request.htmx.history_restore_request:
-        behind = page_behind(request)
-        # A filter does not close the desk; only its own cross does.
-        return _changes(request, page if page.open_id or "close" in request.GET else page.opening(behind.open_id), now)
-    shown = _desk_or_404(request, page.open_id, now) if page.open_id else None
+        return _new_page(request, page, now)
+    return _whole_floor(request, page, now)
+
+
+@require_POST
+def search(request: SignedInRequest) -> HttpResponse:
+    """Show what the filters ask for; posted, because a telephone number may stand in no address."""
+    return _search(request, request.POST, timezone.now())
+
+
+def _search(request: SignedInRequest, asked: QueryDict, now: datetime) -> HttpResponse:
+    wanted = {name: str(value) for name, value in asked.items()}
+    try:
+        window = asked_window(wanted, viewer=request.user, now=now)
+    except TooManySearches as refused:
+        if request.htmx:
+            return HttpResponse(fragments.search_refusal(refused.sentence), status=429)
+        messages.error(request, refused.sentence)
+        window = Window.from_query(wanted)
+    window = replace(window, whole=True)
+    page = Page(viewer=request.user, window=window, open_id=_open_id(asked))
+    if request.htmx:
+        return _new_page(request, page, now)
+    return redirect(window.url(conference=page.open_id))
+
+
+def _new_page(request: SignedInRequest, page: Page, now: datetime) -> HttpResponse:
+    # A filter does not close the desk; only the desk's close button does.
+    is_named = page.open_id or "close" in request.GET
+    return _changes(request, page if is_named else page.opening(page_behind(request).open_id), now)
+
+
+def _whole_floor(request: SignedInRequest, page: Page, now: datetime) -> HttpResponse:
+    mine, shown = ear_and_desk(request.user, conference_id=page.open_id, now=now)
+    if page.open_id and shown is None:
+        raise Http404
     presence.note(request.user, now=now)
     seen = board(request.user, window=page.window, now=now)
-    shown_rows = [mark_safe(html) for html in _rows(seen, now)]  # noqa: S308 - rendered templates
     context = {
         "board": seen,
-        "rows": shown_rows,
-        "views": saved_views.views_for(request.user),
-        "tidings": seen.tidings,
-        **_common(request, page, shown, now),
+        "rows": [mark_safe(html) for html in _rows(seen, mine, now)],  # noqa: S308 - rendered templates
+        "views": saved_views.menu_of(request.user, window=page.window),
+        "notices": seen.header.notices,
+        **_common(request, page, shown, mine, now),
     }
     return render(request, "floor/floor.html", context)
 
 
-def _rows(seen: Board, now: datetime) -> list[str]:
-    return [rows.render(item, now=now) for item in seen.items]
+def _rows(seen: Board, mine: MyEar, now: datetime) -> list[str]:
+    return [row_cache.render(item, my_ear=mine, now=now) for item in seen.items]
+
+
+def _new_window(request: SignedInRequest, page: Page, now: datetime) -> list[str]:
+    """Return the pieces of a page that show its window."""
+    seen, mine = board(request.user, window=page.window, now=now), my_ear(request.user, now=now)
+    context = {
+        "choices": seen.header.choices,
+        "window": seen.window,
+        "views": saved_views.menu_of(request.user, window=page.window),
+        "page": page,
+    }
+    return [
+        fragments.piece("conferences", "".join(_rows(seen, mine, now)), swap="innerMorph"),
+        fragments.counters(seen.header.counters, window=seen.window, now=now),
+        fragments.piece("toolbar", render_to_string("floor/_toolbar.html", context, request)),
+        fragments.waiting(seen.header.queues, window=seen.window, now=now),
+        fragments.window(seen.header.paging, window=seen.window),
+        fragments.search_refusal(),
+    ]
 
 
 def _changes(request: SignedInRequest, page: Page, now: datetime) -> HttpResponse:
@@ -58,25 +123,15 @@ def _changes(request: SignedInRequest, page: Page, now: datetime) -> HttpRespons
     behind = page_behind(request)
     pieces = []
     if page.window != behind.window or behind.alone:
-        seen = board(request.user, window=page.window, now=now)
-        context = {
-            "choices": seen.choices,
-            "window": seen.window,
-            "views": saved_views.views_for(request.user),
-            "page": page,
-        }
-        pieces += [
-            fragments.piece("conferences", "".join(_rows(seen, now)), swap="innerMorph"),
-            fragments.counters(seen.counters, window=seen.window, now=now),
-            fragments.piece("toolbar", render_to_string("floor/_toolbar.html", context, request)),
-            fragments.window(seen.paging, window=seen.window),
-        ]
+        pieces += _new_window(request, page, now)
     if page.open_id != behind.open_id or page.window == behind.window:
         shown = _desk_or_404(request, page.open_id, now) if page.open_id else None
-        pieces.append(fragments.desk(shown, page=page, now=now, swap="outerHTML", armed=_armed(request)))
+        pieces.append(
+            fragments.desk(shown, page=page, now=now, swap="outerHTML", armed=OpenForm(request.GET).armed_role)
+        )
     pieces.append(fragments.stream(page))
-    # Typing on must not fill the history with every letter.
-    typing = page.window.query != behind.window.query and behind.window.query
+    # Each typed letter must not become an entry of the browser's history.
+    typing = page.window.query != behind.window.query and (behind.window.query or behind.window.held)
     header = "HX-Replace-Url" if typing else "HX-Push-Url"
     return HttpResponse("".join(pieces), headers={header: page.window.url(conference=page.open_id)})
 
@@ -91,18 +146,19 @@ def conference(request: SignedInRequest, conference_id: UUID) -> HttpResponse:
         return _changes(request, page_behind(request).opening(conference_id), now)
     shown = _desk_or_404(request, conference_id, now)
     presence.note(request.user, now=now)
-    context = {"tidings": tidings(now=now), **_common(request, page, shown, now)}
+    context = {"notices": floor_notices(now=now), **_common(request, page, shown, shown.ear, now)}
     return render(request, "floor/conference.html", context)
 
 
-def _common(request: SignedInRequest, page: Page, shown: Desk | None, now: datetime) -> dict[str, Any]:
+def _common(request: SignedInRequest, page: Page, shown: Desk | None, mine: MyEar, now: datetime) -> dict[str, Any]:
     return {
         "page": page,
         "desk": shown,
-        "ear": shown.ear if shown else my_ear(request.user, now=now),
+        "ear": mine,
+        "said": sentence_from_outside(mine),
         "now": now,
         "feeding": feeding(),
-        "armed": _armed(request),
+        "armed": OpenForm(request.GET).armed_role,
         "keyboard": keyboard.keyboard_of(request.user),
         "live": True,
         "writing": "note" in request.GET,
@@ -116,15 +172,8 @@ def _desk_or_404(request: SignedInRequest, conference_id: UUID, now: datetime) -
     return shown
 
 
-def _open_id(request: SignedInRequest) -> UUID | None:
-    named = request.GET.get("conference", "")
-    try:
-        return UUID(named) if named else None
-    except ValueError as error:
-        raise Http404 from error
-
-
-def _armed(request: SignedInRequest) -> str:
-    """Return the role that a first press without JavaScript has armed."""
-    named = request.GET.get("armed", "")
-    return named if named in {Role.BARGE, Role.NONE} else ""
+def _open_id(asked: QueryDict) -> UUID | None:
+    opened = OpenForm(asked)
+    if not opened.is_valid():
+        raise Http404
+    return opened.open_id

@@ -1,43 +1,87 @@
-"""Pages that explain, and the way out."""
+"""Serves the pages that explain, and signing out."""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
 from django.contrib.auth.views import LogoutView
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from conferences import supervision
-from dashboard import keyboard, presence
-from dashboard.board import tidings
-from dashboard.feeds import feeding
-from dashboard.fragments import Page
+from conferences import names, supervision
+from conferences.models import Cause
+from conferences.supervision import Press
+from dashboard.desk.audience import sentence_from_outside
+from dashboard.desk.ear import my_ear
+from dashboard.floor.health import feeding, floor_notices
+from dashboard.floor.refused_webhooks import refused_webhooks
+from dashboard.floor.window import Window
 from dashboard.http import SignedInRequest
-from dashboard.my_ear import my_ear
-from dashboard.window import Window
+from dashboard.preferences import keyboard
+from dashboard.push import presence
+from dashboard.rendering.fragments import Page
 
 
 @require_safe
 def setup(request: SignedInRequest) -> HttpResponse:
     """Explain what Telnyx must send so that calls appear, and why they must be conferences."""
     now = timezone.now()
-    presence.note(request.user, now=now)
     context = {
-        "page": Page(viewer=request.user, window=Window(), alone=True),
-        "ear": my_ear(request.user, now=now),
-        "keyboard": keyboard.keyboard_of(request.user),
-        "live": True,
-        "feeding": feeding(),
-        "tidings": tidings(now=now),
-        "now": now,
+        "refused": refused_webhooks(now=now),
         "webhook_url": request.build_absolute_uri("/webhooks/telnyx/"),
+        **text_page(request, now=now),
     }
     return render(request, "setup.html", context)
 
 
+def text_page(request: SignedInRequest, *, now: datetime) -> dict[str, Any]:
+    """Return what the frame of a page shows that is about no call: the top bar is there, and its keys work."""
+    presence.note(request.user, now=now)
+    mine = my_ear(request.user, now=now)
+    return {
+        "page": Page(viewer=request.user, window=Window(), alone=True),
+        "ear": mine,
+        "said": sentence_from_outside(mine),
+        "keyboard": keyboard.keyboard_of(request.user),
+        "live": True,
+        "feeding": feeding(),
+        "notices": floor_notices(now=now),
+        "now": now,
+    }
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Explain a form that Django has refused: for the address that it came from, or for its token."""
+    origin = request.headers.get("Origin") or request.headers.get("Referer", "")
+    is_from_elsewhere = reason.startswith(("Origin checking failed", "Referer checking failed"))
+    context = {
+        "is_from_elsewhere": is_from_elsewhere,
+        "origin": names.plain(_origin_of(origin), limit=200),
+        "expected": _expected_origins(request),
+        "public_url": settings.PUBLIC_URL,
+    }
+    return render(request, "403_csrf.html", context, status=403)
+
+
+def _origin_of(address: str) -> str:
+    """Return the part of an address that says where a page is from, and not which page."""
+    return "/".join(address.split("/")[:3])
+
+
+def _expected_origins(request: HttpRequest) -> str:
+    scheme = "https" if request.is_secure() else "http"
+    return ", ".join(dict.fromkeys([f"{scheme}://{request.get_host()}", *settings.CSRF_TRUSTED_ORIGINS]))
+
+
 @require_POST
 def sign_out(request: SignedInRequest) -> HttpResponseBase:
-    """Hang up the line first: nobody who is signed out may still listen."""
-    supervision.disconnect(user=request.user, now=timezone.now())
+    """Sign out; the line is hung up first, because a person who is signed out may not listen."""
+    now = timezone.now()
+    press = Press(at=now, cause=Cause.SIGNED_OUT)
+    supervision.disconnect(user=request.user, press=press, reason=_("You signed out."), now=now)
     return LogoutView.as_view()(request)

@@ -1,56 +1,64 @@
-"""What supervisors keep: notes, saved views, their keys."""
+"""Serves personal settings: notes, saved views, keys, the theme and the password."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.db import transaction
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from conferences.models import SavedView
+from conferences import audit, names
+from conferences.models import AuditEntry, SavedView
 from conferences.permissions import visible_to
-from conferences.supervision import Refused
-from dashboard import fragments, keyboard, notes, saved_views
+from dashboard.context_processors import COMPACT_COOKIE
+from dashboard.desk import notes
+from dashboard.forms import DefaultViewForm, DensityForm, KeyboardForm, NoteForm, SavedViewForm, ThemeForm, read
 from dashboard.http import SignedInRequest
+from dashboard.preferences import keyboard, saved_views
+from dashboard.rendering import fragments
 
-from .answers import page_behind, pieces, url_of
+from .answers import address_behind, page_behind, pieces, url_of
+from .pages import text_page
 
 
 @require_POST
 def note(request: SignedInRequest, conference_id: UUID) -> HttpResponse:
     """Keep a note with a conference."""
     conference = get_object_or_404(visible_to(request.user), id=conference_id)
-    page = page_behind(request)
+    text, page = read(NoteForm(request.POST))["text"], page_behind(request)
     try:
-        notes.write(author=request.user, conference=conference, text=request.POST.get("text", ""), now=timezone.now())
-    except Refused as refused:
+        notes.write(author=request.user, conference=conference, text=text, now=timezone.now())
+    except notes.NoteRefused as refused:
         if request.htmx:
             return HttpResponse(_note_error(refused.sentence), status=422)
         messages.error(request, refused.sentence)
     if not request.htmx:
         return redirect(url_of(page if page.alone else page.opening(conference_id)))
-    box = render_to_string("floor/_note_box.html", {"conference_id": conference_id})
+    box = render_to_string(
+        "floor/_note_box.html",
+        {"conference_id": conference_id, "conference_name": names.conference_name(conference)},
+    )
     return pieces(request, page, more=fragments.piece("note-box", box, swap="outerHTML") + _note_error())
 
 
 @require_POST
 def save_view(request: SignedInRequest) -> HttpResponse:
     """Keep the window of the page behind under a name."""
-    page = page_behind(request)
+    asked, page = read(SavedViewForm(request.POST)), page_behind(request)
     try:
-        saved_views.save(
-            user=request.user,
-            name=request.POST.get("name", ""),
-            window=page.window,
-            shared=request.POST.get("shared") == "1",
-        )
-    except Refused as refused:
+        saved_views.save(user=request.user, name=asked["name"], window=page.window, shared=asked["shared"])
+    except saved_views.ViewRefused as refused:
         messages.error(request, refused.sentence)
     return redirect(url_of(page))
 
@@ -59,26 +67,83 @@ def save_view(request: SignedInRequest) -> HttpResponse:
 def change_view(request: SignedInRequest, view_id: int) -> HttpResponse:
     """Rename, share or delete one of my views."""
     view = get_object_or_404(SavedView, pk=view_id, user=request.user)
-    if request.POST.get("delete"):
-        view.delete()
-        return redirect(url_of(page_behind(request)))
+    asked = read(SavedViewForm(request.POST))
     try:
-        saved_views.rename(view=view, name=request.POST.get("name", ""), shared=request.POST.get("shared") == "1")
-    except Refused as refused:
+        if asked["delete"]:
+            view.delete()
+        else:
+            saved_views.rename(view=view, name=asked["name"], shared=asked["shared"])
+    except saved_views.ViewRefused as refused:
         messages.error(request, refused.sentence)
+    return redirect(url_of(page_behind(request)))
+
+
+@require_POST
+def default_view(request: SignedInRequest, view_id: int) -> HttpResponse:
+    """Let one of the views that I may open be the one that my floor opens with, or no longer."""
+    is_default = read(DefaultViewForm(request.POST))["default"]
+    try:
+        saved_views.choose_default(request.user, view_id=view_id, is_default=is_default)
+    except SavedView.DoesNotExist as missing:
+        raise Http404 from missing
     return redirect(url_of(page_behind(request)))
 
 
 @require_POST
 def keys(request: SignedInRequest) -> HttpResponse:
     """Change what the keys do, or switch them off."""
-    asked = {} if request.POST.get("reset") else request.POST.dict()
+    form = KeyboardForm(request.POST)
+    read(form)
     try:
-        keyboard.change(request.user, asked, off=not (request.POST.get("reset") or request.POST.get("on")))
+        keyboard.change(request.user, form.keys, off=form.off)
         messages.success(request, _("Your keys are saved."))
     except keyboard.Unusable as unusable:
         messages.error(request, unusable.sentence)
     return redirect(reverse("my-ear") + "#keyboard")
+
+
+@require_POST
+def theme(request: SignedInRequest) -> HttpResponse:
+    """Show every page of this browser light or dark, or as the browser is set."""
+    wanted = read(ThemeForm(request.POST))["theme"]
+    response = HttpResponseRedirect(address_behind(request) or reverse("floor"))
+    if wanted:
+        a_year = 365 * 24 * 60 * 60
+        response.set_cookie(
+            settings.THEME_COOKIE_NAME, wanted, max_age=a_year, secure=settings.SECURE, httponly=True, samesite="Lax"
+        )
+    else:
+        response.delete_cookie(settings.THEME_COOKIE_NAME, samesite="Lax")
+    return response
+
+
+@sensitive_post_parameters()
+def password(request: SignedInRequest) -> HttpResponse:
+    """Change the viewer's own password; every other session of theirs ends with it."""
+    form = PasswordChangeForm(request.user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        form.save(commit=False)  # hashes, which takes long; a transaction of SQLite keeps others from writing
+        with transaction.atomic():
+            form.user.save(update_fields=["password"])
+            # In the same transaction: a person who counts as signed out for a moment is taken out of their call.
+            update_session_auth_hash(request, form.user)
+            request.session.save()
+            audit.record(AuditEntry.Action.PASSWORD_SET, at=timezone.now(), actor=request.user, detail="their own")
+        messages.success(request, _("Your password is changed."))
+        return redirect("floor")
+    context = {"form": form, **text_page(request, now=timezone.now()), "writing": True}
+    return render(request, "accounts/password.html", context)
+
+
+@require_POST
+def density(request: SignedInRequest) -> HttpResponse:
+    """Show the rows of the list low or comfortable in this browser."""
+    response = HttpResponseRedirect(address_behind(request) or reverse("floor"))
+    if read(DensityForm(request.POST))["compact"]:
+        response.set_cookie(COMPACT_COOKIE, "1", max_age=365 * 24 * 60 * 60, secure=settings.SECURE, samesite="Lax")
+    else:
+        response.delete_cookie(COMPACT_COOKIE, samesite="Lax")
+    return response
 
 
 def _note_error(sentence: str = "") -> str:

@@ -1,16 +1,17 @@
 // Timers tick on the server's time; when heartbeats stop, everything that looks alive stops with them.
 
-const STALE_AFTER = 12_000;
-const SLEPT = 8_000;
+const BEHIND_AFTER = 5; // seconds: said in numbers
 const LATE_AFTER = 10; // seconds: said in amber
 const FAILED_AFTER = 60; // seconds: the board is not live
+const JUMPED = 1_000;
 
-let offset = null; // server time minus ours
-let heardAt = performance.now();
-let lastTick = Date.now();
+let offset = null; // server time minus Date.now()
 let liveAt = Date.now();
 let beat; // the last heartbeat
-let streamLost = false;
+let how = "live"; // how this page hears what is new: "live", "polling", "resting", "lost"
+let fastest = null; // server time minus performance.now(), from the heartbeat that was least delayed
+let heard = -Infinity; // performance.now() of the last heartbeat
+let apart = Date.now() - performance.now(); // the two clocks of this machine; sleep drives them apart
 
 export const duration = (ms) => {
   const whole = Math.max(0, Math.floor(ms / 1000));
@@ -20,15 +21,43 @@ export const duration = (ms) => {
 };
 
 function isStale() {
-  return document.documentElement.classList.contains("is-stale");
+  return how === "resting" || document.documentElement.classList.contains("is-stale");
 }
 
-function tick() {
+export function tick() {
   if (isStale() || offset === null) return;
   const now = Date.now() + offset;
+  growShares(now);
+  growSpeech(now);
   for (const timer of document.querySelectorAll("[data-since]")) {
     const text = duration(now - Number(timer.dataset.since));
     if (timer.textContent !== text) timer.textContent = text;
+  }
+}
+
+// The turn that runs makes its speaker's share grow, each second (dashboard/durations.py draws the same bars).
+function growShares(now) {
+  for (const bar of document.querySelectorAll("svg[data-talks]:not([data-talks=''])")) {
+    const seconds = bar.dataset.talk.split(" ").map(Number);
+    seconds[bar.dataset.talks] += Math.max(0, (now - Number(bar.dataset.from)) / 1000);
+    const whole = seconds.reduce((sum, part) => sum + part, 0);
+    if (!whole) continue;
+    const [first, last] = [seconds[0], seconds.at(-1)].map((part) => Math.round((100 * part) / whole));
+    const [left, right] = bar.children;
+    if (left.getAttribute("width") !== `${first}%`) left.setAttribute("width", `${first}%`);
+    if (right.getAttribute("width") === `${last}%`) continue;
+    right.setAttribute("x", `${100 - last}%`);
+    right.setAttribute("width", `${last}%`);
+  }
+}
+
+// A live strip of who spoke when ends now, and so does the turn that runs (dashboard/durations.py draws the same).
+function growSpeech(now) {
+  for (const lane of document.querySelectorAll("svg.speech-lane[data-from]")) {
+    const whole = Math.max(1, (now - Number(lane.dataset.from)) / 1000).toFixed(1);
+    lane.setAttribute("viewBox", `0 0 ${whole} 10`);
+    const running = lane.querySelector("[data-runs]");
+    running?.setAttribute("width", Math.max(0, whole - running.getAttribute("x")).toFixed(1));
   }
 }
 
@@ -41,16 +70,24 @@ function indicate() {
   const late = behind > LATE_AFTER;
   // A first start: nothing that is shown is old, but not everybody in every call has been read yet.
   const unsure = beat?.live === false;
-  const words = isStale() ? clock.dataset.stale : unsure ? clock.dataset.unsure : behind === null ? clock.dataset.quiet : lag > LATE_AFTER * 1000 ? clock.dataset.late : clock.dataset.behind;
+  const { stale, unsure: comparing, late: delayed, resting, every, quiet, behind: current } = clock.dataset;
+  let words = behind > BEHIND_AFTER ? current : quiet;
+  if (how === "resting") words = resting;
+  else if (isStale()) words = stale;
+  else if (unsure) words = comparing;
+  else if (lag > LATE_AFTER * 1000) words = delayed;
+  else if (how === "polling") words = every;
   const feeds = { webhooks: clock.dataset.byWebhooks, copies: clock.dataset.byCopies, polling: clock.dataset.byPolling, mixed: clock.dataset.byMixed };
   clock.className = `clock ${isStale() ? "stale" : late || unsure ? "late" : "live"}`;
-  clock.querySelector("[data-clock-text]").textContent = words.replace("{live}", feeds[beat?.feed]).replace("{seconds}", behind?.toFixed(1));
+  clock.querySelector("[data-clock-text]").textContent = words.replace("{live}", feeds[beat?.feed]).replace("{seconds}", behind?.toFixed(0));
 }
 
 // Which of the three clocks failed, and since when (server time): the stream, the webhooks, the comparison with Telnyx.
 function failure() {
-  if (streamLost) return ["stream", liveAt];
+  if (how === "lost") return ["stream", liveAt];
   if (!beat) return null;
+  // Nobody tells any more what happens: a floor that only looks quiet is not live.
+  if (beat.stopped) return ["feed", beat.stopped];
   if (beat.lag > FAILED_AFTER * 1000) return ["ingest", beat.now - beat.lag];
   if (beat.truth === null) return ["first", null];
   // Telnyx answers again, but rows from before the outage are not live until each has been read once more.
@@ -75,42 +112,46 @@ function judge() {
   indicate();
 }
 
-// A stalled connection never ends by itself: put a fresh stream element in the old one's place.
-export function reconnect() {
-  const stream = document.getElementById("stream");
-  if (!stream || !window.htmx) return;
-  const fresh = stream.cloneNode();
-  fresh.removeAttribute("data-htmx-powered");
-  window.htmx.swap({ text: fresh.outerHTML, target: stream, swap: "outerHTML", sourceElement: document.body });
-  heardAt = performance.now();
+// A machine that slept: what was learned of the server's time is worth nothing any more.
+function forgetAfterSleep() {
+  const now = Date.now() - performance.now();
+  if (Math.abs(now - apart) > JUMPED) fastest = null;
+  apart = now;
+}
+
+// The server's time at a moment of performance.now(), in whole milliseconds; null before the first heartbeat.
+export function serverTimeAt(moment) {
+  forgetAfterSleep();
+  return fastest === null ? null : Math.round(fastest + moment);
+}
+
+export function forgetServerTime() {
+  fastest = null;
+}
+
+export const heardAt = () => heard;
+
+export function hear(news, receivedAt) {
+  heard = performance.now();
+  beat = news;
+  offset = beat.now - Date.now();
+  liveAt = Date.now();
+  forgetAfterSleep();
+  fastest = Math.max(fastest ?? -Infinity, beat.now - receivedAt);
+}
+
+export function say(what) {
+  how = what;
+  judge();
+  tick();
 }
 
 export function startClock() {
   const shown = document.getElementById("clock");
   if (shown) offset = Number(shown.dataset.now) * 1000 - (performance.timeOrigin + performance.now());
-  document.addEventListener("heartbeat", (event) => {
-    beat = JSON.parse(event.detail.data);
-    offset = beat.now - Date.now();
-    heardAt = performance.now();
-    liveAt = Date.now();
-    streamLost = false;
-    judge();
-    tick();
-  });
   document.addEventListener("htmx:after:swap", tick);
-  // The session is over: nothing may stay on the screen.
-  document.addEventListener("htmx:sse:error", (event) => {
-    if (event.detail.status === 401) location.reload();
-  });
   setInterval(() => {
-    // A laptop that slept: its clock jumped, and what it shows is as old as the nap.
-    const slept = Date.now() - lastTick > SLEPT;
-    lastTick = Date.now();
-    if (document.getElementById("stream") && (slept || performance.now() - heardAt > STALE_AFTER)) {
-      streamLost = true;
-      judge();
-      reconnect();
-    }
+    forgetAfterSleep();
     tick();
   }, 1000);
 }

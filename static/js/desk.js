@@ -51,33 +51,13 @@ function guardWhisper() {
   about.textContent = nobody ? about.dataset.nobody : about.dataset.consequence;
 }
 
-// What somebody pressed for themselves; not the stream, nor what a page asks every few seconds.
-function wishOf(event) {
-  const ctx = event.detail.ctx;
-  if (!ctx?.sourceElement?.matches?.("a, button, form")) return null;
-  return /\/(leave|quieter|disconnect)\/$/.test(ctx.request?.action ?? "") ? "quiet" : "other";
-}
-
-// A press that reached nobody must not look as if it had; a Leave least of all.
-function tellUnanswered(event) {
-  const wish = wishOf(event);
-  const status = event.detail.ctx?.response?.status ?? 0;
-  if (!wish || (wish === "other" && status > 0 && status < 500)) return;
-  for (const about of document.querySelectorAll("#unanswered [data-wish]")) if (about.dataset.wish === wish) about.hidden = false;
-  hideAnswered();
-}
-
-function hideAnswered() {
-  const banner = document.getElementById("unanswered");
-  if (banner) banner.hidden = !banner.querySelector("[data-wish]:not([hidden])");
-}
-
 function afterSwap() {
   guardWhisper();
   showArmed();
-  const heard = document.getElementById("my-ear")?.dataset.heard;
+  // Whom no whisper has named hears me, or may hear me.
+  const beyond = document.querySelector("#my-ear.beyond:not([data-heard=nobody])");
   document.title = document.title.replace(/^\(!\) /, "");
-  if (heard && heard !== "no") document.title = `(!) ${document.title}`;
+  if (beyond) document.title = `(!) ${document.title}`;
 }
 
 export function startDesk() {
@@ -99,13 +79,6 @@ export function startDesk() {
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches?.("#desk input[name=targets]")) guardWhisper();
-  });
-  document.addEventListener("htmx:error", tellUnanswered);
-  document.addEventListener("htmx:response:error", tellUnanswered);
-  document.addEventListener("htmx:before:swap", (event) => {
-    const wish = wishOf(event);
-    if (wish) for (const about of document.querySelectorAll("#unanswered [data-wish]")) about.hidden ||= about.dataset.wish === wish;
-    hideAnswered();
   });
   document.addEventListener("htmx:after:swap", afterSwap);
   document.addEventListener("htmx:finally:request", showArmed);

@@ -2,28 +2,35 @@
 
 import { startClock } from "./clock.js";
 import { startDesk } from "./desk.js";
+import { startFeed } from "./feed.js";
 import { startHold } from "./hold.js";
 import { startKeys } from "./keys.js";
+import { startLid } from "./lid.js";
 import { startMarks } from "./marks.js";
+import { startMenus } from "./menus.js";
 import { startNotes } from "./notes.js";
+import { startPaging } from "./paging.js";
+import { startPopout } from "./popout.js";
+import { startPress } from "./press.js";
+import { startSelects } from "./selects.js";
+import { startTold } from "./told.js";
+import { startUnanswered } from "./unanswered.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone) document.cookie = `floorline-tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 
+startLid();
 startClock();
+startFeed();
+startPress();
+startUnanswered();
+startTold();
 startDesk();
 startHold();
 startKeys();
 startMarks();
+startMenus();
 startNotes();
-
-// A menu closes when the reader turns to something else.
-document.addEventListener("click", (event) => {
-  for (const menu of document.querySelectorAll("details.user[open]")) if (!menu.contains(event.target)) menu.open = false;
-});
-document.addEventListener("keydown", (event) => {
-  const menu = event.key === "Escape" && event.target.closest?.("details.user[open]");
-  if (!menu) return;
-  menu.open = false;
-  menu.querySelector("summary").focus();
-});
+startPaging();
+startPopout();
+startSelects();

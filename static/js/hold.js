@@ -1,16 +1,24 @@
 // Rows never jump under the pointer or the focus: while the list is in use, what would move it waits behind a pill.
-// What waits is not kept here: releasing it asks the stream for the whole window again, which is the truth by then.
+// A pointer or a focus that rests for some seconds is no use: the list is let go, and a row that has just moved takes no
+// click. What waits is not kept here: releasing it asks the stream for the whole window again, the truth by then.
 
-import { reconnect } from "./clock.js";
+import { reconnect } from "./feed.js";
 
 const QUIET_FOR = 700;
+const RESTS_AFTER = 3_000;
+const JUST_MOVED = 700;
 const waiting = new Set(); // ids of new rows
 let stale = false; // something was held back: rows, an order, an end
 let letThrough = false;
+let usedAt = -Infinity;
+let pointer = ""; // where it was seen last: browsers tell of a move also where only the page has moved
 let timer;
+const places = new WeakMap(); // rows → {top, movedAt}
 
 const list = () => document.getElementById("conferences");
-const inUse = () => Boolean(list()?.matches(":hover") || list()?.contains(document.activeElement));
+const table = () => list()?.closest("table");
+const isAtHand = () => Boolean(table()?.matches(":hover") || list()?.contains(document.activeElement));
+const inUse = () => isAtHand() && performance.now() - usedAt < RESTS_AFTER;
 const row = (id) => (id ? document.getElementById(id) : null);
 
 function show() {
@@ -21,9 +29,9 @@ function show() {
   pill.hidden = !waiting.size;
 }
 
-// A row that goes fades where it stands; one that is not ours any more says nothing either.
+// A row that goes fades where it stands. Only a call that has ended keeps its words: any other may not be ours any more.
 function fade(gone) {
-  if (gone.matches(".conference:not(.ended)")) for (const cell of gone.children) cell.textContent = "";
+  if (!gone.matches(".conference.ended")) for (const cell of gone.children) cell.textContent = "";
   gone.classList.add("ended");
 }
 
@@ -79,12 +87,44 @@ export function release() {
   reconnect();
 }
 
-// Once the list has been left alone for a moment, it may be put in order again.
+// Once the list has been left alone for a moment, or nothing has moved on it for some seconds, it is put in order again.
 function settle() {
   clearTimeout(timer);
-  timer = setTimeout(() => {
-    if (stale && !inUse()) release();
-  }, QUIET_FOR);
+  const rests = isAtHand() ? usedAt + RESTS_AFTER - performance.now() : 0;
+  timer = setTimeout(() => stale && (inUse() ? settle() : release()), Math.max(rests, QUIET_FOR));
+}
+
+function use() {
+  usedAt = performance.now();
+  settle();
+}
+
+function noticePointer(event) {
+  const now = `${event.screenX} ${event.screenY}`;
+  if (now === pointer) return;
+  pointer = now;
+  if (table()?.contains(event.target)) use();
+}
+
+// What the stream has moved in the list counts as moved; what has moved the whole list does not, nor what the reader's own
+// filter or page has brought.
+function measure(isPushed) {
+  const movedAt = isPushed ? performance.now() : -Infinity;
+  const start = list()?.getBoundingClientRect().top;
+  for (const one of list()?.children ?? []) {
+    const top = one.getBoundingClientRect().top - start;
+    const before = places.get(one);
+    if (!before || Math.abs(before.top - top) > 1) places.set(one, { top, movedAt });
+  }
+  markMoved();
+  if (isPushed) setTimeout(markMoved, JUST_MOVED + 50);
+}
+
+// A click there was meant for the row that stood there before. In my own call's row Monitor is a stop, which always acts.
+function markMoved() {
+  const mine = `conference-${document.getElementById("my-ear")?.dataset.conference}`;
+  const now = performance.now();
+  for (const one of list()?.children ?? []) one.classList.toggle("just-moved", one.id !== mine && now - places.get(one)?.movedAt < JUST_MOVED);
 }
 
 export function startHold() {
@@ -101,8 +141,13 @@ export function startHold() {
     tasks.splice(0, tasks.length, ...hold(tasks));
     show();
   });
+  document.addEventListener("pointermove", noticePointer);
+  document.addEventListener("pointerdown", (event) => table()?.contains(event.target) && use());
   document.addEventListener("pointerout", settle);
+  for (const used of ["focusin", "keydown"]) document.addEventListener(used, () => list()?.contains(document.activeElement) && use());
   document.addEventListener("focusout", settle);
+  document.addEventListener("htmx:after:swap", (event) => measure(event.detail.ctx?.sourceElement?.id === "stream"));
+  measure(false);
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("#new-rows")) release();
   });

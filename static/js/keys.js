@@ -1,6 +1,8 @@
 // The keyboard map. Keys only press what is on the page: whatever a key does, a button or a link does too.
 
 import { release } from "./hold.js";
+import { closeMenuAround } from "./menus.js";
+import { speak } from "./summary.js";
 
 let landing = null; // the link that a key has followed to another window, whose first row takes the focus
 
@@ -56,16 +58,26 @@ function loud(role) {
   else document.querySelector("[data-my-conference]")?.click();
 }
 
+// A line that only names a call presses the button of that call's row, or of the desk where it is open there.
 function monitor() {
   const row = focusedRow();
-  if (row) row.querySelector("td:last-child button")?.click();
-  else press("#desk .role-monitor .role-button");
+  const call = row?.id.replace(/^(conference|also-\d+)-/, "");
+  const button = row && document.querySelector(`#conference-${call} .col-act button`);
+  if (button) button.click();
+  else if (!row || document.getElementById("desk")?.dataset.conference === call) press("#desk .role-monitor .role-button");
 }
 
 function toggleKeys() {
   const dialog = document.getElementById("keys");
   if (dialog?.open) dialog.close();
   else dialog?.showModal();
+}
+
+function openViews() {
+  const views = document.querySelector("details.views");
+  if (!views) return;
+  views.open = true;
+  views.querySelector("summary").focus();
 }
 
 const ACTIONS = {
@@ -76,15 +88,31 @@ const ACTIONS = {
   whisper: () => loud("whisper"),
   barge: () => loud("barge"),
   leave: () => press("[data-leave]"),
+  hangup: () => press("[data-hangup]"),
+  follow: () => press("#desk [data-follow]"),
+  summary: speak,
   note: () => document.getElementById("note")?.focus(),
   search: () => document.getElementById("q")?.focus(),
-  filters: () => document.querySelector("#filters select")?.focus(),
+  filters: openFilters,
+  views: openViews,
   new: release,
   help: toggleKeys,
 };
 
+// Where the filters have no room on the page, they are in a sheet.
+function openFilters() {
+  const first = document.querySelector("#filters select");
+  if (first && !first.checkVisibility()) document.getElementById("more-filters").showPopover();
+  first?.focus();
+}
+
 function typing(target) {
   return target.matches?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+}
+
+// A dialog takes every key, an open sheet those that are pressed in it.
+function takesKeys(target) {
+  return Boolean(document.querySelector("dialog:modal") || target.closest?.(":popover-open"));
 }
 
 function choose(key) {
@@ -104,9 +132,10 @@ export function startKeys() {
   };
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    // Esc first closes what the focus is in, and nothing else; the next one gets quieter, which is never switched off.
+    if (event.key === "Escape" && closeMenuAround(event.target)) return;
     if (event.key === "Escape" && typing(event.target)) return event.target.blur();
-    if (typing(event.target) || document.querySelector("dialog[open]")) return;
-    // Getting quieter is never switched off.
+    if (typing(event.target) || takesKeys(event.target)) return;
     if (event.key === "Escape") return press("[data-quieter]");
     const name = map[event.key];
     if (off || (event.repeat && name !== "next" && name !== "previous")) return;

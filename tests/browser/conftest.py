@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,12 +23,15 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from benchmarks.servers import free_port
+from tests.browser.proxy import Proxy
 from tests.browser.sandbox import Sandbox
 from tests.browser.screen import Screen
 from tests.tooling.conftest import Start, starting, without_settings
-from tests.tooling.processes import Marked, eventually, free_port, python
+from tests.tooling.processes import Marked, eventually, python
 
 PASSWORD = "floorline-demo"
+BROKEN = r"ERR_|status of 502|htmx:error"
 NO_CALLS = ("--calls", "0")
 COMPLAIN = (
     "addEventListener('securitypolicyviolation', e => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`))"
@@ -130,10 +135,14 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
-def launch(playwright: Playwright) -> Browser:
+def launch(playwright: Playwright, *, hide_scroll_bars: bool = True) -> Browser:
     """Start the Chromium that CHROMIUM names, else the one that is installed."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+    return playwright.chromium.launch(
+        executable_path=path,
+        args=["--no-sandbox", "--disable-dev-shm-usage"],
+        ignore_default_args=[] if hide_scroll_bars else ["--hide-scrollbars"],
+    )
 
 
 @pytest.fixture(scope="session")
@@ -165,6 +174,7 @@ def sign_in(page: Page, url: str, username: str) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_title("Floor · Floorline")
+    page.wait_for_load_state()  # with its scripts: what is pressed before they run counts as another page's press
 
 
 @pytest.fixture
@@ -192,6 +202,13 @@ def invite(
     assert complaints == []
 
 
+@contextmanager
+def database_of(floor: Floor) -> Iterator[sqlite3.Connection]:
+    [path] = Path(floor.processes.environment["VAR_DIR"]).glob("*.sqlite3")
+    with closing(sqlite3.connect(path, timeout=10)) as database, database:
+        yield database
+
+
 @pytest.fixture
 def sandbox(
     floor: Floor, chromium: Browser, cookies: Callable[[str], StorageState], request: pytest.FixtureRequest
@@ -209,13 +226,31 @@ def sandbox(
 
     def is_quiet() -> bool:
         page = context.request.get(floor.url).text()
-        return "Ear not connected" in page and "No live calls that you may see." in page
+        return "Phone not connected" in page and "No calls in your teams right now." in page
 
     assert eventually(is_quiet, within=10), context.request.get(floor.url).text()
     context.close()
+    with database_of(floor) as database:
+        # A stop makes void what the same person presses on another page within two seconds: here, in the next test.
+        database.execute("DELETE FROM conferences_stop")
 
 
 @pytest.fixture
 def kim(invite: Invite, sandbox: Sandbox) -> Visitor:
     """Return Kim's browser, signed in."""
     return invite("kim")
+
+
+@pytest.fixture
+def proxy(floor: Floor) -> Iterator[Proxy]:
+    between = Proxy(floor.url)
+    yield between
+    between.close()
+
+
+@pytest.fixture
+def behind(invite: Invite, proxy: Proxy, sandbox: Sandbox) -> Iterator[Visitor]:
+    """Return Kim's browser, which reaches the server through the proxy; broken connections are no surprise here."""
+    visitor = invite("kim", url=proxy.url)
+    yield visitor
+    visitor.forgive(BROKEN)

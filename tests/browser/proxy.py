@@ -1,4 +1,4 @@
-"""A small TCP proxy between browser and server that can stall, cut, refuse and answer in the server's place."""
+"""A small TCP proxy between browser and server that can stall, cut, refuse, buffer and hold requests back."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ BAD_GATEWAY = (
 
 
 class Fate(Enum):
-    """What becomes of requests for a stream from now on."""
+    """The treatment of requests for a stream from now on."""
 
     PASS = auto()
     CUT = auto()  # the connection is reset
     BAD_GATEWAY = auto()
+    BUFFER = auto()  # nothing of the answer is passed on before its end
 
 
 class Proxy:
@@ -30,11 +31,20 @@ class Proxy:
         self.streams = Fate.PASS
         self._flowing = threading.Event()
         self._flowing.set()
+        self.asked: list[str] = []
+        """The first lines of the requests that were passed on."""
+        self._held = b""
+        self._released = threading.Event()
+        self.waiting = 0
+        """The number of requests that are held back."""
         self._streaming: set[socket.socket] = set()
+        self._buffered: set[socket.socket] = set()
         self._frozen: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
+        self._holding: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://localhost:{self._listener.getsockname()[1]}"
+        self._port = self._listener.getsockname()[1]
+        self.url = f"http://localhost:{self._port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stall(self) -> None:
@@ -48,6 +58,20 @@ class Proxy:
         """Let nothing through any more on the streams that are open now; new connections work."""
         self._frozen |= self._streaming
 
+    def hold(self, start: str) -> None:
+        """Keep back requests that begin with this, until they are released."""
+        self._held = start.encode()
+        self._released.clear()
+
+    def release(self) -> None:
+        self._held = b""
+        self._released.set()
+
+    @property
+    def open_streams(self) -> int:
+        """Return the number of open connections with a stream, or with a request for one."""
+        return len([one for one in self._streaming & self._open if one.getsockname()[1] == self._port])
+
     def cut(self) -> None:
         """Break what is open now."""
         for connection in list(self._open):
@@ -56,39 +80,66 @@ class Proxy:
     def close(self) -> None:
         self._close(self._listener)
         self._flowing.set()
+        self.release()
         self.cut()
 
     def _accept(self) -> None:
         while True:
             try:
                 browser, _address = self._listener.accept()
-                server = socket.create_connection(self.upstream, timeout=5)
             except OSError:
-                if self._listener.fileno() < 0:
-                    return
-                self._close(browser)
-                continue
-            server.settimeout(None)
-            self._open |= {browser, server}
-            threading.Thread(target=self._pass_on, args=(browser, server), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(server, browser), daemon=True).start()
+                return
+            self._open.add(browser)
+            threading.Thread(target=self._ask, args=(browser,), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, to: socket.socket) -> None:
+    def _ask(self, browser: socket.socket) -> None:
+        """Pass requests on, each over a connection that is made when the request is: one held back keeps none idle."""
+        server = None
         with suppress(OSError, ValueError):
-            while chunk := source.recv(65536):
+            while chunk := browser.recv(65536):
                 self._flowing.wait()
-                if source in self._frozen:
+                if browser in self._frozen:
                     continue
+                if self._held and chunk.startswith(self._held):
+                    self._holding.add(browser)
+                    self.waiting += 1
+                    self._released.wait()
+                    self.waiting -= 1
+                if server is None or server not in self._open:
+                    server = self._connect(browser)
+                self._holding.discard(browser)
                 # A browser does not pipeline, so every request begins a chunk of its own.
                 if chunk.startswith(b"GET /stream/"):
                     if self.streams is Fate.BAD_GATEWAY:
-                        source.sendall(BAD_GATEWAY)
-                    if self.streams is not Fate.PASS:
+                        browser.sendall(BAD_GATEWAY)
+                    if self.streams in {Fate.CUT, Fate.BAD_GATEWAY}:
                         break
-                    self._streaming |= {source, to}
-                to.sendall(chunk)
-        self._close(source)
-        self._close(to)
+                    self._streaming |= {browser, server}
+                    if self.streams is Fate.BUFFER:
+                        self._buffered.add(server)
+                if chunk.startswith((b"GET ", b"POST ")):
+                    self.asked.append(chunk.split(b"\r\n", 1)[0].decode())
+                server.sendall(chunk)
+        self._close(browser)
+        if server is not None:
+            self._close(server)
+
+    def _connect(self, browser: socket.socket) -> socket.socket:
+        server = socket.create_connection(self.upstream, timeout=5)
+        server.settimeout(None)
+        self._open.add(server)
+        threading.Thread(target=self._answer, args=(server, browser), daemon=True).start()
+        return server
+
+    def _answer(self, server: socket.socket, browser: socket.socket) -> None:
+        with suppress(OSError, ValueError):
+            while chunk := server.recv(65536):
+                self._flowing.wait()
+                if server not in self._frozen and server not in self._buffered:
+                    browser.sendall(chunk)
+        self._close(server)
+        if browser not in self._holding:
+            self._close(browser)
 
     def _close(self, connection: socket.socket) -> None:
         self._open.discard(connection)

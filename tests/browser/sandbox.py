@@ -7,6 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,10 +27,12 @@ class Scripted:
 
 @dataclass
 class Sandbox:
-    """What only the other side of Telnyx can know or do."""
+    """The knowledge and the acts of the other side of Telnyx."""
 
     url: str
     conferences: list[str] = field(default_factory=list)
+    callers: list[str] = field(default_factory=list)
+    """Those who were let wait in a queue."""
 
     def ask(self, path: str, /, **query: str | int) -> dict[str, Any]:
         return self._send("GET", f"{path}?{urllib.parse.urlencode(query)}")
@@ -54,6 +57,11 @@ class Sandbox:
     def join(self, conference: Scripted, **who: str) -> str:
         """Bring an agent, a customer or a stranger in; return the new leg's call_control_id."""
         return str(self.order(f"/conferences/{conference.id}/join", **who)["call_control_id"])
+
+    def wait(self, customer: str, *, team: str = "Billing") -> str:
+        """Let somebody wait in a team's queue; return their call_control_id."""
+        self.callers.append(str(self.order("/waiting", customer=customer, team=team)["call_control_id"]))
+        return self.callers[-1]
 
     def end(self, conference: Scripted, *, how: str = "api") -> None:
         self.order(f"/conferences/{conference.id}/end", how=how)
@@ -91,7 +99,11 @@ class Sandbox:
         for conference in self.conferences:
             self.order(f"/conferences/{conference}/end", how="api")
             self.order(f"/conferences/{conference}/end", how="hangup")
+        for caller in self.callers:
+            with suppress(AssertionError):  # may have hung up already
+                self.act(caller, "hangup")
         self.conferences.clear()
+        self.callers.clear()
 
     def _send(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()

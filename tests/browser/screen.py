@@ -6,7 +6,12 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-VERIFIED = re.compile(r"verified by Telnyx \d\d:\d\d:\d\d")
+SET_VISIBILITY = """state => {
+  Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+  Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+VERIFIED = re.compile(r"Confirmed by Telnyx \d\d:\d\d:\d\d")
 
 
 class Screen:
@@ -14,6 +19,14 @@ class Screen:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+
+    def hide(self) -> None:
+        """Let the page believe that another tab or window is in front of it."""
+        self.page.evaluate(SET_VISIBILITY, "hidden")
+
+    def show(self) -> None:
+        """Bring the page back in front."""
+        self.page.evaluate(SET_VISIBILITY, "visible")
 
     # The floor
 
@@ -58,19 +71,19 @@ class Screen:
         return self.page.locator("#desk")
 
     def role(self, name: str) -> Locator:
-        group = self.page.get_by_role("group", name="What you do in this call")
-        return group.get_by_role("button", name=name, exact=True)
+        group = self.page.get_by_role("group", name="Your role in this call")
+        return group.get_by_role("button", name=re.compile(rf"^{name} "))
 
     def target(self, agent: str) -> Locator:
         return self.page.get_by_role("checkbox", name=agent, exact=True)
 
     @property
     def leave(self) -> Locator:
-        return self.page.get_by_role("button", name="Leave", exact=True)
+        return self.desk.get_by_role("button", name=re.compile("^Leave "))
 
     @property
     def audience(self) -> Locator:
-        return self.page.get_by_role("region", name="Who hears you")
+        return self.page.get_by_role("region", name="Who hears you", exact=True)
 
     @property
     def verification(self) -> Locator:
@@ -98,9 +111,17 @@ class Screen:
         return self.page.locator("#my-ear")
 
     @property
+    def clock(self) -> Locator:
+        return self.page.locator("#clock")
+
+    @property
+    def unanswered(self) -> Locator:
+        return self.page.locator("#unanswered")
+
+    @property
     def stale(self) -> Locator:
         return self.page.locator("#stale")
 
     def is_live(self) -> None:
         """Wait for the first heartbeat of a stream."""
-        expect(self.page.locator("#clock")).to_have_text(re.compile(r"^Live · "))
+        expect(self.page.locator("#clock")).to_have_text(re.compile(r"^Live"))

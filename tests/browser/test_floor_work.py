@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -39,7 +40,7 @@ def test_a_floor_narrowed_to_a_queue_stays_narrow_live_and_after_a_reload(invite
     screen.see(billing.name)
     screen.see(support.name)
 
-    choose(screen, "Queue or connection", "support")
+    choose(screen, "Queue", "support")
     expect(screen.row(billing.name)).to_have_count(0)
     screen.see(support.name)
     expect(screen.page).to_have_url(re.compile(r"[?&]queue=q%3Asupport"))
@@ -91,6 +92,41 @@ def test_a_search_finds_by_agent_and_is_cleared_at_once(kim: Visitor, sandbox: S
     expect(screen.page.get_by_role("searchbox")).to_have_value("")
 
 
+def test_a_number_is_searched_for_without_an_address_that_names_it(kim: Visitor, sandbox: Sandbox) -> None:
+    wanted = sandbox.script("Billing-wanted", customer="+13125550142")
+    other = sandbox.script("Billing-other", customer="+13125550143")
+    screen = kim.visit()
+    screen.see(other.name)
+    asked: list[str] = []
+    screen.page.on("request", lambda request: asked.extend([request.url, request.headers.get("referer") or ""]))
+
+    screen.page.keyboard.press("/")
+    screen.page.keyboard.type("+1 (312) 555-0142", delay=120)
+    expect(screen.row(other.name)).to_have_count(0)
+    screen.see(wanted.name)
+    expect(screen.page).to_have_url(re.compile(r"/\?number=[\w-]{22}$"))
+    screen.is_live()  # by the stream of this window
+    screen.page.reload()
+    screen.see(wanted.name)
+    expect(screen.row(other.name)).to_have_count(0)
+    expect(screen.page.get_by_role("searchbox")).to_have_value("+1 (312) 555-0142")
+    assert asked
+    # The port and the names of static files hold any digits.
+    assert not [address for address in asked if re.search(r"555|0142", urlsplit(address).query)]
+
+    search = screen.page.get_by_role("searchbox")
+    for guess in range(19):
+        search.fill(f"+1312555{guess:04}")
+        expect(screen.page.get_by_text(f"No live call matches “+1312555{guess:04}”")).to_be_visible()
+    search.fill("+13125550143")
+    expect(screen.page.get_by_text("You have searched for 20 numbers")).to_be_visible()
+    expect(screen.row(other.name)).to_have_count(0)
+    screen.page.get_by_role("link", name="Clear filters").click()
+    screen.see(other.name)
+    expect(screen.page.get_by_text("You have searched for 20 numbers")).to_have_count(0)
+    kim.forgive("429")
+
+
 @pytest.mark.timeout(120)
 def test_a_call_that_needs_somebody_says_why_and_one_key_goes_there(kim: Visitor, sandbox: Sandbox) -> None:
     monologue = sandbox.script("Billing-monologue")
@@ -98,10 +134,10 @@ def test_a_call_that_needs_somebody_says_why_and_one_key_goes_there(kim: Visitor
     screen = kim.visit()
     screen.see(monologue.name)
     # Nobody else for forty seconds.
-    expect(screen.row(monologue.name)).to_contain_text("no change of speaker", timeout=60_000)
+    expect(screen.row(monologue.name)).to_contain_text("same speaker for", timeout=60_000)
     later = sandbox.script("Billing-later")
     screen.see(later.name)
-    expect(screen.page.get_by_role("link", name="1 need me")).to_be_visible()
+    expect(screen.page.get_by_role("link", name="1 need you")).to_be_visible()
 
     screen.page.keyboard.press("g")
     expect(screen.row(monologue.name).get_by_role("link")).to_be_focused()
@@ -130,7 +166,11 @@ def lenas_view(invite: Invite) -> Iterator[Screen]:
     screen.page.goto(screen.page.url)
     screen.page.locator("details.views > summary").click()
     screen.page.get_by_label("Change Listened to").click()
-    screen.page.get_by_role("button", name="Delete").click()
+    delete = screen.page.get_by_role("button", name="Delete Listened to")
+    expect(delete).to_have_count(0)  # before it is asked for
+    screen.page.get_by_text("Delete…", exact=True).click()
+    expect(screen.page.get_by_text("Delete “Listened to”?")).to_be_visible()
+    delete.click()
     expect(screen.page.locator("details.views a", has_text="Listened to")).to_have_count(0)
 
 
@@ -146,6 +186,23 @@ def test_a_saved_view_brings_its_filters_back_and_is_nobody_elses(lenas_view: Sc
     kims.page.locator("details.views > summary").click()
     expect(kims.page.get_by_label("Save this view as")).to_be_visible()
     expect(kims.page.get_by_text("Listened to")).to_have_count(0)
+
+
+def test_the_floor_opens_with_the_default_view_and_names_it(lenas_view: Screen) -> None:
+    page = lenas_view.page
+    menu = page.locator("details.views > summary")
+    expect(menu).to_have_text(re.compile("Listened to"))
+    menu.click()
+    page.get_by_role("button", name="Open the floor with Listened to").click()
+    menu.click()
+    expect(page.get_by_role("button", name="Open the floor with Listened to")).to_have_attribute("aria-pressed", "true")
+
+    page.goto(page.url.partition("?")[0])
+    expect(page).to_have_url(re.compile(r"supervised=1"))
+    page.get_by_role("link", name="live calls").click()
+    expect(menu).to_have_text("Views")
+    page.reload()  # the address says that every call is meant
+    expect(menu).to_have_text("Views")
 
 
 # --- Notes ------------------------------------------------------------------------------------------------------------
@@ -183,11 +240,11 @@ def test_an_ear_that_follows_an_agent_is_in_the_next_call_silently(kim: Visitor,
     screen = kim.visit()
     screen.see(first.name)
     screen.monitor(first.name)
-    screen.desk.get_by_role("button", name="Follow Ana Ruiz").click()
-    expect(screen.desk).to_contain_text("Your ear follows Ana Ruiz.")
+    screen.desk.get_by_role("button", name="Follow Ana Ruiz on every call").click()
+    expect(screen.desk).to_contain_text("You follow Ana Ruiz.")
 
     hang_up(sandbox, first)
-    expect(screen.ear).to_contain_text("connected, in no call")
+    expect(screen.ear).to_contain_text("connected, not in a call")
     second = sandbox.script("Billing-second")
 
     assert eventually(lambda: sandbox.hearing(second) is not None, within=12)
@@ -201,19 +258,19 @@ def test_the_next_call_of_an_agent_is_one_call_only(kim: Visitor, sandbox: Sandb
     screen = kim.visit()
     screen.see(first.name)
     screen.monitor(first.name)
-    screen.desk.get_by_role("button", name="Next call of Ana Ruiz").click()
-    expect(screen.desk).to_contain_text("Your ear goes into the next call of Ana Ruiz.")
+    screen.desk.get_by_role("button", name="Follow Ana Ruiz: just the next one").click()
+    expect(screen.desk).to_contain_text("You will join the next call of Ana Ruiz.")
 
     hang_up(sandbox, first)
-    expect(screen.ear).to_contain_text("connected, in no call")
+    expect(screen.ear).to_contain_text("connected, not in a call")
     second = sandbox.script("Billing-second")
     assert eventually(lambda: sandbox.hearing(second) is not None, within=12)
     hang_up(sandbox, second)
-    expect(screen.ear).to_contain_text("connected, in no call")
+    expect(screen.ear).to_contain_text("connected, not in a call")
     third = sandbox.script("Billing-third")
     screen.see(third.name)
     screen.is_live()
-    expect(screen.ear).to_contain_text("connected, in no call")
+    expect(screen.ear).to_contain_text("connected, not in a call")
     assert sandbox.hearing(third) is None
 
 
@@ -226,7 +283,7 @@ def keys_of_ones_own(kim: Visitor) -> Iterator[Screen]:
     screen = kim.visit("/ear/")
     yield screen
     screen.page.goto(kim.url + "/ear/")
-    screen.page.get_by_role("button", name="Back to the usual keys").click()
+    screen.page.get_by_role("button", name="Reset to default keys").click()
     expect(screen.page.get_by_label("next call", exact=True)).to_have_value("j")
 
 
@@ -249,9 +306,9 @@ def test_a_changed_key_works_and_the_old_one_does_not(keys_of_ones_own: Screen, 
 def test_keys_that_are_switched_off_do_nothing(keys_of_ones_own: Screen, kim: Visitor, sandbox: Sandbox) -> None:
     call = sandbox.script("Billing-off")
     page = keys_of_ones_own.page
-    page.get_by_label("Keyboard shortcuts are on").uncheck()
+    page.get_by_label("Use keyboard shortcuts").uncheck()
     page.get_by_role("button", name="Save keys").click()
-    expect(page.get_by_label("Keyboard shortcuts are on")).not_to_be_checked()
+    expect(page.get_by_label("Use keyboard shortcuts")).not_to_be_checked()
 
     before = sandbox.newest_request()
     page.goto(kim.url)
@@ -260,5 +317,5 @@ def test_keys_that_are_switched_off_do_nothing(keys_of_ones_own: Screen, kim: Vi
     for key in ("m", "?", "/", "c"):
         page.keyboard.press(key)
     expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(keys_of_ones_own.ear).to_contain_text("Ear not connected")
+    expect(keys_of_ones_own.ear).to_contain_text("Phone not connected")
     assert not [entry for entry in sandbox.requests(since=before) if entry["method"] == "POST"]

@@ -45,8 +45,8 @@ def test_kim_monitors_whispers_to_one_agent_barges_and_leaves(invite: Invite, sa
     assert sandbox.hearing(call) == {"Ana Ruiz", "Max Falk", CUSTOMER}
 
     screen.leave.click()
-    expect(screen.ear).to_contain_text("connected, in no call")
-    expect(screen.audience).to_contain_text("You are not in this call. Nobody hears you.")
+    expect(screen.ear).to_contain_text("connected, not in a call")
+    expect(screen.audience).to_contain_text("Your phone is connected and in no call. Nobody hears you.")
     assert sandbox.hearing(call) is None
     assert sandbox.present(call) == {"Ana Ruiz", "Max Falk", CUSTOMER}
     assert roles_sent(sandbox, since=before) == ["monitor", "whisper", "barge"]
@@ -173,7 +173,7 @@ def test_the_whole_job_by_keyboard_alone(invite: Invite, sandbox: Sandbox) -> No
     assert sandbox.hearing(call) == set()
 
     keys.press("x")
-    expect(screen.ear).to_contain_text("connected, in no call")
+    expect(screen.ear).to_contain_text("connected, not in a call")
     assert sandbox.hearing(call) is None
 
 
@@ -228,7 +228,7 @@ def test_the_whole_job_without_javascript(invite: Invite, sandbox: Sandbox) -> N
     assert sandbox.hearing(call) == {"Ana Ruiz", "Max Falk", CUSTOMER}
 
     screen.leave.click()
-    expect(screen.ear).to_contain_text("connected, in no call")
+    expect(screen.ear).to_contain_text("connected, not in a call")
     assert sandbox.hearing(call) is None
     assert sandbox.present(call) == {"Ana Ruiz", "Max Falk", CUSTOMER}
 
@@ -254,7 +254,7 @@ def test_without_javascript_a_note_in_the_making_is_not_lost(invite: Invite, san
     screen.row(call.name).get_by_role("link", name=call.name).click()
     expect(screen.page.get_by_label("Note", exact=True)).to_be_hidden()
 
-    screen.page.get_by_role("link", name="Write a note").click()
+    screen.page.get_by_role("link", name="Add a note").click()
     note = screen.page.get_by_label("Note", exact=True)
     note.fill("Asked for a refund twice.")
     screen.page.wait_for_timeout(11_000)  # longer than the other pages take to load again

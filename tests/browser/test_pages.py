@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Invite, Visitor
+from tests.browser.conftest import Floor, Invite, Visitor
 from tests.browser.sandbox import Sandbox
 from tests.browser.screen import Screen
 
@@ -24,6 +24,8 @@ PAGES = (
     "my ear",
     "note",
     "views",
+    "waiting",
+    "small window",
     "too old",
     "404",
     "sign-in",
@@ -51,10 +53,17 @@ def show(kim: Visitor, invite: Invite, sandbox: Sandbox) -> Show:
             page = kim.visit().page
             page.locator(".views summary").click()
             return page
+        if name == "waiting":
+            sandbox.wait("+4930123456142")
+            page = kim.visit("/?waiting=1").page
+            expect(page.get_by_role("region", name="Who is waiting")).to_contain_text("+49 •••• 142")
+            return page
+        if name == "small window":
+            return kim.visit("/ear/small/").page
         if name == "too old":
             page = kim.visit().page
             page.evaluate(FORM_WITHOUT_TOKEN)
-            expect(page.get_by_role("heading", name="This page was too old.")).to_be_visible()
+            expect(page.get_by_role("heading", name="This page has expired.")).to_be_visible()
             kim.forgive("status of 403")
             return page
         if name == "404":
@@ -120,6 +129,13 @@ def assert_accessible(page: Page, how: str) -> None:
     assert len(found.response["passes"]) > 10, "nothing was examined"
 
 
+# A row that is pushed meanwhile begins anew, so its beginning is moved again and again.
+LASTS_AN_HOUR = """() => setInterval(() => {
+  const timer = document.querySelector("tr[aria-label='Billing-page'] .col-time > span");
+  if (timer) timer.dataset.since = Date.now() - 5_025_000;
+}, 50)"""
+
+
 @pytest.mark.parametrize("width", [320, 700, 1100, 1280, 1440, 1600, 2560])
 def test_a_row_shows_who_speaks_and_its_button_whole_at_every_width(show: Show, width: int) -> None:
     page = show("floor")
@@ -127,12 +143,47 @@ def test_a_row_shows_who_speaks_and_its_button_whole_at_every_width(show: Show, 
     row = page.get_by_role("row", name="Billing-page")
 
     expect(row.get_by_text("Ana 0")).to_be_visible()
-    row.locator("td:nth-child(4) > span").evaluate("timer => timer.dataset.since -= 5_025_000")
+    page.evaluate(LASTS_AN_HOUR)
     expect(row).to_contain_text("1:23:")
     for whole in (row.get_by_role("button", name="Monitor"), row.get_by_role("link"), row.get_by_text("1:23:")):
         inside = "e => e.scrollWidth <= e.clientWidth + 1 && e.getBoundingClientRect().right <= innerWidth"
         assert whole.evaluate(inside)
         assert whole.evaluate("e => e.closest('td, th').scrollWidth <= e.closest('td, th').clientWidth")
+
+
+WHOLE = """chip => {
+  const cell = chip.closest("td").getBoundingClientRect(), box = chip.getBoundingClientRect();
+  return chip.scrollWidth <= chip.clientWidth && chip.scrollHeight <= chip.clientHeight
+    && box.left >= cell.left && box.right <= cell.right && box.top >= cell.top && box.bottom <= cell.bottom;
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 700, 1100, 1280, 1440, 1600, 2560])
+def test_a_row_shows_whole_who_supervises_and_keeps_its_height(
+    invite: Invite, kim: Visitor, sandbox: Sandbox, width: int
+) -> None:
+    call = sandbox.script("Billing-supervised")
+    mine, lenas = kim.visit(), invite("lena").visit()
+    for screen in (mine, lenas):
+        screen.page.set_viewport_size({"width": width, "height": 900})
+        screen.see(call.name)
+    height = "row => row.getBoundingClientRect().height"
+    before = [screen.row(call.name).evaluate(height) for screen in (mine, lenas)]
+    mine.monitor(call.name)
+    mine.target("Ana Ruiz").check()
+    mine.role("Whisper").click()
+    mine.verified("Whisper")
+
+    for screen, said, who in (
+        (mine, "Your call · Whisper → Ana Ruiz ✓", "Your call"),
+        (lenas, "Kim W. · whisper ✓", "Kim W."),
+    ):
+        chip = screen.row(call.name).locator(".chip:visible")
+        expect(chip).to_have_text(said)
+        assert chip.evaluate(WHOLE)
+        named = chip.get_by_text(who, exact=True).bounding_box()
+        assert width < 1200 or (named and named["width"] > 15), "the name is not to be seen"
+    assert [screen.row(call.name).evaluate(height) for screen in (mine, lenas)] == before
 
 
 def test_a_notice_on_the_desk_is_a_line(kim: Visitor, sandbox: Sandbox) -> None:
@@ -146,7 +197,7 @@ def test_a_notice_on_the_desk_is_a_line(kim: Visitor, sandbox: Sandbox) -> None:
     screen.open(call.name)
 
     notice = screen.audience.locator(".notice")
-    expect(notice).to_contain_text("You went to another conference.")
+    expect(notice).to_contain_text("You moved to another call.")
     assert notice.evaluate("e => e.offsetHeight") < 60
 
 
@@ -160,6 +211,27 @@ def test_the_admin_is_accessible_and_says_that_it_is_a_sandbox(invite: Invite) -
     for model in ("agent", "account", "leg", "command", "webhookevent"):
         page.goto(f"{admin.url}/admin/conferences/{model}/")
         expect(page.locator(".sandbox-mark")).to_be_visible()
+
+
+def test_no_form_of_the_admin_and_no_page_of_the_sandbox_breaks_its_policy(
+    invite: Invite, floor: Floor, sandbox: Sandbox
+) -> None:
+    """A browser's complaint fails the test, and so does a policy that a page breaks (COMPLAIN)."""
+    call = sandbox.script("Billing-policy")
+    admin = invite("admin")
+    page = admin.visit().page
+    expect(page.locator("#conferences")).to_contain_text(call.name)
+    for model in ("account", "agent", "conference", "leg", "supervisorsession", "team"):
+        page.goto(f"{admin.url}/admin/conferences/{model}/")
+        first = page.locator("#result_list tbody th a").first
+        if first.count():
+            first.click()
+            expect(page.locator("#content-main form")).to_be_visible()
+    page.goto(f"{admin.url}/admin/auth/user/add/")
+    page.goto(f"{floor.sandbox.url}/")
+    expect(page.get_by_role("link", name=call.name)).to_be_visible()
+    page.get_by_role("link", name=call.name).click()
+    expect(page.locator("main")).to_contain_text(call.name)
 
 
 def test_everything_can_be_reached_by_the_tab_key_and_shows_its_focus(show: Show) -> None:
@@ -178,8 +250,8 @@ def test_everything_can_be_reached_by_the_tab_key_and_shows_its_focus(show: Show
         assert wanted in {text.split("\n")[0] for text in reached}, reached
 
 
-def test_the_page_about_telnyx_tells_of_a_webhook_while_it_is_looked_at(kim: Visitor, sandbox: Sandbox) -> None:
-    screen = kim.visit("/setup/")
+def test_the_page_about_telnyx_tells_of_a_webhook_while_it_is_looked_at(invite: Invite, sandbox: Sandbox) -> None:
+    screen = invite("lena").visit("/setup/")
     screen.is_live()
     last = screen.page.locator("#last-webhook")
     before = last.inner_text()

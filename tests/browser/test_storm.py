@@ -6,7 +6,7 @@ from itertools import cycle
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import Invite, Visitor
 from tests.browser.sandbox import Sandbox, Scripted
 
 
@@ -82,15 +82,15 @@ def test_focus_ticks_and_an_open_menu_survive(kim: Visitor, sandbox: Sandbox) ->
     assert row.evaluate("(row, now) => row === now", screen.row(call.name).element_handle())
 
 
-def test_opened_evidence_stays_open_and_learns_of_who_joins(kim: Visitor, sandbox: Sandbox) -> None:
+def test_opened_evidence_stays_open_and_learns_of_who_joins(invite: Invite, sandbox: Sandbox) -> None:
     call = sandbox.script("Billing-known")
-    screen = kim.visit()
+    screen = invite("lena").visit()  # staff alone see it
     screen.see(call.name)
     screen.open(call.name)
     evidence = screen.desk.locator(".evidence")
     expect(evidence).not_to_contain_text("joined by webhook", use_inner_text=True)
 
-    evidence.get_by_text("How Floorline knows").click()
+    evidence.get_by_text("Details for support").click()
     expect(evidence).to_contain_text("joined by webhook", use_inner_text=True)
     sandbox.join(call, agent="Max Falk")
     expect(evidence.get_by_text("Max Falk")).to_be_visible()
@@ -118,7 +118,7 @@ def test_a_tick_made_during_the_storm_is_what_is_sent(kim: Visitor, sandbox: San
 def test_rows_keep_their_order_and_place_while_calls_begin_and_speak(kim: Visitor, sandbox: Sandbox) -> None:
     """The longest come first, so a new call goes below and nothing above it moves."""
     calls = [sandbox.script(f"Billing-{number}", agents=["Ana Ruiz", "Max Falk"]) for number in range(4)]
-    screen = kim.visit()
+    screen = kim.visit("/?sort=longest")
     screen.see(calls[-1].name)
     before = [screen.row(call.name).bounding_box() for call in calls]
 
@@ -143,6 +143,7 @@ def test_an_ended_call_stays_in_its_place_for_a_moment_and_tells_so(kim: Visitor
     sandbox.end(call, how="hangup")
 
     expect(screen.row(call.name)).to_contain_text("ended")
+    expect(screen.row(call.name)).to_contain_text("Ana Ruiz")
     expect(screen.row(call.name).get_by_role("button", name="Monitor")).to_have_count(0)
     assert screen.row(below.name).bounding_box() == place
     expect(screen.row(call.name)).to_have_count(0)

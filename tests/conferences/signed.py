@@ -12,7 +12,7 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
-from conferences.ingest import Intake
+from conferences.intake.endpoint import Intake
 
 Headers = list[tuple[bytes, bytes]]
 

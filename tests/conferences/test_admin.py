@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from cryptography.fernet import Fernet
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
@@ -19,10 +20,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
+from conferences import audit
 from conferences.models import (
     Account,
     Agent,
     AuditEntry,
+    Cause,
     Command,
     Conference,
     Connection,
@@ -33,12 +36,16 @@ from conferences.models import (
     SupervisorSession,
     Team,
     TeamMembership,
+    UnsteeredLine,
     WebhookEvent,
 )
 from conferences.models.account import Feed
+from conferences.models.records import command_action
+
+from .signed import event
 
 CONFIGURED = [Account, Connection, Team, Agent, User]
-RECORDED = [Conference, Participant, Leg, WebhookEvent, Command, AuditEntry, SupervisorSession, Ear]
+RECORDED = [Conference, Participant, Leg, WebhookEvent, Command, AuditEntry, SupervisorSession, UnsteeredLine, Ear]
 CALL_CONTROL_ID = "v3:J5j5mhXi1qWN-s2O8pS7SxNIHhDpHKXamOHX0Fxy"
 CUSTOMER = "+13125550142"
 KEY = "KEY0123456789_planted"
@@ -84,10 +91,13 @@ def grow_floor(account: Account, ana: Agent, *, at: datetime, name: str) -> None
     session = SupervisorSession.objects.create(
         user=user, ear=ear, conference=conference, wanted_at=at, started_at=at
     )  # fmt: skip
+    UnsteeredLine.objects.create(
+        user=user, line=line, conference=conference, leg=leg, reason="no right", role="monitor", started_at=at
+    )
     command = Command.objects.create(
         account=account, kind="join", actor=user, ear=ear, session=session, conference=conference, asked_at=at
     )
-    AuditEntry.objects.create(at=at, actor=user, action="joined", account=account, command_id=command.pk)
+    AuditEntry.objects.create(at=at, actor=user, action="join asked", account=account, command_id=command.pk)
     payload = {"call_control_id": leg.call_control_id, "from": CUSTOMER, "client_state": "c2VjcmV0"}
     body = json.dumps({"data": {"id": name, "payload": payload}}).encode()
     WebhookEvent.objects.create(
@@ -117,8 +127,8 @@ def test_every_page_opens_for_a_superuser(as_boss: Client, model: type[Any]) -> 
 
 @pytest.mark.usefixtures("floor")
 def test_no_model_is_registered_without_a_page_test() -> None:
-    ours = {model for model in admin.site._registry if model._meta.app_label == "conferences"} | {User}
-    assert ours == {*CONFIGURED, *RECORDED}
+    ours = {model for model in apps.get_app_config("conferences").get_models() if admin.site.is_registered(model)}
+    assert ours | {User} == {*CONFIGURED, *RECORDED}
 
 
 @pytest.mark.parametrize("model", RECORDED)
@@ -161,6 +171,7 @@ def test_a_longer_list_takes_no_more_queries(as_boss: Client, grow: Grow, model:
     assert queries() == few
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", RECORDED)
 @pytest.mark.usefixtures("floor")
 def test_legs_cannot_be_commanded_with_what_a_page_shows(as_boss: Client, model: type[Any]) -> None:
@@ -383,8 +394,8 @@ def test_a_live_admin_wears_no_mark(as_boss: Client, settings: Settings) -> None
 
 def test_an_account_that_was_never_probed_says_so_and_how(admin_client: Client, account: Account) -> None:
     page = admin_client.get(reverse("admin:conferences_account_change", args=[account.pk])).content.decode()
-    assert "unproven: run manage.py probe_telnyx" in page
-    assert "Floorline refuses to listen on this account" in page
+    assert "not tested: run floorline probe" in page
+    assert "Floorline lets nobody listen on this account" in page
     assert 'name="whisper_reaches"' not in page  # the probe's word alone
     assert 'name="max_ears"' in page
 
@@ -395,3 +406,75 @@ def test_a_probed_account_says_when(admin_client: Client, account: Account, now:
     assert "unproven" not in page
     assert "only the chosen legs, whoever joins later" in page
     assert "2026-08-21" in page
+
+
+# --- Failed webhooks --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failed(account: Account, now: datetime) -> WebhookEvent:
+    """A webhook that was to begin a conference, and could not be put on the board when it came."""
+    return WebhookEvent.objects.create(
+        account=account, event_id="late", event_type="conference.created", occurred_at=now, received_at=now,
+        conference_telnyx_id="c1", state=WebhookEvent.State.FAILED, problem="ValueError",
+        body=event("conference.created", event_id="late", at=now.isoformat(), conference_id="c1"),
+    )  # fmt: skip
+
+
+def try_again(client: Client, *events: WebhookEvent) -> str:
+    chosen = {"action": "try_again", "_selected_action": [row.pk for row in events]}
+    return client.post(url(WebhookEvent, "changelist"), chosen, follow=True).content.decode()
+
+
+def test_a_failed_webhook_is_tried_again_and_on_the_board(as_boss: Client, failed: WebhookEvent) -> None:
+    assert "1 of 1 failed events are on the board now." in try_again(as_boss, failed)
+    failed.refresh_from_db()
+    assert (failed.state, failed.problem, failed.attempts) == (WebhookEvent.State.PROJECTED, "", 2)
+    assert Conference.objects.get().telnyx_id == "c1"
+
+
+def test_one_that_fails_again_keeps_its_body_its_problem_and_the_count(
+    as_boss: Client, failed: WebhookEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choking(*_seen: object) -> None:
+        raise ArithmeticError("cannot")
+
+    monkeypatch.setattr("conferences.projection.rebuild.observe", choking)
+    for _again in range(2):
+        assert "0 of 1 failed events are on the board now." in try_again(as_boss, failed)
+    failed.refresh_from_db()
+    assert (failed.state, failed.problem, failed.attempts) == (WebhookEvent.State.FAILED, "ArithmeticError", 3)
+
+
+def test_what_did_not_fail_is_not_tried_again(as_boss: Client, failed: WebhookEvent) -> None:
+    WebhookEvent.objects.update(state=WebhookEvent.State.PROJECTED)
+    assert "0 of 0 failed events" in try_again(as_boss, failed)
+    assert WebhookEvent.objects.get().attempts == 1
+    assert not Conference.objects.exists()
+
+
+def test_who_may_only_look_at_webhooks_tries_none_again(client: Client, lena: User, failed: WebhookEvent) -> None:
+    lena.user_permissions.add(Permission.objects.get(codename="view_webhookevent"))
+    client.force_login(lena)
+    assert "try_again" not in try_again(client, failed)
+    assert not Conference.objects.exists()
+
+
+# --- The audit --------------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_takes_no_action_that_it_does_not_know(kim: User, now: datetime) -> None:
+    with pytest.raises(ValueError, match="knows no action"):
+        audit.record("looked away", at=now, actor=kim)
+    audit.record(audit.Action.ENDED, at=now, actor=kim)
+    audit.record(command_action(Command.Kind.LEAVE, Command.State.VERIFIED), at=now, actor=kim)
+    assert list(AuditEntry.objects.order_by("pk").values_list("action", flat=True)) == ["ended", "leave verified"]
+
+
+def test_an_entry_about_a_command_tells_its_cause(account: Account, kim: User, now: datetime) -> None:
+    command = Command.objects.create(
+        account=account, kind=Command.Kind.LEAVE, actor=kim, asked_at=now, cause=Cause.CALL_ENDED
+    )
+    audit.record("leave asked", at=now, actor=kim, command=command)
+    [entry] = AuditEntry.objects.all()
+    assert (entry.actor, entry.cause) == (kim, Cause.CALL_ENDED)

@@ -1,4 +1,4 @@
-"""From a leg that matched nobody to an agent, and what a changed directory does to live legs."""
+"""Checks the way from a leg that matched nobody to an agent, and what a changed directory does to live legs."""
 
 from __future__ import annotations
 
@@ -166,6 +166,7 @@ def test_who_may_not_see_legs_learns_no_number_from_the_agent_form(
     assert "+15550100077" not in page.content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leg", ["", "x", "00000000-0000-0000-0000-000000000000"])
 def test_a_leg_that_is_none_leaves_the_agent_form_empty(as_boss: Client, leg: str) -> None:
     assert as_boss.get(ADD_AGENT, {"leg": leg}).status_code == 200

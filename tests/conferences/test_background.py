@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -31,26 +32,29 @@ from conferences.models import (
     Lease,
     Leg,
     Note,
+    NumberSearch,
     Participant,
     Screen,
+    Stop,
     SupervisorSession,
+    UnsteeredLine,
     WebhookEvent,
 )
 from conferences.models.account import Feed
 from conferences.models.supervision import Role
-from conferences.rebuilding import rebuild
-from conferences.reconcile import Reconciler
+from conferences.projection.observations import Observation, observe
+from conferences.projection.rebuild import rebuild
+from conferences.reconciliation.reconciler import Reconciler
 from conferences.retention import forget
-from conferences.sandbox import directory
+from conferences.sandbox.center import directory
+from conferences.telnyx.inbound import Event
 from conferences.worker import ReconcileLoop
 from tests.proofs.boards import board, differences, people, take_in
 from tests.proofs.histories import START, story
-from tests.supervision.conftest import Floor, floor
+from tests.supervision.conftest import Floor
 
+from .floors import account, many_calls, unheard, wait
 from .signed import event
-from .test_reconcile import account, many_calls, unheard, wait
-
-__all__ = ["floor"]
 
 NOW = START + timedelta(hours=1)
 
@@ -106,6 +110,28 @@ def test_a_rebuild_puts_on_the_board_what_failed_when_it_came(telnyx: Account) -
     assert WebhookEvent.objects.get().state == WebhookEvent.State.PROJECTED
 
 
+def test_one_webhook_that_fails_again_does_not_end_a_rebuild(telnyx: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = {"conference_id": "c1", "at": START.isoformat()}
+    take_in(telnyx, [event("conference.created", event_id=name, **ids) for name in ("poison", "good")])
+    WebhookEvent.objects.update(state=WebhookEvent.State.FAILED, problem="ValueError")
+    monkeypatch.setattr("conferences.projection.rebuild.observe", choking_on("poison", observe))
+    rebuild(account=telnyx, since=START - timedelta(days=1), now=NOW)
+    events = WebhookEvent.objects.order_by("event_id").values_list("event_id", "state", "problem", "attempts")
+    assert list(events) == [("good", "projected", "", 2), ("poison", "failed", "ArithmeticError", 2)]
+
+
+def choking_on(event_id: str, understand: Callable[[Event], Observation]) -> Callable[[Event], Observation]:
+    """Return a way to understand webhooks that fails at one."""
+
+    def choking(seen: Event) -> Observation:
+        if seen.id == event_id:
+            raise ArithmeticError("cannot")
+        return understand(seen)
+
+    return choking
+
+
+@pytest.mark.slow
 def test_a_rebuild_makes_rows_that_are_gone(telnyx: Account) -> None:
     take_in(telnyx, story(3, seconds=20))
     before = board()
@@ -153,7 +179,7 @@ def said(command: str) -> str:
 # --- Retention --------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_old_is_forgotten_in_small_batches(telnyx: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_rows_are_deleted_in_small_batches(telnyx: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     take_in(telnyx, story(3, seconds=20))
     events = WebhookEvent.objects.count()
     monkeypatch.setattr(retention, "BATCH", 25)
@@ -186,6 +212,7 @@ def test_calls_go_later_with_everyone_who_was_in_them_and_live_ones_stay(telnyx:
     assert not Leg.objects.exclude(participations__conference__in=live).exists()
 
 
+@pytest.mark.slow
 def test_what_supervision_did_outlives_the_call_by_its_own_time(floor: Floor, kim: User) -> None:
     call = floor.call()
     call.choose(kim, Role.MONITOR)
@@ -203,14 +230,27 @@ def test_what_supervision_did_outlives_the_call_by_its_own_time(floor: Floor, ki
     assert not Conference.objects.exists()
 
 
-def test_sessions_that_ran_out_are_forgotten(db: None, kim: User, client: Client) -> None:
+def test_expired_sessions_are_deleted(db: None, kim: User, client: Client) -> None:
     client.force_login(kim)
     assert forget(now=timezone.now()) == 0
     assert forget(now=timezone.now() + timedelta(days=1)) == 1
     assert not Session.objects.exists()
 
 
-GROWS = {"WebhookEvent", "Command", "SupervisorSession", "Ear", "Conference", "Participant", "Leg", "Note", "Session"}
+GROWS = {
+    "WebhookEvent",
+    "Command",
+    "SupervisorSession",
+    "Ear",
+    "Conference",
+    "Participant",
+    "Leg",
+    "Note",
+    "NumberSearch",
+    "Session",
+    "Stop",
+    "UnsteeredLine",
+}
 # By the number of people and of things that they entered, not by time; the audit and the admin's history stay.
 STAYS = {
     "Account", "Agent", "AuditEntry", "BoardVersion", "Connection", "ContentType", "DatabaseStamp", "Group",
@@ -219,6 +259,7 @@ STAYS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_table_is_pruned_or_does_not_grow(floor: Floor, kim: User, client: Client) -> None:
     """A new model needs a place here, and what grows with every call needs one in `forget`."""
     assert {model.__name__ for model in apps.get_models()} == GROWS | STAYS
@@ -226,12 +267,18 @@ def test_every_table_is_pruned_or_does_not_grow(floor: Floor, kim: User, client:
     call.choose(kim, Role.MONITOR)
     floor.wait(5)
     Note.objects.create(conference=call.conference, author=kim, at=floor.now, text="polite")
+    NumberSearch.objects.create(user=kim, token="t", query="+13125550142", at=floor.now, used_at=floor.now)
+    Stop.objects.create(user=kim, way=Stop.Way.LEAVE, pressed_at=floor.now)
+    leg = Leg.objects.filter(participations__conference=call.conference).latest("pk")
+    line = {"user": kim, "conference": call.conference, "leg": leg, "reason": "no right", "role": Role.MONITOR}
+    UnsteeredLine.objects.create(**line, started_at=floor.now)
     client.force_login(kim)
     models = [model for model in apps.get_models() if model.__name__ in GROWS]
     assert [model.__name__ for model in models if not model._default_manager.exists()] == []
     Conference.objects.update(ended_at=floor.now)
     Leg.objects.update(hung_up_at=floor.now)
     SupervisorSession.objects.update(ended_at=floor.now)
+    UnsteeredLine.objects.update(ended_at=floor.now)
     Ear.objects.update(ended_at=floor.now)
     while forget(now=floor.now + timedelta(days=366)):
         pass
@@ -259,7 +306,7 @@ def test_a_worker_that_died_is_followed_by_another_with_a_higher_token(db: None)
     assert second.token > first.token
 
 
-def test_a_worker_that_slept_through_its_lease_begins_no_further_step(db: None) -> None:
+def test_a_worker_whose_lease_ran_out_begins_no_further_step(db: None) -> None:
     first, second = Holder("worker"), Holder("worker")
     first.claim(now=NOW)
     late = NOW + LIFE
@@ -277,7 +324,7 @@ def test_a_worker_that_ends_in_order_leaves_the_lease_free(db: None) -> None:
     assert Lease.objects.count() == 1
 
 
-def test_one_accounts_failure_holds_up_no_others_comparison(
+def test_a_failing_account_does_not_delay_the_comparison_of_others(
     telnyx: Account, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     settings.TELNYX_API_KEY = "sandbox-test-key"
@@ -300,6 +347,7 @@ def test_one_accounts_failure_holds_up_no_others_comparison(
 # --- Polling, and after an outage -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_account_that_is_polled_shows_new_calls_within_a_few_seconds_and_learns_whose_legs_they_are(
     floor: Floor,
 ) -> None:
@@ -331,6 +379,7 @@ def poll(floor: Floor, seconds: int, *, reads_per_second: int = 5) -> None:
         floor.reconciler.step(reads_per_second=reads_per_second, polling=True)
 
 
+@pytest.mark.slow
 def test_a_polled_floor_that_takes_all_reads_learns_whose_legs_they_are_first_of_those_on_a_screen(
     floor: Floor,
 ) -> None:
@@ -347,10 +396,11 @@ def test_a_polled_floor_that_takes_all_reads_learns_whose_legs_they_are_first_of
     assert asked.filter(participations__conference=shown).count() == 2
     poll(floor, 100, reads_per_second=1)
     assert asked.count() > 20
-    # Who was read before is read again meanwhile.
+    # Conferences that were read before are read again meanwhile.
     assert not Conference.objects.filter(participants_read_at__lt=floor.now - timedelta(seconds=130)).exists()
 
 
+@pytest.mark.slow
 def test_a_board_is_live_only_after_its_first_full_pass(floor: Floor) -> None:
     many_calls(floor, 20)
     assert not account(floor).is_live(now=floor.now)
@@ -360,6 +410,7 @@ def test_a_board_is_live_only_after_its_first_full_pass(floor: Floor) -> None:
     assert not Conference.objects.filter(ended_at=None, participants_read_at=None).exists()
 
 
+@pytest.mark.slow
 def test_after_an_outage_the_board_is_not_live_until_everything_was_compared_again(floor: Floor) -> None:
     many_calls(floor, 20)
     wait(floor, 40, until=lambda: account(floor).is_live(now=floor.now))
@@ -386,7 +437,7 @@ def test_a_change_is_seen_without_any_wake_up(transactional_db: None) -> None:
         before = await hub.wait(after=-1, seconds=1)
         await asyncio.to_thread(committed)
         seen = await hub.wait(after=before, seconds=2)
-        hub._reader.submit(close).result()
+        hub.close()
         return before, seen
 
     before, seen = asyncio.run(scenario())
@@ -394,8 +445,8 @@ def test_a_change_is_seen_without_any_wake_up(transactional_db: None) -> None:
 
 
 def committed() -> None:
-    with changes.turn(now=NOW) as turn:
-        turn.changed = True
+    with changes.board_change(now=NOW):
+        pass
     close()
 
 
@@ -403,11 +454,11 @@ def close() -> None:
     connection.close()
 
 
-def test_a_turn_that_changes_nothing_takes_no_version(db: None, django_capture_on_commit_callbacks: Any) -> None:
+def test_a_hold_that_changes_nothing_takes_no_version(db: None, django_capture_on_commit_callbacks: Any) -> None:
     with django_capture_on_commit_callbacks() as woken:
-        with changes.turn(now=NOW):
+        with changes.board_hold(now=NOW):
             pass
-        with changes.turn(now=NOW, ingested=True):
+        with changes.board_hold(now=NOW, ingested=True):
             pass
     assert (changes.current().version, changes.current().ingested_at) == (0, NOW)
     assert woken == []

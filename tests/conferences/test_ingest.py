@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,14 +13,16 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
+from django.test import Client
 from nacl.signing import SigningKey
 
 from conferences import changes
-from conferences.ingest import Intake
+from conferences.intake.endpoint import Intake
 from conferences.models import Account, BoardVersion, Conference, Leg, WebhookEvent
-from conferences.observations import Observation, observe
-from conferences.projection import project
+from conferences.projection.observations import Observation, observe
+from conferences.projection.projector import project
 from conferences.telnyx.inbound import Event, parse
 
 from .signed import Post, Telnyx, event, public_text, signature
@@ -88,6 +92,53 @@ def test_what_telnyx_did_not_sign_is_refused_and_leaves_no_row(telnyx: Telnyx) -
     assert not Conference.objects.exists()
 
 
+def test_every_refusal_is_counted_and_the_log_tells_the_sum_of_each_second(
+    telnyx: Telnyx, caplog: pytest.LogCaptureFixture
+) -> None:
+    form = Post(b"CallSid=1", [(b"content-type", b"application/x-www-form-urlencoded")])
+    older = Post(b"{}", [(b"x-telnyx-signature", b"t=1,h=abc")])
+    stranger, stale = telnyx.signed(joined(), key=STRANGER), telnyx.signed(joined(), seconds_ago=400)
+
+    async def a_second() -> None:
+        for post in (stranger, stranger, stale, form, older, Post(joined())):
+            assert await post.to(telnyx.intake) == 401
+            await asyncio.sleep(0.01)
+        while not asyncio.get_running_loop().time() > began + 1.3:
+            await asyncio.sleep(0.05)
+
+    began = time.monotonic()
+    asyncio.run(a_second())
+    lines = [record.getMessage() for record in caplog.records if "refused for their signature" in record.getMessage()]
+    counts = {"mismatch": 2, "stale": 1, "TeXML": 1, "version 1": 1, "missing": 1}
+    assert 1 < len(lines) < sum(counts.values())  # one a second, however slow the machine is
+    told = [part.split(" × ") for line in lines for part in line.partition(": ")[2].split(", ")]
+    assert sum(int(count) for count, _reason in told) == sum(counts.values())
+    assert {reason for _count, reason in told} == set(counts)
+    assert telnyx.intake.refusals.counts == counts
+
+
+def test_the_setup_page_says_what_was_refused_and_what_to_change(
+    telnyx: Telnyx, lena: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.floor.refused_webhooks.intake", telnyx.intake)
+    client.force_login(lena)
+    assert "Webhooks that this process has refused" not in client.get("/setup/").content.decode()
+
+    async def some() -> None:
+        form = Post(b"CallSid=1", [(b"content-type", b"application/x-www-form-urlencoded")])
+        older = Post(b"{}", [(b"x-telnyx-signature", b"t=1,h=abc")])
+        stranger, stale = telnyx.signed(joined(), key=STRANGER), telnyx.signed(joined(), seconds_ago=400)
+        for post in (stranger, stranger, stranger, stale, form, older):
+            await post.to(telnyx.intake)
+
+    asyncio.run(some())
+    telnyx.send(b"CallSid=CA1&CallStatus=ringing", b'{"record_type": "event", "event_type": "call_initiated"}')
+    page = client.get("/setup/").content.decode()
+    for told in ("3 × signed with another key", "1 × too old or too new", "2 × API version 1", "2 × TeXML"):
+        assert told in page
+    assert "TELNYX_PUBLIC_KEY" in page
+
+
 @pytest.mark.parametrize("seconds_ago", [301, -302])
 def test_a_signature_older_or_newer_than_five_minutes_is_refused(telnyx: Telnyx, seconds_ago: int) -> None:
     assert telnyx.post(telnyx.signed(joined(), seconds_ago=seconds_ago)) == [401]
@@ -126,7 +177,7 @@ def test_two_keys_are_valid_while_telnyx_rotates_them(telnyx: Telnyx, settings: 
 
 
 def test_a_new_key_comes_into_force_without_a_restart(telnyx: Telnyx, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conferences.ingest.KEYS_SECONDS", 0)
+    monkeypatch.setattr("conferences.intake.endpoint.KEYS_SECONDS", 0)
     assert telnyx.post(telnyx.signed(joined(), key=STRANGER)) == [401]
     Account.objects.update(public_keys=f"{public_text(KEY)}\n{public_text(STRANGER)}")
     telnyx.send(joined("e0"))  # the keys are read beside the traffic, so the next one finds them
@@ -159,8 +210,9 @@ def test_a_body_may_come_in_pieces(telnyx: Telnyx) -> None:
     assert telnyx.post(telnyx.signed(joined(), pieces=7)) == [200]
 
 
+@pytest.mark.slow
 def test_a_body_that_does_not_arrive_is_given_up(telnyx: Telnyx, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conferences.ingest.BODY_SECONDS", 0.01)
+    monkeypatch.setattr("conferences.intake.endpoint.BODY_SECONDS", 0.01)
     slow = telnyx.signed(joined())
     slow.stalls = True
     assert telnyx.post(slow, telnyx.signed(joined("e2"))) == [408, 200]
@@ -280,10 +332,11 @@ def test_a_poisonous_event_is_kept_as_failed_and_its_batch_goes_on(
             raise ArithmeticError("cannot")
         return project(observations=observations, **more)
 
-    monkeypatch.setattr("conferences.storing.project", choking)
+    monkeypatch.setattr("conferences.intake.store.project", choking)
     assert telnyx.send(joined("a"), joined("b", conference_id="poison"), joined("c", conference_id="c2")) == [200] * 3
     assert stored() == [("a", State.PROJECTED), ("b", State.FAILED), ("c", State.PROJECTED)]
-    assert WebhookEvent.objects.get(event_id="b").problem == "ArithmeticError"
+    poisonous = WebhookEvent.objects.get(event_id="b")
+    assert (poisonous.problem, poisonous.attempts) == ("ArithmeticError", 1)
     assert set(Conference.objects.values_list("telnyx_id", flat=True)) == {"c1", "c2"}
 
 
@@ -293,7 +346,7 @@ def test_an_event_that_cannot_be_understood_is_kept_as_failed(telnyx: Telnyx, mo
             raise AttributeError("nobody foresaw this")
         return observe(seen)
 
-    monkeypatch.setattr("conferences.storing.observe", choking)
+    monkeypatch.setattr("conferences.intake.store.observe", choking)
     assert telnyx.send(joined("a"), joined("b")) == [200, 200]
     assert stored() == [("a", State.PROJECTED), ("b", State.FAILED)]
 
@@ -334,23 +387,23 @@ def rename(table: str, name: str) -> None:
         cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
 
 
-def test_what_breaks_half_way_leaves_nothing_behind(telnyx: Telnyx, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_fails_half_way_stores_nothing(telnyx: Telnyx, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaking(**everything: Any) -> bool:
         project(**everything)
         raise OperationalError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("conferences.storing.project", breaking)
+        patch.setattr("conferences.intake.store.project", breaking)
         assert telnyx.send(joined()) == [503]
     assert not WebhookEvent.objects.exists()
     assert not Conference.objects.exists()
     assert telnyx.send(joined()) == [200]
 
 
-def test_more_than_memory_is_meant_for_is_asked_to_come_again(telnyx: Telnyx, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_webhooks_beyond_the_memory_limit_are_answered_503(telnyx: Telnyx, monkeypatch: pytest.MonkeyPatch) -> None:
     telnyx.send(joined("warm"))
     body = joined()
-    monkeypatch.setattr("conferences.ingest.MAX_WAITING_BYTES", len(body) * 3)
+    monkeypatch.setattr("conferences.intake.endpoint.MAX_WAITING_BYTES", len(body) * 3)
     answers = telnyx.send(*(joined(f"e{number}") for number in range(9)))
     assert set(answers) == {200, 503}
     assert WebhookEvent.objects.count() == 1 + answers.count(200)

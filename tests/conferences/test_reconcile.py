@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -11,64 +10,26 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 
-from conferences import changes, evidence
+from conferences import changes
 from conferences.clients import client_for
-from conferences.evidence import Evidence, Source
-from conferences.listings import end_conference, note_conferences, take_out
 from conferences.models import Account, Conference, Leg, Participant, Screen
 from conferences.models.supervision import Role
-from conferences.reconcile import Reconciler, note_bridged_calls
-from conferences.sandbox import calls, directory, membership
-from conferences.sandbox.scene import Scene
-from conferences.telnyx import client
+from conferences.projection import evidence
+from conferences.projection.evidence import Evidence, Source
+from conferences.projection.listings import end_conference, note_conferences, note_participants
+from conferences.reconciliation.reconciler import Reconciler, note_bridged_calls
+from conferences.sandbox.center import directory
+from conferences.sandbox.telephony import calls, membership
+from conferences.telnyx import transport
 from tests.proofs.boards import take_in
-from tests.supervision.conftest import Call, Floor, floor
+from tests.supervision.conftest import Call, Floor
 
+from .floors import account, many_calls, requests_of, unheard, wait
 from .signed import event
-
-__all__ = ["floor"]
-
-
-def wait(floor: Floor, seconds: float, *, until: Callable[[], bool] | None = None) -> None:
-    """Let time pass for Telnyx, the intake and the comparison, a second at a time; stop early when `until` is true."""
-    for _ in range(round(seconds)):
-        if until is not None and until():
-            return
-        floor.world.advance(floor.world.now + 1)
-        floor.travel.move_to(floor.now)
-        floor.deliver()
-        floor.reconciler.step(reads_per_second=floor.account.reads_per_second)
-    assert until is None or until(), "it did not happen in time"
-
-
-def unheard(floor: Floor, seconds: float = 1) -> None:
-    """Let Telnyx' webhooks of this time get lost, as in an outage."""
-    floor.webhooks_lost = True
-    wait(floor, seconds)
-    floor.webhooks_lost = False
-
-
-def many_calls(floor: Floor, count: int) -> list[Scene]:
-    """Let so many customers talk to agents at the same time."""
-    team, scenes = directory.team_named("Billing"), []
-    for number in range(count):
-        scene = Scene(world=floor.world, name=f"Billing-{number}", team=team)
-        scene.greet(scene.arrive("+4930123456142"))
-        scene.connect(scene.ring(team.agents[0]))
-        scenes.append(scene)
-    return scenes
-
-
-def requests_of(floor: Floor) -> list[tuple[float, str]]:
-    return [(entry["at"], entry["path"]) for entry in floor.api.log if entry["method"] == "GET"]
 
 
 def present(call: Call) -> set[str]:
-    return {str(stay.leg) for stay in call.conference.participants.filter(present=True)}
-
-
-def account(floor: Floor) -> Account:
-    return Account.objects.get(pk=floor.account.pk)
+    return {str(participant.leg) for participant in call.conference.participants.filter(present=True)}
 
 
 # --- What a lost webhook costs ----------------------------------------------------------------------------------------
@@ -80,7 +41,7 @@ def test_a_conference_gets_its_name_by_one_reading(floor: Floor) -> None:
     assert call.conference.team == floor.account.connections.get(role="calls").team
 
 
-def test_a_board_that_heard_nothing_is_filled_from_listings_alone(floor: Floor) -> None:
+def test_a_board_without_any_webhook_is_filled_from_listings(floor: Floor) -> None:
     scene = many_calls(floor, 1)[0]
     floor.world.outbox.clear()
     wait(floor, 20)
@@ -89,6 +50,7 @@ def test_a_board_that_heard_nothing_is_filled_from_listings_alone(floor: Floor) 
     assert call.conference.participants.filter(present=True).count() == 2
 
 
+@pytest.mark.slow
 def test_a_conference_whose_end_was_lost_is_ended_within_a_minute_and_a_half(floor: Floor) -> None:
     call = floor.call()
     call.scene.finish()
@@ -99,7 +61,8 @@ def test_a_conference_whose_end_was_lost_is_ended_within_a_minute_and_a_half(flo
     assert not call.conference.participants.filter(present=True).exists()
 
 
-def test_hundreds_that_ended_unheard_are_ended_without_a_request_for_each(floor: Floor) -> None:
+@pytest.mark.slow
+def test_hundreds_of_conferences_whose_end_was_not_delivered_end_without_a_request_for_each(floor: Floor) -> None:
     scenes = many_calls(floor, 120)
     wait(floor, 2)
     for scene in scenes:
@@ -110,7 +73,7 @@ def test_hundreds_that_ended_unheard_are_ended_without_a_request_for_each(floor:
 
 
 @pytest.mark.parametrize("how", ["left", "hung up"])
-def test_a_participant_who_went_unheard_is_taken_out(floor: Floor, how: str) -> None:
+def test_a_participant_whose_departure_was_not_delivered_is_removed(floor: Floor, how: str) -> None:
     call = floor.call(agents=("Ana Ruiz", "Max Falk"))
     leg = call.scene.agents[1]
     assert leg.participant is not None
@@ -123,7 +86,7 @@ def test_a_participant_who_went_unheard_is_taken_out(floor: Floor, how: str) -> 
     wait(floor, 75, until=lambda: len(present(call)) == 2)
 
 
-def test_whoever_joined_unheard_is_shown(floor: Floor) -> None:
+def test_a_participant_whose_join_was_not_delivered_is_shown(floor: Floor) -> None:
     call = floor.call()
     agent = directory.team_named("Billing").agents[1]
     call.scene.connect(call.scene.ring(agent))
@@ -131,7 +94,7 @@ def test_whoever_joined_unheard_is_shown(floor: Floor) -> None:
     wait(floor, 75, until=lambda: len(present(call)) == 3)
 
 
-def test_whoever_came_back_unheard_is_shown_again(floor: Floor) -> None:
+def test_a_participant_whose_return_was_not_delivered_is_shown_again(floor: Floor) -> None:
     call = floor.call(agents=("Ana Ruiz", "Max Falk"))
     leg = call.scene.agents[1]
     assert leg.participant is not None
@@ -144,6 +107,7 @@ def test_whoever_came_back_unheard_is_shown_again(floor: Floor) -> None:
     wait(floor, 75, until=lambda: len(present(call)) == 3)
 
 
+@pytest.mark.slow
 def test_a_supervised_conference_is_healed_within_ten_seconds(floor: Floor, kim: User) -> None:
     call = floor.call(agents=("Ana Ruiz", "Max Falk"))
     call.choose(kim, Role.MONITOR)
@@ -153,6 +117,7 @@ def test_a_supervised_conference_is_healed_within_ten_seconds(floor: Floor, kim:
     floor.wait(10, until=lambda: not call.conference.participants.filter(present=True, leg__agent__name="Max Falk"))
 
 
+@pytest.mark.slow
 def test_what_is_on_a_screen_is_healed_within_half_a_minute_however_many_others_there_are(floor: Floor) -> None:
     floor.account.reads_per_second = 1
     scenes = many_calls(floor, 60)
@@ -171,15 +136,19 @@ def test_what_is_on_a_screen_is_healed_within_half_a_minute_however_many_others_
     assert 5 < Conference.objects.exclude(participants_read_at=None).count() < 40
 
 
+@pytest.mark.slow
 def test_every_row_says_what_it_rests_on(floor: Floor) -> None:
     call = floor.call(agents=("Ana Ruiz", "Max Falk"))
     wait(floor, 70)
     conference = call.conference
     told = evidence.of_conference(conference)
     assert told == Evidence(Source.WEBHOOK, conference.started_at, conference.read_at)  # type: ignore[arg-type]
-    stays = {str(stay.leg.agent): stay for stay in conference.participants.filter(leg__agent__isnull=False)}
-    ana = evidence.of_participant(stays["Ana Ruiz"])
-    assert ana == Evidence(Source.WEBHOOK, stays["Ana Ruiz"].joined_at, stays["Ana Ruiz"].listed_at)  # type: ignore[arg-type]
+    participants = {
+        str(participant.leg.agent): participant
+        for participant in conference.participants.filter(leg__agent__isnull=False)
+    }
+    ana = evidence.of_participant(participants["Ana Ruiz"])
+    assert ana == Evidence(Source.WEBHOOK, participants["Ana Ruiz"].joined_at, participants["Ana Ruiz"].listed_at)  # type: ignore[arg-type]
     assert not ana.contested
     membership.hangup(floor.world, call.scene.agents[1])
     unheard(floor)
@@ -192,6 +161,7 @@ def test_every_row_says_what_it_rests_on(floor: Floor) -> None:
 # --- What is never taken for gone -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_nobody_is_removed_because_time_has_passed(floor: Floor) -> None:
     call = floor.call()
     floor.fault("*", method="GET", status=503, times=100_000)
@@ -200,20 +170,18 @@ def test_nobody_is_removed_because_time_has_passed(floor: Floor) -> None:
     assert call.conference.ended_at is None
 
 
-def test_a_listing_that_misses_a_participant_is_not_believed_while_the_call_lives(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_listing_that_misses_a_participant_is_not_believed(floor: Floor) -> None:
     call = floor.call(agents=("Ana Ruiz", "Max Falk"))
     conference, hidden = call.scene.conference, call.scene.agents[1].call_control_id
     assert conference is not None
-    stay = conference.participants.pop(hidden)  # Telnyx' listing is wrong: its mixer still has the leg
-    wait(floor, 150)
-    assert len(present(call)) == 3
-    assert call.conference.participants.exclude(missing_since=None).count() == 1
-    conference.participants[hidden] = stay
+    participant = conference.participants.pop(hidden)  # a listing that is wrong once: the mixer still has the leg
+    wait(floor, 75, until=lambda: call.conference.participants.exclude(missing_since=None).exists())
+    conference.participants[hidden] = participant
     wait(floor, 75, until=lambda: not call.conference.participants.exclude(missing_since=None).exists())
+    assert len(present(call)) == 3
 
 
+@pytest.mark.slow
 def test_a_conference_in_another_region_is_not_ended_while_its_calls_live(floor: Floor) -> None:
     call = floor.call()
     conference = call.scene.conference
@@ -227,7 +195,8 @@ def test_a_conference_in_another_region_is_not_ended_while_its_calls_live(floor:
     assert call.conference.end_reason == "not_found"
 
 
-def test_an_answer_that_is_no_list_does_not_pass_for_an_empty_one(floor: Floor) -> None:
+@pytest.mark.slow
+def test_an_answer_that_is_no_list_is_not_taken_for_an_empty_list(floor: Floor) -> None:
     call = floor.call()
     floor.fault("*", method="GET", status=200, times=100_000)  # {"errors": …} with HTTP 200
     wait(floor, 120)
@@ -239,19 +208,21 @@ def test_an_answer_that_is_no_list_does_not_pass_for_an_empty_one(floor: Floor) 
 # --- What Telnyx answers is said --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
         ({"drop": True}, "does not answer"),
         ({"status": 502}, "does not answer"),
         ({"status": 401}, "refuses the API key"),
+        ({"status": 403, "code": "20006"}, "refuses the API key"),
+        ({"status": 403, "code": "20012"}, "account is inactive, blocked or not verified (HTTP 403 20012)"),
+        ({"status": 403, "code": "10010"}, "does not allow this account to read (HTTP 403 10010)"),
         ({"status": 429}, "rate limit"),
         ({"status": 422, "code": "10032"}, "HTTP 422 10032"),
     ],
 )
-def test_a_telnyx_that_refuses_is_said_and_forgotten_when_it_answers_again(
-    floor: Floor, fault: dict[str, Any], words: str
-) -> None:
+def test_a_refusal_by_telnyx_is_shown_until_it_answers_again(floor: Floor, fault: dict[str, Any], words: str) -> None:
     floor.call()
     wait(floor, 20)
     checked_at = account(floor).checked_at
@@ -280,6 +251,7 @@ def test_bridged_calls_without_a_conference_are_noticed(floor: Floor) -> None:
 # --- What it costs ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_comparison_that_finds_nothing_new_pushes_nothing(floor: Floor) -> None:
     floor.call()
     wait(floor, 70)
@@ -289,6 +261,7 @@ def test_a_comparison_that_finds_nothing_new_pushes_nothing(floor: Floor) -> Non
     assert list(Conference.objects.values("facts", "version")) == rows
 
 
+@pytest.mark.slow
 def test_no_second_sees_more_reads_than_the_cap_whatever_has_happened(floor: Floor) -> None:
     scenes = many_calls(floor, 40)
     wait(floor, 3)
@@ -308,6 +281,7 @@ def test_no_second_sees_more_reads_than_the_cap_whatever_has_happened(floor: Flo
         assert sum(1 for at in times if start <= at < start + 20) <= 21 * floor.account.reads_per_second
 
 
+@pytest.mark.slow
 def test_every_conference_is_read_in_turn(floor: Floor) -> None:
     many_calls(floor, 30)
     wait(floor, 75)
@@ -317,11 +291,12 @@ def test_every_conference_is_read_in_turn(floor: Floor) -> None:
     assert len(read) == 30
 
 
+@pytest.mark.slow
 def test_a_floor_of_many_pages_is_read_and_live_though_calls_begin_all_the_time(
     floor: Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every new call is a stub without a name; looking for it must leave the others their turn."""
-    monkeypatch.setattr(client, "PAGE_SIZE", 10)
+    monkeypatch.setattr(transport, "PAGE_SIZE", 10)
     first = {scene.conference.id for scene in many_calls(floor, 60) if scene.conference}
     live = False
     for _ in range(60):
@@ -337,19 +312,42 @@ def test_a_floor_of_many_pages_is_read_and_live_though_calls_begin_all_the_time(
     assert len(pages) < len(requests_of(floor)) / 2
 
 
-def test_a_glance_for_stubs_misses_nobody_on_the_pages_behind_it(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_a_short_look_for_new_calls_marks_none_of_later_pages_as_missing(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     many_calls(floor, 60)
     wait(floor, 20)
-    monkeypatch.setattr(client, "PAGE_SIZE", 10)
+    monkeypatch.setattr(transport, "PAGE_SIZE", 10)
     many_calls(floor, 1)
     wait(floor, 2)
     assert not Conference.objects.filter(read_at=None).exists()
     assert not Conference.objects.exclude(missing_since=None).exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("pages", ["one", "many"])
+@pytest.mark.parametrize("reads_per_second", [1, 5])
+def test_a_new_call_that_listings_do_not_name_yet_is_read_by_itself_and_named_within_three_seconds(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch, pages: str, reads_per_second: int
+) -> None:
+    if pages == "many":
+        monkeypatch.setattr(transport, "PAGE_SIZE", 2)
+    many_calls(floor, 8)
+    wait(floor, 60)
+    floor.account.reads_per_second = reads_per_second
+    wait(floor, 1)
+    scene = many_calls(floor, 1)[0]
+    assert scene.conference is not None
+    del floor.world.active[scene.conference.id]  # listings do not name it yet; by its id Telnyx knows it
+    named = Conference.objects.filter(telnyx_id=scene.conference.id, name=scene.name)
+    wait(floor, 3, until=named.exists)
+
+
+@pytest.mark.slow
 def test_a_long_listing_leaves_others_their_turn(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no webhook comes, a listing of very many pages takes longer than the pause between two."""
-    monkeypatch.setattr(client, "PAGE_SIZE", 2)
+    """A polled account's listing of very many pages takes longer than the pause between two."""
+    monkeypatch.setattr(transport, "PAGE_SIZE", 2)
     floor.webhooks_lost = True
     many_calls(floor, 60)
     for _ in range(60):
@@ -381,6 +379,7 @@ def test_a_stub_with_an_id_that_telnyx_never_gave_holds_up_nothing(floor: Floor)
     assert len(present(call)) == 2
 
 
+@pytest.mark.slow
 def test_a_stub_costs_no_listing_each_second(floor: Floor) -> None:
     call = floor.call()
     conference = call.scene.conference
@@ -399,9 +398,9 @@ def test_two_readers_at_once_do_not_undo_each_other(floor: Floor) -> None:
     older = Reconciler(
         account=floor.account, client=client_for(floor.account), clock=lambda: floor.now - timedelta(seconds=3)
     )
-    newer._read_participants(call.conference)
+    newer.single_reads.compare_participants(call.conference)
     read_at = call.conference.participants_read_at
-    older._read_participants(call.conference)
+    older.single_reads.compare_participants(call.conference)
     assert call.conference.participants_read_at == read_at
     assert not Participant.objects.exclude(missing_since=None).exists()
     assert Leg.objects.count() == 2
@@ -410,7 +409,8 @@ def test_two_readers_at_once_do_not_undo_each_other(floor: Floor) -> None:
 # --- Who slept through the end of a lease -----------------------------------------------------------------------------
 
 
-def test_a_sleepers_old_answer_does_not_end_a_conference_that_was_read_since(floor: Floor) -> None:
+@pytest.mark.slow
+def test_a_delayed_answer_does_not_end_a_conference_that_was_read_since(floor: Floor) -> None:
     call = floor.call()
     asked = floor.now
     wait(floor, 20)
@@ -418,16 +418,17 @@ def test_a_sleepers_old_answer_does_not_end_a_conference_that_was_read_since(flo
     assert call.conference.ended_at is None
 
 
-def test_a_sleepers_old_answer_takes_nobody_out_of_a_conference_that_was_read_since(floor: Floor) -> None:
+@pytest.mark.slow
+def test_a_delayed_answer_removes_no_participant_of_a_conference_that_was_read_since(floor: Floor) -> None:
     call = floor.call()
     asked, inside = floor.now, present(call)
     wait(floor, 70)  # everybody is read once a minute
-    legs = [leg.call_control_id for leg in Leg.objects.all()]
-    take_out(conference=call.conference, call_control_ids=legs, at=asked)
+    note_participants(conference=call.conference, reads=[], at=asked)
     assert present(call) == inside
 
 
-def test_a_sleepers_old_listing_does_not_make_a_reading_look_older(floor: Floor) -> None:
+@pytest.mark.slow
+def test_a_delayed_listing_does_not_make_a_reading_look_older(floor: Floor) -> None:
     call = floor.call()
     asked = floor.now
     wait(floor, 20)
@@ -435,3 +436,14 @@ def test_a_sleepers_old_listing_does_not_make_a_reading_look_older(floor: Floor)
     again = client_for(floor.account).conference(call.conference.telnyx_id)
     note_conferences(account=floor.account, reads=[again], at=asked)
     assert call.conference.read_at == read
+
+
+@pytest.mark.slow
+def test_a_second_outage_is_over_only_after_a_pass_of_its_own(floor: Floor) -> None:
+    many_calls(floor, 2)
+    wait(floor, 75, until=lambda: Account.objects.get().is_live(now=floor.now))
+    Account.objects.update(unsure_since=floor.now)
+    listed_at = Account.objects.get().checked_at
+    wait(floor, 20, until=lambda: Account.objects.get().checked_at != listed_at)
+    assert Account.objects.get().unsure_since is not None
+    wait(floor, 60, until=lambda: Account.objects.get().unsure_since is None)

@@ -63,7 +63,7 @@ def test_without_a_key_nothing_is_written_and_the_setting_is_named(db: None, set
 
 def test_a_key_that_is_none_is_refused_with_the_mend(db: None, settings: Settings) -> None:
     settings.FIELD_KEYS = ["not-a-key"]
-    with pytest.raises(ImproperlyConfigured, match=r"manage\.py new_field_key"):
+    with pytest.raises(ImproperlyConfigured, match=r"floorline new_field_key"):
         Account.objects.create(name="default", api_key=SECRET)
 
 

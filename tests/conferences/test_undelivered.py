@@ -8,15 +8,13 @@ from typing import Any
 import pytest
 
 from conferences.models import BoardVersion, Leg, WebhookEvent
-from conferences.rebuilding import rebuild
-from conferences.sandbox import membership
-from conferences.sandbox.delivery import Delivery
-from conferences.sandbox.state import Event
-from tests.supervision.conftest import Floor, floor
+from conferences.projection.rebuild import rebuild
+from conferences.sandbox.telephony import membership
+from conferences.sandbox.telephony.state import WebhookSent
+from conferences.sandbox.webhooks.delivery import Delivery
+from tests.supervision.conftest import Floor
 
-from .test_reconcile import account, many_calls, requests_of, wait
-
-__all__ = ["floor"]
+from .floors import account, many_calls, requests_of, wait
 
 
 @pytest.fixture
@@ -40,6 +38,7 @@ def start_again(floor: Floor) -> None:
     wait(floor, 8)
 
 
+@pytest.mark.slow
 def test_a_call_that_came_and_went_during_an_outage_is_known_afterwards(outage: Floor) -> None:
     assert not Leg.objects.filter(from_address="+4930123456142").exists()
     start_again(outage)
@@ -49,6 +48,7 @@ def test_a_call_that_came_and_went_during_an_outage_is_known_afterwards(outage: 
     assert conference.name == "Billing-0"
 
 
+@pytest.mark.slow
 def test_what_was_fetched_is_stored_once_and_survives_a_rebuild(outage: Floor) -> None:
     start_again(outage)
     events = WebhookEvent.objects.count()
@@ -60,6 +60,7 @@ def test_what_was_fetched_is_stored_once_and_survives_a_rebuild(outage: Floor) -
     assert not report.mended
 
 
+@pytest.mark.slow
 def test_what_was_fetched_is_no_sign_that_webhooks_arrive(outage: Floor) -> None:
     before = BoardVersion.objects.get().ingested_at
     start_again(outage)
@@ -67,6 +68,7 @@ def test_what_was_fetched_is_no_sign_that_webhooks_arrive(outage: Floor) -> None
     assert BoardVersion.objects.get().ingested_at == before
 
 
+@pytest.mark.slow
 def test_the_log_is_asked_every_five_minutes(outage: Floor) -> None:
     wait(outage, 650)
     asked = [at for at, path in requests_of(outage) if path == "/webhook_deliveries"]
@@ -75,6 +77,7 @@ def test_the_log_is_asked_every_five_minutes(outage: Floor) -> None:
     assert Leg.objects.filter(from_address="+4930123456142").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [403, 404])
 def test_where_the_log_may_not_be_read_the_comparison_goes_on_and_nothing_is_skipped(
     outage: Floor, status: int
@@ -90,6 +93,7 @@ def test_where_the_log_may_not_be_read_the_comparison_goes_on_and_nothing_is_ski
     assert Leg.objects.filter(from_address="+4930123456142").exists()
 
 
+@pytest.mark.slow
 def test_where_no_webhook_is_expected_the_log_is_not_asked(floor: Floor) -> None:
     for _ in range(320):
         floor.world.advance(floor.world.now + 1)
@@ -98,6 +102,7 @@ def test_where_no_webhook_is_expected_the_log_is_not_asked(floor: Floor) -> None
     assert not [path for _, path in requests_of(floor) if path == "/webhook_deliveries"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "payload"),
     [("message.received", {"text": "hello"}), ("call.unheard_of", {"call_control_id": 7}), ("conference.created", {})],
@@ -107,7 +112,7 @@ def test_other_products_events_are_left_and_strange_ones_harm_nothing(
 ) -> None:
     assert outage.log_of_deliveries
     real = outage.log_of_deliveries[0]
-    strange = Event(id="strange", type=kind, occurred_at=real.event.occurred_at, payload=payload, url="")
+    strange = WebhookSent(id="strange", type=kind, occurred_at=real.event.occurred_at, payload=payload, url="")
     now = outage.world.now
     outage.log_of_deliveries.append(Delivery(0, strange, started_at=now, finished_at=now))
     start_again(outage)

@@ -9,20 +9,18 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from conferences import changes
+from conferences.changes import board_change
 from conferences.models import Account, Agent, Conference, Ear, Leg, Participant, SupervisorSession, Team
 from conferences.models.supervision import Role
-from dashboard.live import floor
 
 
 def announced() -> int:
     """Take the next board version, as whatever changes something does."""
-    with transaction.atomic():
-        return changes.advance(now=timezone.now())
+    with board_change(now=timezone.now()) as change:
+        return change.version
 
 
 @dataclass
@@ -38,17 +36,11 @@ class Call:
         return f"/conferences/{self.conference.id}/"
 
     def announce(self) -> None:
-        """Say that something about this call has changed."""
+        """Announce that something about this call has changed."""
         Conference.objects.filter(id=self.conference.id).update(version=announced())
 
 
 NewCall = Callable[..., Call]
-
-
-@pytest.fixture(autouse=True)
-def _empty_floor() -> None:
-    """Forget the floor of the test before: its database is gone."""
-    floor.forget()
 
 
 @pytest.fixture
@@ -78,8 +70,15 @@ def new_call(account: Account, billing: Team, ana: Agent, now: datetime) -> NewC
         )
         customer = stays(conference, n, "customer", party=Leg.Party.CUSTOMER, from_address=number, direction="incoming")
         legs = [
-            stays(conference, n, f"agent-{agent.pk}", party=Leg.Party.AGENT, agent=agent, evidence="SIP credential")
-            for agent in agents
+            stays(
+                conference,
+                n,
+                f"agent-{agent.pk}{'-again' * agents[:place].count(agent)}",
+                party=Leg.Party.AGENT,
+                agent=agent,
+                evidence="SIP credential",
+            )
+            for place, agent in enumerate(agents)
         ]
         return Call(conference, customer, legs)
 
@@ -122,7 +121,10 @@ def kim_listens(account: Account, kim: User, now: datetime) -> Callable[..., Sup
             stage=SupervisorSession.Stage.INSIDE,
             role=role,
             targets=[str(target.id) for target in targets],
+            wanted_role=role,
+            wanted_targets=[str(target.id) for target in targets],
             wanted_at=now,
+            audience_seen=[str(heard.id) for heard in (call.customer, *call.agents)],
             started_at=now,
             inside_at=now,
             verified_at=now,

@@ -53,13 +53,13 @@ class Story:
     def step(self) -> None:
         """Let one thing happen, a moment later."""
         self.now += timedelta(seconds=self.chance.choice([0, 0.2, 3, 30, 200]))
-        steps = [self._begin] if not self.live else [
-            self._begin, self._begin, self._end, self._rename, self._speak, self._speak, self._join, self._leave,
+        steps = [self.begin] if not self.live else [
+            self.begin, self.begin, self._end, self._rename, self._speak, self._speak, self._join, self._leave,
             self._hold, self._listen, self._stop_listening,
         ]  # fmt: skip
         self.chance.choice(steps)()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         team = self.chance.choice([*self.teams, None])
         conference = Conference.objects.create(
             account=self.account,
@@ -97,8 +97,8 @@ class Story:
 
     def _leave(self) -> None:
         conference = self._one()
-        stays = list(conference.participants.order_by("pk").values_list("pk", flat=True))
-        conference.participants.filter(pk=self.chance.choice(stays)).update(present=False)
+        participants = list(conference.participants.order_by("pk").values_list("pk", flat=True))
+        conference.participants.filter(pk=self.chance.choice(participants)).update(present=False)
         self._announce(conference)
 
     def _hold(self) -> None:

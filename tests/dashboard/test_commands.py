@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from conferences import supervision
 from conferences.models import Command, SupervisorSession
@@ -20,9 +23,9 @@ HTMX = {"HX-Request": "true", "HX-Current-URL": FLOOR}
 
 @pytest.fixture
 def chosen(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the view asks the service for; the service itself has tests of its own."""
+    """Record what the view asks the service for; the service itself has tests of its own."""
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(supervision, "choose_role", lambda **wish: asked.append(wish))
+    monkeypatch.setattr(supervision, "choose_role", lambda **given: asked.append(given))
     return asked
 
 
@@ -36,9 +39,9 @@ def test_a_role_reaches_the_service_with_targets_and_audience(
     call = new_call()
     agent, audience = call.agents[0].id, [call.agents[0].id, call.customer.id]
     assert role(page_of(kim), call, role="whisper", targets=[agent], audience=audience).status_code == 200
-    [wish] = chosen
-    assert (wish["user"], wish["conference"], wish["role"]) == (kim, call.conference, Role.WHISPER)
-    assert (wish["targets"], wish["audience"]) == ([agent], audience)
+    [given] = chosen
+    assert (given["user"], given["conference"], given["role"]) == (kim, call.conference, Role.WHISPER)
+    assert (given["targets"], given["audience"]) == ([agent], audience)
 
 
 @pytest.mark.parametrize("wanted", ["barge", "none"])
@@ -52,7 +55,7 @@ def test_what_everyone_hears_must_be_confirmed(
     role(page_of(kim), call, role=wanted, confirmed="yes")
     assert chosen == []
     role(page_of(kim), call, role=wanted, confirmed=wanted)
-    assert [wish["role"] for wish in chosen] == [wanted]
+    assert [given["role"] for given in chosen] == [wanted]
 
 
 def test_without_a_script_the_second_press_is_on_the_page_that_the_first_one_led_to(
@@ -66,10 +69,20 @@ def test_without_a_script_the_second_press_is_on_the_page_that_the_first_one_led
     assert '<input type="hidden" form="desk-form" name="confirmed" value="barge">' in page
 
 
+def test_an_answered_click_reads_the_ear_once(
+    kim: User, new_call: NewCall, page_of: SignIn, chosen: list[dict[str, Any]]
+) -> None:
+    call, client = new_call(), page_of(kim)
+    with CaptureQueriesContext(connection) as asked:
+        role(client, call, role="monitor")
+    ears = [query["sql"] for query in asked if 'FROM "conferences_ear"' in query["sql"]]
+    assert len(ears) == 1
+
+
 def test_a_refusal_is_one_sentence_and_changes_nothing_else(
     kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(**_wish: object) -> None:
+    def refuse(**_given: object) -> None:
         raise supervision.Refused("Your line is <busy>.")
 
     monkeypatch.setattr(supervision, "choose_role", refuse)
@@ -83,14 +96,14 @@ def test_a_refusal_is_one_sentence_and_changes_nothing_else(
 def test_a_refusal_without_a_script_is_read_on_the_page(
     kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(**_wish: object) -> None:
-        raise supervision.Refused("Your line is busy.")
+    def refuse(**_given: object) -> None:
+        raise supervision.Refused("Your phone is busy.")
 
     monkeypatch.setattr(supervision, "choose_role", refuse)
     client = page_of(kim)
     back = role(client, new_call(), htmx=False, role="monitor")
     assert back.status_code == 302
-    assert "Your line is busy." in client.get(back.headers["Location"]).content.decode()
+    assert "Your phone is busy." in client.get(back.headers["Location"]).content.decode()
 
 
 def test_the_real_service_refuses_a_whisper_to_a_customer_in_words(
@@ -107,7 +120,7 @@ def test_the_real_service_tells_a_superuser_that_a_line_is_missing(
 ) -> None:
     answer = role(page_of(admin_user), new_call(), role="monitor")
     assert answer.status_code == 422
-    assert "line" in answer.content.decode()
+    assert "You have no phone yet." in answer.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -159,12 +172,12 @@ def test_a_foreign_referer_leads_to_the_floor(
 def test_getting_quieter_is_one_call_into_the_service(
     kim: User, page_of: SignIn, monkeypatch: pytest.MonkeyPatch, path: str, verb: str
 ) -> None:
-    done: list[User] = []
-    monkeypatch.setattr(supervision, verb, lambda *, user, now: done.append(user))
+    done: list[tuple[User, int | None]] = []
+    monkeypatch.setattr(supervision, verb, lambda *, user, press, now: done.append((user, press.number)))
     client = page_of(kim)
     assert client.get(path).status_code == 405
-    assert client.post(path, headers=HTMX).status_code == 200
-    assert done == [kim]
+    assert client.post(path, {"page": str(uuid4()), "press": "7"}, headers=HTMX).status_code == 200
+    assert done == [(kim, 7)]
 
 
 def test_a_command_answers_with_what_the_rows_say(
@@ -185,7 +198,7 @@ def test_a_post_without_its_token_is_refused_in_our_look(kim: User, new_call: Ne
     client = Client(enforce_csrf_checks=True)
     client.force_login(kim)
     answer = client.post("/leave/")
-    assert (answer.status_code, b"This page was too old." in answer.content) == (403, True)
+    assert (answer.status_code, b"This page has expired." in answer.content) == (403, True)
 
 
 def test_a_row_s_button_listens_silently(
@@ -196,5 +209,5 @@ def test_a_row_s_button_listens_silently(
     assert page_of(kim).post("/monitor/", {"monitor": "nonsense"}, headers=HTMX).status_code == 400
     assert chosen == []
     answer = page_of(kim).post("/monitor/", {"monitor": call.conference.id}, headers=HTMX)
-    assert [(wish["conference"], wish["role"]) for wish in chosen] == [(call.conference, Role.MONITOR)]
+    assert [(given["conference"], given["role"]) for given in chosen] == [(call.conference, Role.MONITOR)]
     assert answer.headers["HX-Push-Url"] == f"/?q=bil&conference={call.conference.id}"

@@ -13,7 +13,7 @@ from django.test import Client
 from conferences import supervision
 from conferences.models import Account, Agent, Command, Ear, Line, SupervisorSession
 from conferences.models.account import WhisperReach
-from dashboard.my_ear import my_ear
+from dashboard.desk.ear import my_ear
 
 from .conftest import NewCall
 
@@ -23,23 +23,24 @@ HTMX = {"HX-Request": "true", "HX-Current-URL": "http://testserver/ear/"}
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """What the views ask the service for; the service itself has tests of its own."""
-    wishes: list[tuple[str, dict[str, Any]]] = []
+    """Record what the views ask the service for; the service itself has tests of its own."""
+    calls: list[tuple[str, dict[str, Any]]] = []
 
     def note(name: str) -> Callable[..., None]:
-        return lambda **wish: wishes.append((name, wish))
+        return lambda **given: calls.append((name, given))
 
     for name in ("connect", "follow", "disconnect"):
         monkeypatch.setattr(supervision, name, note(name))
-    return wishes
+    return calls
 
 
-def test_the_page_says_what_nobody_has_proven_yet(kim: User, account: Account, page_of: SignIn) -> None:
-    page = page_of(kim).get("/ear/").content.decode()
-    assert page.count("Unproven:") == 3
+def test_the_page_says_to_staff_alone_what_was_tested(kim: User, lena: User, account: Account, page_of: SignIn) -> None:
+    assert "What this account really does" not in page_of(kim).get("/ear/").content.decode()
+    page = page_of(lena).get("/ear/").content.decode()
+    assert page.count("<li>Not tested:") == 3
     Account.objects.update(whisper_reaches=WhisperReach.LISTED_ONLY, monitor_reads_muted=True, monitor_harms_call=False)
-    page = page_of(kim).get("/ear/").content.decode()
-    assert page.count("<li>Proven:") == 3
+    page = page_of(lena).get("/ear/").content.decode()
+    assert page.count("<li>Tested:") == 3
 
 
 def test_the_line_that_was_chosen_rings(
@@ -48,7 +49,7 @@ def test_the_line_that_was_chosen_rings(
     mobile = Line.objects.create(user=kim, label="Mobile", address="+4915550100555")
     page_of(kim).post("/ear/connect/", {"line": mobile.pk})
     page_of(kim).post("/ear/connect/")
-    assert [(name, wish["line"]) for name, wish in asked] == [("connect", mobile), ("connect", None)]
+    assert [(name, given["line"]) for name, given in asked] == [("connect", mobile), ("connect", None)]
 
 
 def test_nobody_connects_or_prefers_a_line_of_somebody_else(
@@ -73,14 +74,14 @@ def test_following_names_the_agent_once_or_for_good_and_nobody_to_stop(
     client = page_of(kim)
     for query in (f"?agent={ana.pk}", f"?agent={ana.pk}&once=1", ""):
         client.post(f"/ear/follow/{query}")
-    assert [(wish["agent"], wish["once"]) for _name, wish in asked] == [(ana, False), (ana, True), (None, False)]
+    assert [(given["agent"], given["once"]) for _name, given in asked] == [(ana, False), (ana, True), (None, False)]
     assert client.post("/ear/follow/?agent=nonsense").status_code == 400
 
 
 def test_without_a_connected_line_following_says_what_to_do(kim: User, ana: Agent, page_of: SignIn) -> None:
     answer = page_of(kim).post(f"/ear/follow/?agent={ana.pk}", headers=HTMX)
     assert answer.status_code == 422
-    assert "Connect your line first" in answer.content.decode()
+    assert "Connect your phone first" in answer.content.decode()
 
 
 def test_whom_the_ear_follows_stands_on_the_ear_page_and_on_the_desk(
@@ -89,8 +90,8 @@ def test_whom_the_ear_follows_stands_on_the_ear_page_and_on_the_desk(
     call = new_call()
     kim_listens(call)
     Ear.objects.update(follows=ana)
-    assert "Your ear follows Ana Ruiz silently from call to call." in page_of(kim).get("/ear/").content.decode()
-    assert "Your ear follows Ana Ruiz." in page_of(kim).get(call.url).content.decode()
+    assert "You follow Ana Ruiz: you join each of their calls on Monitor." in page_of(kim).get("/ear/").content.decode()
+    assert "You follow Ana Ruiz." in page_of(kim).get(call.url).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_a_leave_counts_only_once_it_is_verified(
     )
     mine = my_ear(kim, now=now)
     assert (mine.inside, mine.progress and mine.progress.text) == (False, words)
-    assert mine.heard == "yes"
+    assert (mine.claim.heard, mine.claim.step) == ("maybe", "leaving")
 
 
 def test_a_line_that_is_being_hung_up_is_not_called_gone(
@@ -129,7 +130,7 @@ def test_a_line_that_is_being_hung_up_is_not_called_gone(
     Command.objects.create(account=account, kind="hangup", actor=kim, ear=ear, state="unknown", asked_at=now)
     page = page_of(kim).get("/ear/").content.decode()
     assert "Hanging up: Telnyx did not confirm yet, trying again" in page
-    assert "Connect my line" not in page
+    assert "Connect my phone" not in page
 
 
 def test_signing_out_hangs_up_the_line_first(
@@ -137,9 +138,24 @@ def test_signing_out_hangs_up_the_line_first(
 ) -> None:
     client = page_of(kim)
     client.post("/accounts/logout/")
-    assert [(name, wish["user"]) for name, wish in asked] == [("disconnect", kim)]
+    assert [(name, given["user"]) for name, given in asked] == [("disconnect", kim)]
     assert client.get("/").status_code == 302
 
 
 def test_whoever_has_no_line_reads_what_a_line_is(omar: User, page_of: SignIn) -> None:
-    assert "You have no line yet." in page_of(omar).get("/ear/").content.decode()
+    assert "You have no phone yet." in page_of(omar).get("/ear/").content.decode()
+
+
+def test_an_agent_whom_nobody_showed_to_a_stranger_cannot_be_followed(
+    omar: User, ana: Agent, page_of: SignIn, asked: list[tuple[str, dict[str, Any]]]
+) -> None:
+    assert page_of(omar).post(f"/ear/follow/?agent={ana.pk}", headers=HTMX).status_code == 404
+    assert asked == []
+
+
+@pytest.mark.parametrize("path", ["/ear/connect/", "/ear/line/"])
+def test_nonsense_for_a_line_is_a_bad_request(
+    kim: User, page_of: SignIn, asked: list[tuple[str, dict[str, Any]]], path: str
+) -> None:
+    assert page_of(kim).post(path, {"line": "nonsense"}).status_code == 400
+    assert asked == []

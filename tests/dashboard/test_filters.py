@@ -13,6 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from conferences.models import Agent, SupervisorSession
+from dashboard.floor.board import board
+from dashboard.floor.window import Window
+from dashboard.rendering.row_cache import render
 
 from .conftest import NewCall
 
@@ -45,12 +48,45 @@ def test_a_tile_leads_to_what_it_counts_and_back(kim: User, new_call: NewCall, p
     new_call("Quick", age=now - timezone.now())
     new_call("Long", age=timedelta(days=9000))
     client = page_of(kim)
-    assert tile(page(client), "live calls") == ("/", True)
-    needs, current = tile(page(client), "need me")
-    assert (needs, current) == ("/?flag=needs&sort=needs", False)
+    assert tile(page(client), "live calls") == ("/?all=1", True)
+    needs, current = tile(page(client), "need you")
+    assert (needs, current) == ("/?flag=needs", False)
     needing = page(client, needs)
     assert rows(needing) == ["Long"]
-    assert tile(needing, "need me") == ("/?sort=needs", True)
+    assert tile(needing, "need you") == ("/?all=1", True)
+
+
+def test_remarks_look_different_and_tile_order_filter_and_row_agree(
+    kim: User, ana: Agent, max_falk: Agent, new_call: NewCall, page_of: SignIn, now: datetime
+) -> None:
+    """Over ten minutes, with a new agent, and just put on hold: three things to know, none that needs somebody."""
+    began = timezone.now() - now
+    Agent.objects.filter(pk=max_falk.pk).update(created_at=timezone.now() - timedelta(days=90))
+    remarked = new_call("Remarked", age=timedelta(minutes=20) - began)
+    needing = new_call("Needing", agents=(max_falk,), age=timedelta(minutes=1) - began)
+    for call, held in ((remarked, timedelta(seconds=5)), (needing, timedelta(minutes=2))):
+        call.conference.participants.filter(leg=call.customer).update(
+            on_hold=True, held_since=timezone.now() - held, read_at=timezone.now()
+        )
+    client = page_of(kim)
+    html = page(client)
+    marks = {
+        name: re.findall(r"<mark( class=\"remark\")?>\s*([^<]*?)(?: \d\d:\d\d)?\s*<", row)
+        for name, row in re.findall(r'<tr id="conference-[^>]* aria-label="([^"]*)".*?>(.*?)</tr>', html, re.DOTALL)
+    }
+    assert {words for kind, words in marks["Remarked"] if kind} == {"on hold since", "over 10 min", "new agent"}
+    assert [words for kind, words in marks["Remarked"] if not kind] == []
+    assert marks["Needing"] == [("", "on hold since")]
+    # The usual order: what needs somebody stands first, however short.
+    assert rows(html) == ["Needing", "Remarked"]
+    assert re.findall(r'class="conference( attention)?"', html) == [" attention", ""]
+    assert re.search(r"<strong>1</strong>\s*<span>need you</span>", html)
+    assert rows(page(client, "/?flag=needs")) == ["Needing"]
+    assert rows(page(client, "/?sort=longest")) == ["Remarked", "Needing"]
+    desk = page(client, remarked.url)
+    assert "Good to know" in desk
+    assert "Why it needs you" not in desk
+    assert "Why it needs you" in page(client, needing.url)
 
 
 def test_the_tile_of_supervised_calls_keeps_the_other_filters(
@@ -89,7 +125,7 @@ def test_the_filter_of_a_tile_stays_when_another_filter_is_chosen(
     new_call("Billing-1", age=timedelta(days=9000))
     shown = page(page_of(kim), "/?flag=needs&sort=needs")
     flags = re.findall(r'<select id="f-flag".*?</select>', shown)[0]
-    assert '<option value="needs" selected>needs me</option>' in flags
+    assert '<option value="needs" selected>needs you</option>' in flags
 
 
 def test_groups_carry_the_agent_s_name(kim: User, new_call: NewCall, ana: Agent, page_of: SignIn) -> None:
@@ -100,8 +136,8 @@ def test_groups_carry_the_agent_s_name(kim: User, new_call: NewCall, ana: Agent,
 def test_a_filter_changes_the_list_and_leaves_the_desk_open(kim: User, new_call: NewCall, page_of: SignIn) -> None:
     call = new_call("Billing-1")
     behind = f"/?conference={call.conference.id}"
-    targets, headers = asked(page_of(kim), "/?q=&team=&queue=&flag=needs&sort=longest", behind=behind)
-    assert targets == ["conferences", "counters", "toolbar", "window", "stream"]
+    targets, headers = asked(page_of(kim), "/?q=&team=&queue=&flag=needs&sort=needs", behind=behind)
+    assert targets == ["conferences", "counters", "toolbar", "waiting", "window", "search-refusal", "stream"]
     assert headers["HX-Push-Url"] == f"/?flag=needs&conference={call.conference.id}"
 
 
@@ -136,10 +172,11 @@ def test_filters_that_match_nothing_say_how_to_get_out(kim: User, new_call: NewC
 
 
 def test_a_row_says_why_it_needs_somebody_and_nothing_personal(
-    kim: User, new_call: NewCall, kim_listens: Callable[..., SupervisorSession], page_of: SignIn
+    kim: User, new_call: NewCall, kim_listens: Callable[..., SupervisorSession]
 ) -> None:
     kim_listens(new_call("Billing-1", age=timedelta(days=9000)))
-    [row] = re.findall(r'<tr id="conference-.*?</tr>', page(page_of(kim)), re.DOTALL)
+    [item] = board(kim, window=Window(), now=timezone.now()).items
+    row = render(item, now=timezone.now())
     assert "over 30 min" in row
     assert f'data-supervisors="{kim.pk}"' in row
     assert "You" not in row

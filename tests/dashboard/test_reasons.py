@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from dashboard.reasons import Clues, Flag, Reason, reasons_of, weight_of
+from dashboard.floor.reasons import Clues, Flag, Reason, reasons_of, weight_of
 
 MOMENT = timedelta(microseconds=1)
 
@@ -61,7 +61,7 @@ def test_one_voice_is_told_since_the_last_change_of_speaker_and_runs_on(now: dat
 def test_the_heaviest_reason_comes_first(now: datetime) -> None:
     clues = Clues(started_at=now - timedelta(minutes=11), held_since=now - timedelta(minutes=2), agent_legs=4)
     assert keys(clues, now) == [Flag.HELD, Flag.TRANSFERS, Flag.LONG]
-    assert weight_of(reasons_of(clues, now=now)[0]) == 6
+    assert weight_of(reasons_of(clues, now=now)[0]) == 5
 
 
 def test_where_nothing_can_change_by_itself_no_moment_is_waited_for(now: datetime) -> None:

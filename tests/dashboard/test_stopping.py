@@ -19,8 +19,8 @@ from django.test import Client
 from django.urls import reverse
 
 from conferences.models import SupervisorSession
-from conferences.supervision import Way
-from dashboard import stopping
+from conferences.supervision import Way, emergency
+from dashboard import emergency_stop
 
 from .conftest import NewCall
 
@@ -36,15 +36,15 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         notes.append(note)
         return note == NOTE
 
-    monkeypatch.setattr(stopping, "stop", stop)
+    monkeypatch.setattr(emergency_stop, "stop", stop)
     return notes
 
 
 @pytest.fixture(autouse=True)
 def hastened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Way]]:
-    """What the note sent beside a slow ordinary way."""
+    """Return what the note sent beside a slow ordinary way."""
     sent: list[tuple[str, Way]] = []
-    monkeypatch.setattr(stopping, "hasten", lambda note, *, way, press: sent.append((note, way)))
+    monkeypatch.setattr(emergency_stop, "hasten", lambda note, *, way, press: sent.append((note, way)))
     return sent
 
 
@@ -67,7 +67,7 @@ async def hanging(scope: Any, receive: Any, send: Any) -> None:
 
 async def slow(scope: Any, receive: Any, send: Any) -> None:
     """As where Telnyx, or a lock of the database, takes its time."""
-    await asyncio.sleep(stopping.HASTE_SECONDS + 0.2)
+    await asyncio.sleep(emergency.HASTENED_AFTER + 0.2)
     await willing(scope, receive, send)
 
 
@@ -78,7 +78,7 @@ async def answer(send: Any, status: int, body: bytes) -> None:
 
 def leave(django: Any, *, note: str = NOTE, htmx: bool = True, way: Way = Way.LEAVE) -> tuple[int, str]:
     """Press Leave; return the status and what came back."""
-    return press(stopping.at_any_rate(django, way=way), "/leave/", note=note, htmx=htmx)
+    return press(emergency_stop.with_emergency_stop(django, way=way), "/leave/", note=note, htmx=htmx)
 
 
 def press(route: Any, path: str, *, note: str = NOTE, htmx: bool = True) -> tuple[int, str]:
@@ -113,12 +113,12 @@ def test_an_ordinary_leave_is_django_s_and_reads_the_whole_form(
 def test_a_slow_answer_has_the_note_send_what_was_pressed_and_stays_the_answer(
     stopped: list[str], hastened: list[tuple[str, Way]], way: Way
 ) -> None:
-    assert stopping.HASTE_SECONDS < 1
+    assert emergency.HASTENED_AFTER < 1
     assert leave(slow, way=way) == (200, f"done: stop={NOTE}")
     assert (stopped, hastened) == ([], [(NOTE, way)])
 
 
-def test_a_stop_waits_for_no_thread_that_a_hung_database_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_does_not_wait_for_threads_blocked_by_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     stopped_at: list[float] = []
     let_go = threading.Event()
 
@@ -131,10 +131,10 @@ def test_a_stop_waits_for_no_thread_that_a_hung_database_holds(monkeypatch: pyte
             asyncio.get_running_loop().run_in_executor(None, let_go.wait, 3)
         raise OperationalError("the database hangs")
 
-    monkeypatch.setattr(stopping, "stop", stop)
+    monkeypatch.setattr(emergency_stop, "stop", stop)
     threading.Timer(2, let_go.set).start()
     pressed_at = time.monotonic()
-    assert "You were taken out." in leave(crowded)[1]
+    assert "You are out of the call." in leave(crowded)[1]
     assert stopped_at[0] - pressed_at < 1
 
 
@@ -145,36 +145,36 @@ def test_every_way_out_works_without_the_database(
     settings.STATIC_ROOT = tmp_path  # none are collected here, and the application warns of that as it is loaded
     asgi = importlib.import_module("dashboard.asgi")
     monkeypatch.setattr(asgi, "django_application", broken)
-    assert "You were taken out." in press(asgi.application, reverse(name))[1]
+    assert "You are out of the call." in press(asgi.application, reverse(name))[1]
     assert stopped == [NOTE]
 
 
 @pytest.mark.parametrize("django", [broken, failing])
-def test_a_broken_database_keeps_nobody_inside(stopped: list[str], django: Any) -> None:
+def test_a_stop_works_while_the_database_fails(stopped: list[str], django: Any) -> None:
     status, told = leave(django)
     assert stopped == [NOTE]
     assert status == 200
     assert 'hx-target="#stopped"' in told
-    assert "You were taken out." in told
+    assert "You are out of the call." in told
     assert "database is not answering" in told
 
 
-def test_a_silent_database_keeps_nobody_inside(stopped: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stopping, "PATIENCE_SECONDS", stopping.HASTE_SECONDS + 0.1)
-    assert "You were taken out." in leave(hanging)[1]
+def test_a_stop_works_while_the_database_does_not_answer(stopped: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emergency, "GIVEN_UP_AFTER", emergency.HASTENED_AFTER + 0.1)
+    assert "You are out of the call." in leave(hanging)[1]
 
 
-def test_what_telnyx_did_not_confirm_is_not_called_done(stopped: list[str]) -> None:
+def test_a_stop_that_telnyx_did_not_confirm_is_not_reported_as_done(stopped: list[str]) -> None:
     told = leave(broken, note="a-note-that-fails")[1]
-    assert "Telnyx did not confirm: hang up your phone." in told
-    assert "You were taken out." not in told
+    assert "Hang up your phone. Telnyx did not confirm that you left." in told
+    assert "You are out of the call." not in told
 
 
 def test_without_a_script_the_answer_is_a_page_of_its_own(stopped: list[str]) -> None:
     status, told = leave(broken, htmx=False)
     assert status == 503
     assert told.startswith("<!doctype html>")
-    assert "You were taken out." in told
+    assert "You are out of the call." in told
 
 
 def test_without_a_note_the_failure_is_shown_as_it_is(stopped: list[str]) -> None:

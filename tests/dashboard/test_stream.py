@@ -20,14 +20,16 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from conferences import changes
+from conferences.changes import board_change
 from conferences.models import Account, Agent, Conference, Participant, Presence, Screen, Team
-from dashboard import broadcast, lifetime, stream
-from dashboard.broadcast import Subscriber, sse_event, sse_message
-from dashboard.channel import Audience
-from dashboard.fragments import Page
-from dashboard.scope import Scope
-from dashboard.window import Window
+from conferences.permissions import NO_RIGHTS, RightsScope
+from dashboard.floor.window import Window
+from dashboard.push import broadcast, stream, subscriber, worker_state
+from dashboard.push.channel import PageGroup
+from dashboard.push.personal import PersonalParts
+from dashboard.push.sse import sse_event, sse_message
+from dashboard.push.subscriber import Subscriber
+from dashboard.rendering.fragments import Page
 
 from .conftest import Call, NewCall
 
@@ -77,6 +79,14 @@ class Reader:
             assert self._news.wait_for(lambda: words in self.text, timeout=10), self.text[-2000:]
             return self.text
 
+    def until_newest(self, piece: str, *, without: str) -> None:
+        """Wait until the newest piece of this kind has come without these words."""
+        with self._news:
+            come = self._news.wait_for(
+                lambda: piece in self.text and without not in self.text.rpartition(piece)[2], timeout=10
+            )
+            assert come, self.text[-2000:]
+
     def forget(self) -> None:
         with self._news:
             self.text = ""
@@ -97,9 +107,8 @@ def reading(client: Client | None, query: str = "") -> Iterator[Reader]:
 
 
 def change(call: Call, **fields: object) -> None:
-    with transaction.atomic():
-        version = changes.advance(now=timezone.now())
-        Conference.objects.filter(id=call.conference.id).update(version=version, **fields)
+    with board_change(now=timezone.now()) as changing:
+        Conference.objects.filter(id=call.conference.id).update(version=changing.version, **fields)
 
 
 def test_every_line_of_a_message_is_framed() -> None:
@@ -211,6 +220,38 @@ def test_the_screen_is_cleared_when_the_session_ends(
         assert reader.over.wait(10)
 
 
+@pytest.mark.slow
+def test_another_tab_of_who_changes_their_password_is_not_told_that_they_are_signed_out(
+    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
+    here, elsewhere = page_of(kim), page_of(kim)
+    with reading(here) as tab, reading(elsewhere) as other:
+        for reader in (tab, other):
+            reader.until("event: heartbeat")
+        form = {"old_password": "kim-password", "new_password1": "correct horse", "new_password2": "correct horse"}
+        assert here.post("/accounts/password/", form).status_code == 302
+        for reader in (tab, other):
+            assert reader.over.wait(10)
+            assert "You are signed out." not in reader.text
+    with reading(here) as again, reading(elsewhere) as refused:
+        again.until("event: heartbeat")
+        assert refused.over.wait(10)
+        assert refused.status == 401
+
+
+@pytest.mark.slow
+def test_whoever_gets_a_password_from_somebody_else_is_cleared(
+    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
+    with reading(page_of(kim)) as reader:
+        reader.until("event: heartbeat")
+        kim.set_password("correct horse")
+        kim.save()
+        reader.until("You are signed out.")
+
+
 def test_a_deactivated_user_is_cleared_too(
     kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,12 +262,56 @@ def test_a_deactivated_user_is_cleared_too(
         reader.until("You are signed out.")
 
 
-def test_the_stream_ends_when_its_worker_stops(kim: User, page_of: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_person_has_thirty_streams_and_no_more_however_many_are_asked_for_at_once(
+    kim: User, lena: User, page_of: SignIn
+) -> None:
+    """Whoever is refused polls: the page of a supervisor with many tabs misses nothing."""
+    keys = [page_of(user).cookies[settings.SESSION_COOKIE_NAME].value for user in [kim] * 2 + [lena]]
+    statuses: list[int] = []
+    told: list[bytes] = []
+
+    async def one(key: str, go: asyncio.Event) -> None:
+        scope = {
+            "type": "http", "method": "GET", "path": "/stream/", "query_string": b"alone=1",
+            "headers": [(b"cookie", f"{settings.SESSION_COOKIE_NAME}={key}".encode()), (b"host", b"testserver")],
+        }  # fmt: skip
+
+        async def receive() -> MutableMapping[str, Any]:
+            await go.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            if "status" in message:
+                statuses.append(message["status"])
+            elif statuses[-1] == 429:
+                told.append(message["body"])
+
+        await stream.stream(scope, receive, send)
+
+    async def all_of_them() -> None:
+        go = asyncio.Event()
+        kims = [asyncio.create_task(one(keys[number % 2], go)) for number in range(stream.MOST_OF_ONE_PERSON + 20)]
+        while len(statuses) < len(kims):
+            await asyncio.sleep(0.02)
+        lenas = asyncio.create_task(one(keys[2], go))
+        while len(statuses) <= len(kims):
+            await asyncio.sleep(0.02)
+        go.set()
+        await asyncio.gather(*kims, lenas)
+
+    asyncio.run(all_of_them())
+    assert statuses.count(200) == stream.MOST_OF_ONE_PERSON + 1
+    assert statuses.count(429) == 20
+    assert statuses[-1] == 200
+    assert b"This one updates every few seconds" in b"".join(told)
+
+
+def test_the_stream_ends_when_its_worker_stops(kim: User, page_of: SignIn) -> None:
     class Worker:
         alive = True
 
     worker = Worker()
-    monkeypatch.setattr(lifetime, "_worker", worker)
+    worker_state.begin(worker)
     with reading(page_of(kim)) as reader:
         reader.until("event: heartbeat")
         worker.alive = False
@@ -234,7 +319,7 @@ def test_the_stream_ends_when_its_worker_stops(kim: User, page_of: SignIn, monke
 
 
 def test_the_stream_ends_by_itself_after_a_while(kim: User, page_of: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broadcast, "LIFE_SECONDS", 0.1)
+    monkeypatch.setattr(subscriber, "LIFE_SECONDS", 0.1)
     with reading(page_of(kim)) as reader:
         assert reader.over.wait(5)
         assert reader.status == 200
@@ -247,7 +332,7 @@ def test_times_in_the_stream_are_the_viewers(kim: User, new_call: NewCall, page_
     cookie = f"{client.cookies[settings.SESSION_COOKIE_NAME].value}; floorline-tz=Asia/Kolkata"
     reader = Reader(cookie)
     try:
-        assert "seen 19:32<" in reader.until("event: heartbeat")
+        assert "on hold since 19:32<" in reader.until("event: heartbeat")
     finally:
         reader.leave()
 
@@ -296,19 +381,39 @@ def test_heartbeats_carry_the_three_clocks(kim: User, account: Account, page_of:
         assert (told["lag"], told["problem"]) == (None, "Telnyx did not answer.")
 
 
-def test_a_page_without_the_floor_learns_of_bridged_calls_too(
-    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("alone", ["", "&alone=1"], ids=["floor", "conference page"])
+@pytest.mark.parametrize(
+    ("noticed", "over", "words"),
+    [
+        ({"bridged_call_seen_at": True}, {"bridged_call_seen_at": None}, "Some calls are not shown here."),
+        (
+            {"clock_ahead": 12.0, "heard_at": True},
+            {"clock_ahead": 0.0},
+            "clock is 12 s ahead of Telnyx",
+        ),
+    ],
+    ids=["bridged calls", "clock"],
+)
+def test_an_open_page_learns_of_a_notice_and_of_its_end(
+    kim: User,
+    new_call: NewCall,
+    page_of: SignIn,
+    monkeypatch: pytest.MonkeyPatch,
+    noticed: dict[str, Any],
+    over: dict[str, Any],
+    words: str,
+    alone: str,
 ) -> None:
     monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
     call = new_call()
-    with reading(page_of(kim), f"conference={call.conference.id}&alone=1") as reader:
+    with reading(page_of(kim), f"conference={call.conference.id}{alone}") as reader:
         reader.until("event: heartbeat")
-        assert "bridged" not in reader.text
-        Account.objects.update(bridged_call_seen_at=timezone.now())
-        assert reader.until("Calls are bridged without a conference.").count('hx-target="#tidings"') == 2
+        assert words not in reader.text
+        Account.objects.update(**{name: timezone.now() if at is True else at for name, at in noticed.items()})
+        reader.until(words)
         reader.forget()
-        Account.objects.update(bridged_call_seen_at=None)
-        reader.until('hx-target="#tidings"')
+        Account.objects.update(**over)
+        assert words not in reader.until('hx-target="#notices"')
 
 
 def test_the_comparison_learns_what_is_on_the_screen(
@@ -331,27 +436,135 @@ def test_the_comparison_learns_what_is_on_the_screen(
 def test_a_page_that_reads_too_slowly_starts_again_from_a_snapshot(kim: User, now: datetime) -> None:
     async def fall_behind() -> tuple[bool, bytes]:
         window = Window()
-        audience = Audience(scope=Scope(), window=window, language="en", zone=ZoneInfo("UTC"))
-        page = Subscriber(session_key="", page=Page(viewer=kim, window=window), audience=audience, now=0)
-        page.begin(0)
+        audience = PageGroup(scope=RightsScope(), window=window, language="en", zone=ZoneInfo("UTC"))
+        page = Subscriber(
+            session_key="", page=Page(viewer=kim, window=window), audience=audience, rights=NO_RIGHTS, now=0
+        )
+        page.begin(0, PersonalParts(page.page))
         for number in range(1, 40):
             page.offer(b"x" * 20_000, number=number)
         return page.needs_snapshot, page.rest()
 
     needs_snapshot, rest = asyncio.run(fall_behind())
     assert needs_snapshot
-    assert len(rest) < broadcast.BACKLOG_BYTES
+    assert len(rest) < subscriber.BACKLOG_BYTES
 
 
 def test_what_a_snapshot_has_is_not_sent_again(kim: User) -> None:
     async def late() -> bytes:
         window = Window()
-        audience = Audience(scope=Scope(), window=window, language="en", zone=ZoneInfo("UTC"))
-        page = Subscriber(session_key="", page=Page(viewer=kim, window=window), audience=audience, now=0)
+        audience = PageGroup(scope=RightsScope(), window=window, language="en", zone=ZoneInfo("UTC"))
+        page = Subscriber(
+            session_key="", page=Page(viewer=kim, window=window), audience=audience, rights=NO_RIGHTS, now=0
+        )
         page.offer(b"four", number=4)
         page.offer(b"beat")
         page.offer(b"five", number=5)
-        page.begin(4)
+        page.begin(4, PersonalParts(page.page))
         return page.rest()
 
     assert asyncio.run(late()) == b"beatfive"
+
+
+def test_nobody_else_reads_the_viewers_own_part_while_a_snapshot_is_taken(
+    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two readings at once each send the desk, and the older one may be the last.
+    read, begun, another = PersonalParts.pieces, [0], threading.Condition()
+    met = []
+
+    def wait_for_another(parts: PersonalParts, *, now: datetime) -> list[str]:
+        with another:
+            begun[0] += 1
+            mine = begun[0]
+            another.notify_all()
+            met.append(another.wait_for(lambda: begun[0] > mine, timeout=3 * broadcast.LOOK_SECONDS))
+        return read(parts, now=now)
+
+    monkeypatch.setattr(PersonalParts, "pieces", wait_for_another)
+    with reading(page_of(kim), f"conference={new_call('Billing-4312').conference.id}") as reader:
+        reader.until('<h2 id="desk-title">Billing-4312</h2>')
+    assert not met[0]
+
+
+def _move_call(call: Call, team: Team | None) -> None:
+    """Give a call, and the agents in it, to a team; no version tells of it."""
+    Conference.objects.filter(id=call.conference.id).update(team=team)
+    Agent.objects.all().update(team=team) if team else Agent.objects.all().delete()
+
+
+def _as_administrator(user: User, call: Call) -> None:
+    user.team_memberships.all().delete()
+    User.objects.filter(id=user.id).update(is_superuser=True)
+
+
+def _as_staff(user: User, call: Call) -> None:
+    _move_call(call, None)
+    user.team_memberships.all().delete()
+    User.objects.filter(id=user.id).update(is_staff=True)
+
+
+def _as_lead(user: User, call: Call) -> None:
+    _move_call(call, None)
+    user.team_memberships.update(is_lead=True)
+
+
+def _as_member(user: User, call: Call) -> None:
+    pass
+
+
+def _users(**fields: bool) -> Callable[[User, Call], None]:
+    return lambda user, call: (User.objects.filter(id=user.id).update(**fields), None)[1]
+
+
+def _without_team(user: User, call: Call) -> None:
+    _move_call(call, None)
+    Team.objects.get(name="Billing").delete()
+
+
+LOSSES: list[tuple[str, Callable[[User, Call], None], Callable[[User, Call], object]]] = [
+    ("administrator", _as_administrator, _users(is_superuser=False)),
+    ("staff", _as_staff, _users(is_staff=False)),
+    ("lead", _as_lead, lambda user, call: user.team_memberships.update(is_lead=False)),
+    ("membership", _as_member, lambda user, call: user.team_memberships.all().delete()),
+    ("team", _as_member, _without_team),
+    ("the call's team", _as_member, lambda user, call: _move_call(call, Team.objects.create(name="Sales"))),
+]
+
+
+@pytest.mark.parametrize("alone", ["", "&alone=1"], ids=["floor", "conference page"])
+@pytest.mark.parametrize(("begin", "lose"), [loss[1:] for loss in LOSSES], ids=[loss[0] for loss in LOSSES])
+def test_the_open_desk_is_cleared_however_the_right_to_see_it_is_lost(
+    kim: User,
+    new_call: NewCall,
+    page_of: SignIn,
+    monkeypatch: pytest.MonkeyPatch,
+    begin: Callable[[User, Call], None],
+    lose: Callable[[User, Call], object],
+    alone: str,
+) -> None:
+    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(broadcast, "THOROUGH_BEATS", 1000)
+    call = new_call("Billing-4312")
+    begin(kim, call)
+    with reading(page_of(kim), f"conference={call.conference.id}{alone}") as reader:
+        reader.until('<h2 id="desk-title">Billing-4312</h2>')
+        reader.until("event: heartbeat")
+        reader.forget()
+        lose(kim, call)
+        # The desk from before may still be on its way.
+        reader.until_newest('hx-target="#desk"', without="Billing-4312")
+
+
+@pytest.mark.parametrize("right", ["may_monitor", "may_whisper", "may_barge"])
+def test_a_right_that_is_taken_away_leaves_the_open_desk(
+    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch, right: str
+) -> None:
+    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(broadcast, "THOROUGH_BEATS", 1000)
+    call = new_call("Billing-4312")
+    with reading(page_of(kim), f"conference={call.conference.id}&alone=1") as reader:
+        reader.until("event: heartbeat")
+        reader.forget()
+        kim.team_memberships.update(**{right: False})
+        reader.until(f"You are not allowed to {right.removeprefix('may_')} in this team.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,14 @@ from django.core.management import CommandError, call_command
 
 from conferences.models import Account, AuditEntry
 from conferences.models.account import WhisperReach
-from conferences.probe import Phones, Probe, ProbeFailed, Question, profile_of, report
+from conferences.probe import Probe, ProbeFailed, ProbePhones, Question, profile_of, report
 from conferences.probe.client import ProbeClient
-from conferences.sandbox import directory, hearing, membership
-from conferences.sandbox.conference_api import list_participants
-from tests.supervision.conftest import Floor, InProcess, floor
+from conferences.sandbox.center import directory
+from conferences.sandbox.rest.conference_endpoints import list_participants
+from conferences.sandbox.telephony import hearing, membership
+from tests.supervision.conftest import Floor, InProcess, session_to
 
 pytestmark = pytest.mark.slow
-
-__all__ = ["floor"]
 
 ADDRESSES = {"supervisor": "+15550100001", "agent": "sip:test-agent@sip.telnyx.com", "customer": "+15550100003"}
 SEMANTICS = list(itertools.product(["allow-list", "deny-list"], [True, False], [True, False]))
@@ -38,21 +38,21 @@ class Bench:
 
     @property
     def client(self) -> ProbeClient:
-        client = ProbeClient(api_base="http://127.0.0.1/v2", api_key="sandbox-test-key")
-        client._session.mount("http://", InProcess(self.floor))
-        return client
+        session = session_to(InProcess(self.floor))
+        return ProbeClient(api_base="http://127.0.0.1/v2", api_key="sandbox-test-key", session=session)
 
-    def probe(self) -> Probe:
+    def probe(self, *, ask: Callable[[Question], bool | None] | None = None) -> Probe:
+        """Return a probe of this Telnyx, whose questions the operator answers unless told otherwise."""
         return Probe(
             client=self.client,
-            phones=Phones(
+            phones=ProbePhones(
                 **ADDRESSES,
                 from_number=directory.FROM_NUMBER,
                 ear_connection_id=directory.EAR_CONNECTION_ID,
                 other_connection_id=self.other_connection_id,
             ),
             say=self.said.append,
-            ask=self.hear,
+            ask=ask or self.hear,
             pause=self.floor.wait,
         )
 
@@ -62,7 +62,7 @@ class Bench:
             return question.key.startswith("announcement")
         [conference] = self.floor.world.active.values()
         heard = hearing.matrix(conference, semantics=self.floor.world.semantics)
-        by_address = {stay.leg.to: key for key, stay in conference.participants.items()}
+        by_address = {participant.leg.to: key for key, participant in conference.participants.items()}
         listener = by_address.get(ADDRESSES[question.listener])
         return listener is not None and by_address.get(ADDRESSES[question.speaker]) in heard[listener]
 
@@ -103,6 +103,7 @@ def test_the_report_answers_the_open_questions(bench: Bench) -> None:
         "3 a repeated command_id: answered 200, ignored",
         "7 Are those who left still listed? yes, with status left",
         "8 Does a monitor read back as muted? yes",
+        "a monitor cuts the sound of the call: no",
         "12 update takes effect: yes",
     ):
         assert line in text
@@ -118,8 +119,7 @@ def test_joining_a_conference_of_another_application_is_tried_where_one_is_named
 
 
 def test_what_the_operator_cannot_say_stays_unproven(bench: Bench) -> None:
-    probe = bench.probe()
-    probe._ask = lambda question: None
+    probe = bench.probe(ask=lambda question: None)
     profile = profile_of(probe.run())
     assert (profile.whisper_reaches, profile.monitor_harms_call) == (WhisperReach.UNPROVEN, None)
     assert profile.monitor_reads_muted is True  # that is read, not heard
@@ -141,35 +141,29 @@ def test_a_phone_that_nobody_answers_ends_the_probe_with_everything_hung_up(benc
 
 @pytest.mark.parametrize("after", [1, 3, 8, 20])
 def test_whatever_breaks_off_the_probe_everything_is_hung_up(bench: Bench, after: int) -> None:
-    probe = bench.probe()
-
     def stop(question: Question) -> bool | None:
         if len(bench.asked) >= after:
             raise KeyboardInterrupt
         return bench.hear(question)
 
-    probe._ask = stop
     with pytest.raises(KeyboardInterrupt):
-        probe.run()
+        bench.probe(ask=stop).run()
     assert bench.nobody_is_left()
 
 
 def test_a_phone_that_hangs_up_halfway_proves_nothing(bench: Bench) -> None:
-    probe = bench.probe()
-
     def hear(question: Question) -> bool | None:
         if question.key == "whisper: agent hears supervisor":
             [leg] = bench.floor.world_legs_to(ADDRESSES["customer"])
             membership.hangup(bench.floor.world, leg, source="callee")
         return bench.hear(question)
 
-    probe._ask = hear
     with pytest.raises(ProbeFailed, match="customer's phone"):
-        probe.run()
+        bench.probe(ask=hear).run()
     assert bench.nobody_is_left()
 
 
-def test_a_whisper_that_never_ran_does_not_pass_for_a_private_one(bench: Bench) -> None:
+def test_a_whisper_that_was_never_executed_does_not_prove_privacy(bench: Bench) -> None:
     bench.floor.fault("*/actions/update", status=200, times=99)
     assert profile_of(bench.probe().run()).whisper_reaches == WhisperReach.UNPROVEN
 
@@ -204,7 +198,7 @@ def options(**more: Any) -> dict[str, Any]:
 @pytest.fixture
 def command(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Run `manage.py probe_telnyx` with answers from a file."""
-    monkeypatch.setattr("conferences.management.commands.probe_telnyx._client", lambda account: bench.client)
+    monkeypatch.setattr("conferences.management.commands.probe_telnyx.client_of", lambda account: bench.client)
     monkeypatch.setattr("conferences.management.commands.probe_telnyx.time.sleep", bench.floor.wait)
 
     def run(answers: object, **more: Any) -> None:
@@ -216,7 +210,7 @@ def command(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> An
 
 
 def heard_by_an_operator(bench: Bench) -> dict[str, object]:
-    """What somebody noted who walked through it once."""
+    """Return what somebody noted who walked through it once."""
     findings = bench.probe().run()
     bench.floor.world.outbox.clear()
     bench.floor.begin_again()

@@ -11,6 +11,7 @@ from random import Random
 
 from .boards import after, differences, people, take_in, take_in_batches
 from .deploys import deploys
+from .floods import floods
 from .histories import Invention, disturbed, story
 from .intake import Check, fuzz, kills, signatures, storms
 from .losses import losses
@@ -21,7 +22,7 @@ from .stops import stops
 
 @dataclass(frozen=True)
 class Proof:
-    """What is claimed, and a context that yields the check of one case."""
+    """A claim, and a context that yields the check of one case."""
 
     claim: str
     prepared: Callable[[], AbstractContextManager[Check]]
@@ -87,11 +88,14 @@ PROOFS = {
     "fuzz": Proof("mutated bodies are kept if signed and refused if not; nothing is a 5xx.", fuzz),
     "signatures": Proof("no webhook with a changed signature, time or body is believed.", signatures),
     "moments": Proof(
-        "killed at any of six moments, nothing acknowledged is lost and no louder role is sent late.", moments
+        "killed at any of six moments, nothing acknowledged is lost and no louder role is sent late; of two presses "
+        "before a web process that stands still, the later one wins.",
+        moments,
     ),
     "deploys": Proof(
         "two nodes on one PostgreSQL are replaced one after the other, and nobody misses anything.", deploys
     ),
     "stops": Proof("with 30 % faulty HTTP every stop becomes silence, and soon.", partial(stops, empty_database)),
+    "flood": Proof("whatever strangers do at once, a Leave takes less than a second and no webhook is lost.", floods),
     "storms": Proof("a burst beside a flood and slow senders is acknowledged in time and in full.", storms),
 }

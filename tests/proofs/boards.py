@@ -1,4 +1,4 @@
-"""What a board looks like, in Telnyx's ids alone, so that two of them can be compared."""
+"""Describes a board in Telnyx's ids alone, so that two of them can be compared."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import models, transaction
 
+from conferences.intake.store import Received, store
 from conferences.models import Account, Agent, Conference, Leg, Participant, Team
-from conferences.sandbox import directory
-from conferences.storing import Received, store
+from conferences.sandbox.center import directory
 
 from .histories import START
 
@@ -19,7 +19,12 @@ RECEIVED_AT = START + timedelta(hours=1)
 Board = dict[tuple[str, ...], dict[str, object]]
 
 # Ours, or softer evidence that has its own proof; `facts` are compared where only events are told.
-APART = {"id", "account", "version", "facts", "missing_since", "read_at", "participants_read_at"}
+APART = {"id", "account", "version", "facts", "missing_since", "read_at", "participants_read_at"} | {
+    # When and as what it came in, by arrival: only asked whether that was after a command.
+    "came_in",
+    "telnyx_id",
+    "telnyx_created_at",
+}
 
 
 def people() -> Account:
@@ -51,9 +56,9 @@ def board(*, facts: bool = True) -> Board:
         rows["conference", conference.telnyx_id] = _columns(conference, facts=facts)
     for leg in Leg.objects.all():
         rows["leg", leg.call_control_id] = _columns(leg, facts=facts)
-    for stay in Participant.objects.select_related("conference", "leg"):
-        key = ("participant", stay.conference.telnyx_id, stay.leg.call_control_id)
-        rows[key] = _columns(stay, facts=facts) | {"conference": "", "leg": ""}
+    for participant in Participant.objects.select_related("conference", "leg"):
+        key = ("participant", participant.conference.telnyx_id, participant.leg.call_control_id)
+        rows[key] = _columns(participant, facts=facts) | {"conference": "", "leg": ""}
     return rows
 
 

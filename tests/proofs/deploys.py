@@ -48,7 +48,7 @@ async def _watched(
 ) -> None:
     viewers = [await Viewer.look(node, session) for node in nodes for session in sessions]
     await asyncio.sleep(1)
-    # What the first node takes in, everybody sees; then with every LISTEN cut off, which nobody is told of.
+    # Everybody sees what the first node takes in; then with every LISTEN cut off, which nobody is told of.
     await _tell(nodes[0], viewers, within=TOLD_WITHIN * slack)
     if on_postgres():
         cut = rows(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {LISTENERS}")

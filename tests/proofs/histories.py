@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from conferences.sandbox import directory
-from conferences.sandbox.delivery import body_of
-from conferences.sandbox.floor import Floor
-from conferences.sandbox.world import World
+from conferences.sandbox.center import directory
+from conferences.sandbox.center.floor import Floor
+from conferences.sandbox.telephony.world import World
+from conferences.sandbox.webhooks.delivery import body_of
 
 LEG_EVENTS = (
     *("call.initiated", "call.answered", "call.bridged", "call.enqueued", "call.dequeued", "call.hold"),

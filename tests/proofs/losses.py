@@ -12,10 +12,10 @@ from django.test import override_settings
 
 from conferences.clients import client_for
 from conferences.models import Conference, Participant
-from conferences.sandbox.delivery import body_of
-from conferences.sandbox.floor import Floor as Story
-from conferences.sandbox.world import World
-from tests.supervision.conftest import Floor, InProcess, new_api
+from conferences.sandbox.center.floor import Floor as Story
+from conferences.sandbox.telephony.world import World
+from conferences.sandbox.webhooks.delivery import body_of
+from tests.supervision.conftest import Floor, InProcess, new_api, session_to
 
 from .boards import people, take_in
 from .histories import START
@@ -36,7 +36,7 @@ def losses(empty_database: Callable[[], object]) -> Iterator[Callable[[int, Rand
             with transaction.atomic(), time_machine.travel(START, tick=False) as travel:
                 world = World(seed=chance.getrandbits(32), now=START.timestamp())
                 floor = Floor(world=world, api=new_api(world), account=account, travel=travel)
-                client_for(account)._session.mount("http://", InProcess(floor))
+                client_for(account, session=session_to(InProcess(floor)))
                 play(floor, chance, lost=LOST[number % len(LOST)])
                 transaction.set_rollback(True)
 
@@ -49,7 +49,7 @@ def play(floor: Floor, chance: Random, *, lost: float) -> None:
     on_the_way: list[tuple[int, bytes]] = []
     for second in range(STORM_SECONDS + QUIET_SECONDS):
         if second == STORM_SECONDS:
-            floor.world._heap.clear()
+            floor.world.stand_still()
         floor.world.advance(floor.world.now + 1)
         floor.travel.move_to(floor.now)
         for event in floor.world.outbox:

@@ -1,4 +1,4 @@
-"""`kill -9` at six named moments: received, committed, intent stored, sent, answered, streaming.
+"""`kill -9` at six named moments, and a web process that stands still at a seventh.
 
 Web and worker processes die together, as in a power cut, and start again on the same database beside the same Telnyx.
 """
@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import secrets
+import string
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -23,20 +27,22 @@ import requests
 
 from benchmarks.load import KEY, PUBLIC_KEY, bodies, signed
 from benchmarks.servers import ROOT, Server, environment, floorline, free_port
-from conferences.sandbox import directory
+from conferences.sandbox.center import directory
 from tests.browser.sandbox import UPDATE, Sandbox, Scripted
 from tests.tooling.person import Person
 from tests.tooling.processes import eventually
 
 from .serving import empty, is_whole, rows
 
-MOMENTS = ("received", "committed", "intent stored", "sent", "answered", "streaming")
+MOMENTS = ("received", "committed", "intent stored", "sent", "answered", "streaming", "two presses")
 API_KEY = "sandbox-proof"
 LOUD = {"whisper", "barge", "none"}
-# What a stale louder role would need: longer down than the five seconds in which one may be sent.
+# A stale louder role would need this: longer down than the five seconds in which one may be sent.
 DOWN_SECONDS = (0.0, 7.0)
 LOUD_FOR_SECONDS = 5.0
 SILENT_WITHIN = 20.0
+STANDS_STILL_SECONDS = 0.65
+STOPPED_WITHIN = 5.0
 
 
 @dataclass
@@ -69,13 +75,23 @@ class Site:
         self.worker.wait(20)
         self.running.close()
 
+    def open_files(self) -> set[str]:
+        """Return the files that the dashboard's processes have open."""
+        assert self.server is not None
+        found = set()
+        for pid in self.server.pids():
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    found.add(str(link.readlink()))
+        return found
+
     def address(self) -> str:
         return f"http://localhost:{self.port}"
 
 
 @contextmanager
 def moments() -> Iterator[Callable[[int, Random], None]]:
-    """Yield the check of one kill; six cases in a row are one of each."""
+    """Yield the check of one moment; seven cases in a row are one of each."""
     with site() as served:
 
         def check(number: int, chance: Random) -> None:
@@ -85,18 +101,21 @@ def moments() -> Iterator[Callable[[int, Random], None]]:
                     _while_taking_in(served, chance, moment)
                 elif moment == "streaming":
                     _while_streaming(served, chance)
+                elif moment == "two presses":
+                    _while_two_presses_wait(served, chance)
                 else:
                     _while_commanding(served, chance, moment)
                 assert is_whole(served.url)
             except AssertionError as error:
-                raise AssertionError(f"killed at “{moment}”: {error}") from error
+                raise AssertionError(f"at “{moment}”: {error}") from error
 
         yield check
 
 
 @contextmanager
-def site() -> Iterator[Site]:
+def site(*, settings: Mapping[str, str] | None = None) -> Iterator[Site]:
     """Serve a sandbox's floor without a story, by processes of our own."""
+    more = settings or {}
     telnyx, port = free_port(), free_port()
     settings = {
         "TELNYX_API_BASE": f"http://127.0.0.1:{telnyx}/v2",
@@ -105,17 +124,18 @@ def site() -> Iterator[Site]:
         "TELNYX_CONNECTION_ID": directory.EAR_CONNECTION_ID,
         "TELNYX_FROM_NUMBER": directory.FROM_NUMBER,
         "LOG_LEVEL": "CRITICAL",
+        **more,
     }
     command = [sys.executable, "-m", "conferences.sandbox", "--calls", "0", "--port", str(telnyx)]
     command += ["--webhook-url", f"http://127.0.0.1:{port}/webhooks/telnyx/"]
-    secrets = {"SANDBOX_API_KEY": API_KEY, "SANDBOX_SIGNING_SEED": bytes(KEY).hex()}
+    keys = {"SANDBOX_API_KEY": API_KEY, "SANDBOX_SIGNING_SEED": bytes(KEY).hex()}
     with empty("moments") as url:
         known = environment(url, port=port) | settings
         # The account that the database was prepared with belongs to no mode yet; the demo makes its own.
         clear = "from conferences.models import Account; Account.objects.all().delete()"
         for order in (["shell", "-v0", "-c", clear], ["demo", "--calls", "0", "-v0"]):
             subprocess.run([sys.executable, "manage.py", *order], cwd=ROOT, env=known, check=True)
-        process = subprocess.Popen(command, cwd=ROOT, env={"PATH": known["PATH"], **secrets})
+        process = subprocess.Popen(command, cwd=ROOT, env={"PATH": known["PATH"], **keys})
         served = Site(url=url, port=port, sandbox=Sandbox(f"http://127.0.0.1:{telnyx}"), settings=settings)
         try:
             assert eventually(lambda: _answers(f"{served.sandbox.url}/sandbox/state"), within=20)
@@ -174,9 +194,9 @@ async def _tell(served: Site, told: list[bytes], *, wait_for_last: bool, kill: b
 def _while_commanding(served: Site, chance: Random, moment: str) -> None:
     """Kill while a barge is on its way, and look at what Telnyx was sent and who is heard afterwards."""
     sandbox = served.sandbox
-    call = sandbox.script(f"Moment-{uuid4().hex[:8]}", agents=["Ana Ruiz"])
+    call = sandbox.script(f"Moment-{some_letters()}", agents=["Ana Ruiz"])
     try:
-        kim, path = _bring_in(served, call)
+        kim, path = bring_in(served, call)
         page, asked = kim.get(path), _barges(served)
         before = sandbox.newest_request()
         if moment == "sent":  # executed, and the answer comes when nobody is there to read it
@@ -202,8 +222,9 @@ def _while_commanding(served: Site, chance: Random, moment: str) -> None:
         late = [one for one in louder if one["at"] - clicked_at > LOUD_FOR_SECONDS]
         assert not late, f"a louder role was sent {late[0]['at'] - clicked_at:.1f} s after its click"
         assert len({one["body"]["command_id"] for one in louder}) <= 1, "one click was sent as two commands"
-        if sandbox.hearing(call):
-            assert eventually(lambda: _says_audible(served), within=SILENT_WITHIN), "heard, and the board says silent"
+        # An absent page's barge may end between the two looks.
+        said = eventually(lambda: not sandbox.hearing(call) or _says_audible(served), within=SILENT_WITHIN)
+        assert said, f"{sandbox.hearing(call)} hear Kim, and the board says silent: {_board(served)}"
         again = Person(served.address(), "kim")
         again.post("/leave/", again.get("/"))
         assert eventually(lambda: not sandbox.hearing(call), within=SILENT_WITHIN), "left audible"
@@ -211,7 +232,7 @@ def _while_commanding(served: Site, chance: Random, moment: str) -> None:
         sandbox.clear()
 
 
-def _bring_in(served: Site, call: Scripted) -> tuple[Person, str]:
+def bring_in(served: Site, call: Scripted) -> tuple[Person, str]:
     """Let Kim listen in; return Kim and the desk's path."""
     kim = Person(served.address(), "kim")
     path = ""
@@ -226,13 +247,28 @@ def _bring_in(served: Site, call: Scripted) -> tuple[Person, str]:
     assert eventually(on_the_board, within=20), "the call is not on the board"
     assert eventually(lambda: _stage(served) == [], within=30), "the leave before it never ended"
     assert eventually(lambda: "Ana Ruiz" in kim.get(path), within=20), "the desk does not know Ana"
-    answer = kim.post(f"{path}role/", kim.get(path), role="monitor")
-    assert answer.status_code in {200, 302, 303}, answer.text
+    assert eventually(lambda: press_monitor(kim, path), within=20, pause=0.5), "Monitor was refused for 20 s"
+    assert _stage(served) != [], "Monitor was not refused, and no session was begun"
     assert eventually(lambda: served.sandbox.hearing(call) is not None, within=30), (
-        f"Kim never came in: {_stage(served)}"
+        f"Kim never came in: {_board(served)}"
     )
-    assert eventually(lambda: _stage(served) == ["inside"], within=20), f"Kim is {_stage(served)}"
+    assert eventually(lambda: _stage(served) == ["inside"], within=20), f"Kim is not inside: {_board(served)}"
     return kim, path
+
+
+def press_monitor(kim: Person, path: str) -> bool:
+    """Press Monitor once; return whether it was taken: while a line is being hung up, it is refused for the moment."""
+    answer = kim.post(f"{path}role/", kim.get(path), role="monitor")
+    assert answer.status_code in {200, 302, 303}, f"Monitor was answered {answer.status_code}"
+    refusals = re.findall(r'<li class="banner refused".*?<p>(.*?)</p>', kim.get(path), re.DOTALL)
+    lasting = [sentence for sentence in refusals if "Try again in a moment" not in sentence]
+    assert not lasting, f"Monitor is refused: {lasting}"
+    return not refusals
+
+
+def some_letters() -> str:
+    """Return what makes a name unlike any other; digits might look like a number, which the floor masks."""
+    return "".join(secrets.choice(string.ascii_lowercase) for _ in range(8))
 
 
 def _dashed(identity: str) -> str:
@@ -260,10 +296,64 @@ def _commands(sandbox: Sandbox, before: int) -> list[dict[str, Any]]:
 
 
 def _says_audible(served: Site) -> bool:
-    """Say whether the board claims that Kim is heard, or that it does not know."""
+    """Return whether the board claims that Kim is heard, or that it does not know."""
     role = rows(served.url, "SELECT role FROM conferences_supervisorsession WHERE ended_at IS NULL")
     query = "SELECT state FROM conferences_command WHERE kind <> 'hangup' ORDER BY asked_at DESC LIMIT 1"
     return bool(LOUD & set(role)) or rows(served.url, query)[0] not in {"verified", "unconfirmed", "rejected"}
+
+
+def _board(served: Site) -> list[object]:
+    """Return what the board says of the newest supervision and its commands."""
+    session = "SELECT stage || ' as ' || role || ', ' || notice || end_reason FROM conferences_supervisorsession"
+    command = "SELECT kind || ' ' || role || ' ' || state || ' ' || outcome FROM conferences_command"
+    return [
+        *rows(served.url, f"{session} ORDER BY started_at DESC LIMIT 1"),
+        *rows(served.url, f"{command} ORDER BY generation DESC LIMIT 5"),
+    ]
+
+
+def _while_two_presses_wait(served: Site, chance: Random) -> None:
+    """Let the web stand still after a barge and an Esc of the same page: the later press wins."""
+    sandbox = served.sandbox
+    call = sandbox.script(f"Moment-{some_letters()}", agents=["Ana Ruiz"])
+    try:
+        kim, path = bring_in(served, call)
+        # A browser sends the two by two connections.
+        beside = Person(served.address(), "kim")
+        page, page_beside, id_of_page = kim.get(path), beside.get(path), str(uuid4())
+        [note, *_more] = re.findall(r'name="stop" value="([^"]*)"', page)
+        barge = _pressed(id_of_page, 1) | {"role": "barge", "confirmed": "barge"}
+        barge["audience"] = re.findall(r'name="audience" value="([^"]*)"', page)
+        escape = _pressed(id_of_page, 2) | {"stop": note}
+        assert served.server is not None
+        with ThreadPoolExecutor(3) as at_once:
+            # Both wait before its door, or one has come in, or both have.
+            standing = at_once.submit(served.server.stand_still, STANDS_STILL_SECONDS)
+            time.sleep(chance.uniform(0, 0.01))
+            sends = {
+                "barge": lambda: kim.post(f"{path}role/", page, **barge),
+                "escape": lambda: beside.post("/quieter/", page_beside, **escape),
+            }
+            # The barge may have waited in the browser for a connection that was free.
+            first, second = chance.sample(list(sends), k=2)
+            begun = {first: at_once.submit(sends[first])}
+            time.sleep(chance.uniform(0, 0.02))
+            begun[second] = at_once.submit(sends[second])
+            standing.result()
+            answers = {name: sent.result(20).status_code for name, sent in begun.items()}
+        assert answers["escape"] < 400, answers
+        assert answers["barge"] < 500, answers
+        assert eventually(lambda: not sandbox.hearing(call), within=STOPPED_WITHIN), "heard after Esc"
+        time.sleep(1)
+        assert not sandbox.hearing(call), "heard again after Esc"
+        kim.post("/leave/", kim.get("/"))
+    finally:
+        sandbox.clear()
+
+
+def _pressed(page: str, number: int) -> dict[str, Any]:
+    """Return what a page sends with a press: its time, and where it stands among the presses of the page."""
+    return {"page": page, "press": str(number), "pressed_at": str(round(time.time() * 1000))}
 
 
 # --- streams ----------------------------------------------------------------------------------------------------------
@@ -272,28 +362,39 @@ def _says_audible(served: Site) -> bool:
 def _while_streaming(served: Site, chance: Random) -> None:
     """Kill under an open stream; what began while nobody was there is on the next one."""
     sandbox = served.sandbox
-    first = sandbox.script(f"Before-{uuid4().hex[:8]}")
+    first = sandbox.script(f"Before-{some_letters()}")
     try:
         kim = Person(served.address(), "kim")
         with kim.session.get(f"{kim.url}/stream/", stream=True, timeout=30) as stream:
-            assert _comes(stream, first.name), "the stream does not tell of the call"
+            missing = _missing(stream, first.name)
+            assert not missing, f"the stream does not tell of {missing}: {_calls(served)}"
             served.kill()
-        second = sandbox.script(f"Meanwhile-{uuid4().hex[:8]}")
+        second = sandbox.script(f"Meanwhile-{some_letters()}")
         _start_again(served, chance)
         with kim.session.get(f"{kim.url}/stream/", stream=True, timeout=60) as stream:
-            assert _comes(stream, first.name, second.name), "the new stream misses a call"
+            missing = _missing(stream, first.name, second.name)
+            assert not missing, f"the new stream does not tell of {missing}: {_calls(served)}"
     finally:
         sandbox.clear()
 
 
-def _comes(stream: requests.Response, *names: str, within: float = 60) -> bool:
+def _missing(stream: requests.Response, *names: str, within: float = 60) -> set[str]:
+    """Read the stream until it has told every name; return those it has not told when the time is over."""
     missing, until, text = set(names), time.monotonic() + within, ""
     for chunk in stream.iter_content(None):
         text += chunk.decode(errors="replace")
         missing = {name for name in missing if name not in text}
         if not missing or time.monotonic() > until:
             break
-    return not missing
+    return missing
+
+
+def _calls(served: Site) -> list[object]:
+    """Return the calls as the board has them."""
+    return rows(
+        served.url,
+        "SELECT name || ', ' || started_at || ' to ' || COALESCE(ended_at, 'now') FROM conferences_conference",
+    )
 
 
 def _start_again(served: Site, chance: Random) -> None:

@@ -38,5 +38,5 @@ def rows(url: str, query: str) -> list[object]:
 
 
 def is_whole(url: str) -> bool:
-    """Say whether the database itself finds its file in order; PostgreSQL would not have started again otherwise."""
+    """Return whether the database itself finds its file in order; PostgreSQL would not have started again otherwise."""
     return not url.startswith("sqlite") or rows(url, "PRAGMA integrity_check") == ["ok"]

@@ -1,4 +1,4 @@
-"""Random shifts of a supervisor under a Telnyx that fails: what is clicked, how it ends, and who hears whom meanwhile.
+"""Random shifts of a supervisor under a Telnyx that fails: what is pressed, when it is stopped, and who hears it.
 
 Unlike in the other tests time passes while a request hangs: the client waits as long as it really would, and meanwhile
 everything runs on whose thread is not the waiting one.
@@ -15,30 +15,18 @@ from typing import Any
 import requests
 from django.contrib.auth.models import User
 
-from conferences.models import (
-    AuditEntry,
-    Command,
-    Conference,
-    Ear,
-    Leg,
-    Participant,
-    Presence,
-    SupervisorSession,
-    TeamMembership,
-    WebhookEvent,
-)
-from conferences.models.supervision import Role
-from conferences.sandbox import directory, hearing
-from conferences.sandbox.api import Answer, Request
-from conferences.supervision import Refused, disconnect, leave, quieter
-from tests.supervision.conftest import STEP, Call, Floor, InProcess
+from conferences.models import Presence, TeamMembership
+from conferences.sandbox.rest.router import Answer, Request
+from tests.supervision.conftest import STEP, Floor, InProcess
+
+from .acts import AGENTS, POINTS_OF_A_CHANGE, POINTS_OF_A_HOP, ROWS, STALL_SECONDS
+from .clockwork import Clockwork
+from .hands import WAYS, Hands
 
 FAULTY = 0.3
-ROWS = (AuditEntry, Command, SupervisorSession, Ear, Presence, Participant, Leg, Conference, WebhookEvent)
-# How long is watched after the stop; longer where a request is still to be executed, twenty seconds after it was sent.
+# The time watched after the stop; longer where a request is still to be executed, twenty seconds after it was sent.
 WATCHED_SECONDS = 13.0
 STILL_WATCHED_SECONDS = 30.0
-AGENTS = ("Ana Ruiz", "Max Falk")
 KINDS = ("lost", "answer lost", "late", "very late", "reset", "reset after", "429", "500", "503", "422", "lie", "slow")
 
 
@@ -100,14 +88,16 @@ class FaultyHttp(InProcess):
 
 @dataclass
 class Outcome:
-    """How one shift ended. `audible` are the stretches after the stop, in seconds, in which somebody heard Kim."""
+    """The end of one shift. `audible` are the stretches after the stop, in seconds, in which somebody heard Kim."""
 
     seed: int
-    stop: str
+    way: str = ""
+    moment: str = ""
     story: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     audible: list[float] = field(default_factory=list)
     left_audible: bool = False
+    left_inside: bool = False
 
     @property
     def silent_after(self) -> float:
@@ -116,25 +106,18 @@ class Outcome:
 
 
 class Hearing:
-    """Notes at every tick who hears Kim."""
+    """Notes at every tick whether anybody hears Kim, and lets what was pressed arrive."""
 
-    def __init__(self, floor: Floor, call: Call) -> None:
-        self.floor, self.call = floor, call
+    def __init__(self, floor: Floor, hands: Hands) -> None:
+        self.floor, self.hands = floor, hands
         self.times: list[tuple[datetime, bool]] = []
 
     def look(self) -> None:
-        self.times.append((self.floor.now, bool(self.listeners())))
+        self.times.append((self.floor.now, self.anybody()))
+        self.hands.deliver()
 
-    def listeners(self) -> set[str]:
-        conference = self.call.scene.conference
-        assert conference is not None
-        matrix = hearing.matrix(conference, semantics=self.floor.world.semantics)
-        mine = {
-            key
-            for key, stay in conference.participants.items()
-            if stay.leg.connection_id == directory.EAR_CONNECTION_ID
-        }
-        return {listener for listener, heard in matrix.items() if mine & set(heard)}
+    def anybody(self) -> bool:
+        return any(self.hands.who_hears(call) for call in self.hands.calls)
 
     def stretches(self, since: datetime) -> list[float]:
         """Return how long Kim was heard at a stretch, counted from `since` on."""
@@ -148,67 +131,137 @@ class Hearing:
         return found
 
 
-def play(floor: Floor, kim: User, http: FaultyHttp, *, seed: int) -> Outcome:
-    """Play one shift: Kim comes in, speaks, and stops, while Telnyx fails three times in ten."""
-    chance = Random(seed)
-    http.chance, http.rate, http.struck = Random(f"{seed}/faults"), 0.0, []
-    _clear(floor)
-    _allow(kim, allowed=True)
-    semantics = floor.world.semantics
-    semantics.whisper = chance.choice(["allow-list", "deny-list"])
-    semantics.monitor_reads_muted = chance.random() < 0.5
-    call = floor.call(agents=AGENTS)
-    ears = Hearing(floor, call)
-    floor.watch = ears.look
-    stops: dict[str, Callable[[], None]] = {
-        "quieter": lambda: quieter(user=kim, now=floor.now),
-        "leave": lambda: leave(user=kim, now=floor.now),
-        "disconnect": lambda: disconnect(user=kim, now=floor.now),
-        "right lost": lambda: _allow(kim, allowed=False),
-    }
-    outcome = Outcome(seed=seed, stop=chance.choice(list(stops)))
-    if chance.random() < 0.7:
-        call.choose(kim, Role.MONITOR)
-        _wait(floor, kim, 5)
-    http.rate = FAULTY
-    for _ in range(chance.randint(1, 4)):
-        _click(call, kim, chance, outcome)
-        _wait(floor, kim, chance.uniform(0.25, 6))
-    stopped_at = floor.now
-    stops[outcome.stop]()
-    _wait(floor, kim, WATCHED_SECONDS)
-    if "very late" in http.struck or ears.listeners():
-        _wait(floor, kim, STILL_WATCHED_SECONDS)
-    outcome.audible, outcome.left_audible = ears.stretches(stopped_at), bool(ears.listeners())
-    outcome.faults = http.struck
-    http.rate, floor.watch = 0.0, None
-    return outcome
+@dataclass
+class Play:
+    """One shift: Kim comes in, speaks, and stops, while Telnyx fails three times in ten."""
+
+    floor: Floor
+    kim: User
+    http: FaultyHttp
+    clockwork: Clockwork
+    seed: int
+
+    def __post_init__(self) -> None:
+        self.chance = Random(self.seed)
+        self.http.chance, self.http.rate, self.http.struck = Random(f"{self.seed}/faults"), 0.0, []
+        for model in ROWS:
+            model.objects.all().delete()
+        self.floor.begin_again()
+        self.allow(granted=True)
+        semantics = self.floor.world.semantics
+        semantics.whisper = self.chance.choice(["allow-list", "deny-list"])
+        semantics.monitor_reads_muted = self.chance.random() < 0.5
+        calls = {name: self.floor.call(agents=agents) for name, agents in AGENTS.items()}
+        self.hands = Hands(floor=self.floor, user=self.kim, calls=calls, chance=self.chance)
+        self.ears = Hearing(self.floor, self.hands)
+        self.floor.watch = self.ears.look
+        self.outcome = Outcome(seed=self.seed)
+        self.stopped_at: datetime | None = None
+
+    def run(self) -> Outcome:
+        """Play it, and return how it ended."""
+        outcome, chance = self.outcome, self.chance
+        if chance.random() < 0.7:
+            self.hands.press("monitor", "first")
+            self.wait(5)
+        self.http.rate = FAULTY
+        for _ in range(chance.randint(1, 4)):
+            self.press_louder()
+            self.wait(chance.uniform(0.25, 6))
+        outcome.moment = chance.choice(list(MOMENTS))
+        outcome.way = chance.choice(WAYS if outcome.moment in {"late", "stop stands still"} else (*WAYS, "right lost"))
+        MOMENTS[outcome.moment](self)
+        assert self.stopped_at is not None
+        self.wait(WATCHED_SECONDS)
+        if "very late" in self.http.struck or self.ears.anybody():
+            self.wait(STILL_WATCHED_SECONDS)
+        outcome.audible, outcome.left_audible = self.ears.stretches(self.stopped_at), self.ears.anybody()
+        inside = any(self.hands.own_legs(call) for call in self.hands.calls)
+        outcome.left_inside = inside and outcome.way in {"leave", "disconnect", "*9", "note"}
+        outcome.story = [str(press) for press in self.hands.presses.received]
+        outcome.faults = self.http.struck
+        self.http.rate, self.floor.watch = 0.0, None
+        return outcome
+
+    # --- the moments of a stop ----------------------------------------------------------------------------------------
+
+    def at_rest(self) -> None:
+        self.stop()
+
+    def in_a_hop(self) -> None:
+        """Stop at any moment of the way from one call to the other."""
+        there = "second" if self.hands.call_inside() == "first" else "first"
+        self.stand_still(lambda: self.press_louder(there), self.stop, points=POINTS_OF_A_HOP)
+
+    def in_a_change(self) -> None:
+        """Stop while a change of role stands still somewhere."""
+        self.stand_still(self.press_louder, self.stop, points=POINTS_OF_A_CHANGE)
+
+    def before_a_late_press(self) -> None:
+        """Stop before something louder that was pressed earlier reaches us."""
+        self.press_louder(late=self.chance.uniform(0.25, 6), page=self.hands.pages[0])
+        self.wait(self.chance.choice([0, 0.25]))
+        self.stop()
+
+    def while_the_stop_stands_still(self) -> None:
+        """Let the stop stand still, while the louder press before it arrives."""
+        self.press_louder(late=self.chance.choice([0.25, 0.5]), page=self.hands.pages[0])
+        self.stand_still(self.stop, lambda: None, points=POINTS_OF_A_CHANGE, seconds=0.65)
+
+    # --- what is pressed ----------------------------------------------------------------------------------------------
+
+    def press_louder(self, call: str = "", **how: Any) -> None:
+        call = call or self.hands.call_inside() or "first"
+        role = self.chance.choice(["whisper", "whisper", "barge", "none", "monitor"])
+        known = [name for name in AGENTS[call] if name in self.hands.calls[call].legs()]
+        targets = self.chance.sample(known, self.chance.randint(1, len(known))) if role == "whisper" and known else []
+        self.hands.press(role, call, *targets, **how)
+
+    def stop(self) -> None:
+        """Stop in the chosen way; where it is not open, leave."""
+        self.stopped_at = self.floor.now
+        page = self.hands.pages[0]
+        if self.outcome.way == "right lost":
+            self.allow(granted=False)
+        elif self.hands.stop(self.outcome.way, page=page) is None:
+            self.outcome.way = "leave"
+            self.hands.stop("leave", page=page)
+
+    def stand_still(
+        self, request: Callable[[], None], meanwhile: Callable[[], None], *, points: int, seconds: float | None = None
+    ) -> None:
+        """Make a request that stands still at a random point, while something is pressed in that time."""
+        seconds = seconds or self.chance.uniform(*STALL_SECONDS)
+        before = self.chance.uniform(0, seconds)
+        stood = []
+
+        def stall(point: str) -> None:
+            stood.append(point)
+            self.outcome.moment += f", {point}, {seconds:.2f} s"
+            self.wait(before)
+            meanwhile()
+            self.wait(seconds - before)
+
+        with self.clockwork.request(stands_still_at=self.chance.randrange(points), stand_still=stall):
+            request()
+        if not stood:
+            meanwhile()
+
+    def wait(self, seconds: float) -> None:
+        # The page stays open: here nothing but the stop may bring silence.
+        until = self.floor.world.now + seconds
+        while self.floor.world.now < until:
+            Presence.objects.update_or_create(user=self.kim, defaults={"seen_at": self.floor.now})
+            self.floor.wait(min(1, max(STEP, until - self.floor.world.now)))
+
+    def allow(self, *, granted: bool) -> None:
+        TeamMembership.objects.filter(user=self.kim).update(may_monitor=granted, may_whisper=granted, may_barge=granted)
 
 
-def _click(call: Call, kim: User, chance: Random, outcome: Outcome) -> None:
-    role = chance.choice([Role.WHISPER, Role.WHISPER, Role.BARGE, Role.NONE, Role.MONITOR])
-    known = [name for name in AGENTS if name in call.legs()]
-    targets = chance.sample(known, chance.randint(1, len(known))) if role == Role.WHISPER else []
-    outcome.story.append(f"{role} {targets}")
-    try:
-        call.choose(kim, role, *targets)
-    except Refused as refused:
-        outcome.story.append(refused.sentence)
-
-
-def _wait(floor: Floor, kim: User, seconds: float) -> None:
-    # The page stays open: here nothing but the stop may bring silence.
-    until = floor.world.now + seconds
-    while floor.world.now < until:
-        Presence.objects.update_or_create(user=kim, defaults={"seen_at": floor.now})
-        floor.wait(1)
-
-
-def _clear(floor: Floor) -> None:
-    for model in ROWS:
-        model.objects.all().delete()
-    floor.begin_again()
-
-
-def _allow(kim: User, *, allowed: bool) -> None:
-    TeamMembership.objects.filter(user=kim).update(may_monitor=allowed, may_whisper=allowed, may_barge=allowed)
+MOMENTS: dict[str, Callable[[Play], None]] = {
+    "at rest": Play.at_rest,
+    "hop": Play.in_a_hop,
+    "change": Play.in_a_change,
+    "late": Play.before_a_late_press,
+    "stop stands still": Play.while_the_stop_stands_still,
+}

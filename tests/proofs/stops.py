@@ -6,19 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
+from typing import Any
 
 import time_machine
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import override_settings
 
 from conferences.clients import client_for
 from conferences.models import Account, Line, Team, TeamMembership
-from conferences.sandbox import directory
-from tests.supervision.conftest import Floor, new_api, new_world
+from conferences.sandbox.center import directory
+from tests.supervision.conftest import Floor, new_api, new_world, session_to, sign_in
 
 from .boards import people
+from .clockwork import wound_up
 from .histories import START
-from .shifts import FaultyHttp, Outcome, play
+from .shifts import FaultyHttp, Outcome, Play
 
 P99_SECONDS = 3.0
 MAX_SECONDS = 12.0
@@ -29,6 +32,11 @@ SETTINGS = {
     "TELNYX_CONNECTION_ID": directory.EAR_CONNECTION_ID,
     "TELNYX_FROM_NUMBER": directory.FROM_NUMBER,
 }
+# Pages are drawn without files that would have to be collected first.
+PLAIN_STATIC = {
+    **settings.STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 
 
 @contextmanager
@@ -36,11 +44,13 @@ def stops(empty_database: Callable[[], object]) -> Iterator[Callable[[int, Rando
     """Yield the check of one shift; at the end say how long silence took."""
     with empty_database(), override_settings(**SETTINGS):  # type: ignore[attr-defined]
         account, kim = people(), supervisor()
+        sign_in(kim)
         played: list[Outcome] = []
 
         def check(number: int, chance: Random) -> None:
             played.append(shift(account, kim, seed=chance.getrandbits(32)))
             assert not played[-1].left_audible, f"left audible: {played[-1]}"
+            assert not played[-1].left_inside, f"inside after leaving: {played[-1]}"
             assert played[-1].silent_after <= MAX_SECONDS, f"silent only after {played[-1]}"
 
         yield check
@@ -60,11 +70,18 @@ def supervisor() -> User:
 def shift(account: Account, kim: User, *, seed: int) -> Outcome:
     """Play one shift on a virtual clock."""
     with time_machine.travel(START, tick=False) as travel:
-        world = new_world()
-        floor = Floor(world=world, api=new_api(world), account=account, travel=travel)
+        floor = new_floor(account, travel)
         http = FaultyHttp(floor, Random(seed))
-        client_for(account)._session.mount("http://", http)
-        return play(floor, kim, http, seed=seed)
+        client_for(account, session=session_to(http))
+        with wound_up(floor) as clockwork:
+            return Play(floor=floor, kim=kim, http=http, clockwork=clockwork, seed=seed).run()
+
+
+def new_floor(account: Account, travel: Any) -> Floor:
+    """Begin with an account that remembers nothing of the case before."""
+    account.save()
+    world = new_world()
+    return Floor(world=world, api=new_api(world), account=account, travel=travel)
 
 
 def percentile(played: list[Outcome], share: float) -> float:
@@ -74,7 +91,7 @@ def percentile(played: list[Outcome], share: float) -> float:
 
 
 def summary(played: list[Outcome]) -> str:
-    """Say what was played, and how long silence took."""
+    """Return what was played, and how long silence took."""
     faults = Counter(fault for outcome in played for fault in outcome.faults)
     left = sum(outcome.left_audible for outcome in played)
     times = ", ".join(

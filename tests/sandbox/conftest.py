@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -21,12 +21,13 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import requests
 
-from conferences.sandbox import signing
-from conferences.sandbox.api import Api, RateLimit, Request
-from conferences.sandbox.phones import Phones
-from conferences.sandbox.scene import Scene
-from conferences.sandbox.state import Conference, Event, Leg
-from conferences.sandbox.world import World
+from benchmarks.servers import free_port
+from conferences.sandbox.center.scene import Scene
+from conferences.sandbox.rest.router import Api, RateLimit, Request
+from conferences.sandbox.telephony.phones import Phones
+from conferences.sandbox.telephony.state import SandboxConference, SandboxLeg, WebhookSent
+from conferences.sandbox.telephony.world import World
+from conferences.sandbox.webhooks import signing
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
@@ -43,7 +44,7 @@ class Stage:
     world: World
     phones: Phones
     api: Api
-    events: list[Event] = field(default_factory=list)
+    events: list[WebhookSent] = field(default_factory=list)
 
     def ask(self, method: str, path: str, body: object = None, *, key: str = API_KEY) -> tuple[int, dict[str, Any]]:
         parts = urlsplit(path)
@@ -92,10 +93,10 @@ def stage() -> Stage:
 class Billing:
     """A running conference: a customer, Ana and Max."""
 
-    conference: Conference
-    customer: Leg
-    ana: Leg
-    max: Leg
+    conference: SandboxConference
+    customer: SandboxLeg
+    ana: SandboxLeg
+    max: SandboxLeg
 
     @property
     def path(self) -> str:
@@ -104,7 +105,7 @@ class Billing:
 
 @pytest.fixture
 def billing(stage: Stage) -> Billing:
-    from conferences.sandbox.directory import team_named
+    from conferences.sandbox.center.directory import team_named
 
     team = team_named("Billing")
     scene = Scene(world=stage.world, name="Billing-4312", team=team)
@@ -124,21 +125,35 @@ class Receiver:
     url: str
     received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     answers: deque[int] = field(default_factory=deque)
+    since: float = 0.0
+
+    def begin(self, *, since: float) -> None:
+        """Forget what came, and take no webhook of what happened before: those of an earlier test may come late."""
+        self.since = since
+        self.received.clear()
+        self.answers.clear()
+
+    def takes(self, body: bytes) -> bool:
+        # Telnyx' times have no more than milliseconds.
+        return datetime.fromisoformat(json.loads(body)["data"]["occurred_at"]).timestamp() > self.since - 0.01
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(body) for _headers, body in list(self.received)]
 
 
-@pytest.fixture(scope="session")
-def receiver() -> Iterator[Receiver]:
+@contextmanager
+def receiving() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            taken.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(taken.answers.popleft() if taken.answers else 200)
+            status = 200
+            if taken.takes(body):
+                taken.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                status = taken.answers.popleft() if taken.answers else 200
+            self.send_response(status)
             self.send_header("content-length", "0")
             self.end_headers()
 
@@ -157,6 +172,20 @@ def receiver() -> Iterator[Receiver]:
     yield taken
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    """Receive what the sandbox of all tests tells."""
+    with receiving() as one:
+        yield one
+
+
+@pytest.fixture
+def own_receiver() -> Iterator[Receiver]:
+    """Receive what one test tells; the sandbox of the others does not know it."""
+    with receiving() as one:
+        yield one
 
 
 @dataclass
@@ -185,13 +214,7 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"SANDBOX_API_KEY": API_KEY, "SANDBOX_SIGNING_SEED": SEED} | more
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def eventually(find: Callable[[], Any], *, within: float = 5.0) -> Any:
+def eventually(find: Callable[[], Any], *, within: float = 20.0) -> Any:
     """Return the first truthy value of `find`, or its last one when time is up."""
     deadline = time.monotonic() + within
     while not (found := find()) and time.monotonic() < deadline:
@@ -233,8 +256,7 @@ def quiet_sandbox(receiver: Receiver) -> Iterator[Running]:
 @pytest.fixture
 def sandbox(quiet_sandbox: Running, receiver: Receiver) -> Iterator[Running]:
     """Give each test default semantics, no faults, and an empty receiver."""
-    receiver.received.clear()
-    receiver.answers.clear()
+    receiver.begin(since=time.time())
     yield quiet_sandbox
     quiet_sandbox.control("DELETE", "/faults")
     quiet_sandbox.control("POST", "/semantics", {"whisper": "allow-list", "monitor_reads_muted": True})

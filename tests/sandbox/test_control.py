@@ -44,6 +44,16 @@ def test_a_scripted_call_is_there_at_once_with_all_its_webhooks(sandbox: Running
     ]
 
 
+def test_a_caller_waits_in_a_queue_until_somebody_hangs_up(sandbox: Running, receiver: Receiver) -> None:
+    leg = sandbox.control("POST", "/waiting", {"team": "Support", "customer": "+4930123456142"})["call_control_id"]
+    assert sandbox.control("GET", "/state")["waiting"] == 1
+    sandbox.control("POST", f"/legs/{leg}/hangup")
+    assert sandbox.control("GET", "/state")["waiting"] == 0
+    assert eventually(lambda: "call.hangup" in [event["data"]["event_type"] for event in receiver.events()])
+    [queued] = [event for event in receiver.events() if event["data"]["event_type"] == "call.enqueued"]
+    assert queued["data"]["payload"]["queue"] == "support"
+
+
 def test_others_can_be_brought_in(sandbox: Running) -> None:
     made = sandbox.script("Join-1")["conference"]["id"]
     for who in ({"agent": "Priya Nair"}, {"customer": "+13125550177"}, {"stranger": "+13125550188"}):
@@ -76,9 +86,16 @@ def test_a_conference_ends_by_command_or_by_its_callers(sandbox: Running, how: s
 
 
 def test_semantics_and_phones_are_switched(sandbox: Running) -> None:
-    order = {"whisper": "deny-list", "monitor_reads_muted": False, "monitor_harms_call": True}
+    order = {
+        "whisper": "deny-list",
+        "monitor_reads_muted": False,
+        "monitor_harms_call": True,
+        "left_stay_listed": False,
+    }
+    before = sandbox.control("GET", "/state")["semantics"]
     assert sandbox.control("POST", "/semantics", order) == order
     assert sandbox.control("GET", "/state")["semantics"] == order
+    sandbox.control("POST", "/semantics", before)  # the other tests share this sandbox
     sandbox.control("POST", "/semantics", {"whisper": "loud"}, status=400)
     sandbox.control("POST", "/phones", {"address": "sip:kim@sip.telnyx.com", "behaviour": "busy"})
     sandbox.control("POST", "/phones", {"address": "sip:kim@sip.telnyx.com", "behaviour": "answers"})
@@ -186,6 +203,8 @@ def test_the_page_lists_and_finds_conferences(sandbox: Running) -> None:
     assert "Unrelated-1" not in answer.text
     assert "sandbox" in answer.text
     assert "unsafe" not in answer.headers["content-security-policy"]
+    assert "img-src data:" in answer.headers["content-security-policy"]
+    assert '<link rel="icon" href="data:,">' in answer.text
     assert "style=" not in answer.text
     assert "<script" not in answer.text
 

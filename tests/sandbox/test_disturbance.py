@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from conferences.sandbox import server
-from conferences.sandbox.disturbance import Disturbance
+from conferences.sandbox.serving import server
+from conferences.sandbox.webhooks.disturbance import Disturbance
 from tests.sandbox.conftest import Receiver, Running, environment, eventually
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from conferences.sandbox import server
-from conferences.sandbox.faults import COMMAND_FAULTS, Fault, Faults
+from conferences.sandbox.serving import server
+from conferences.sandbox.serving.faults import COMMAND_FAULTS, Fault, Faults
 from tests.sandbox.conftest import environment
 
 
@@ -41,7 +41,7 @@ def test_a_rate_with_times_ends_after_so_many_strikes() -> None:
     assert faults.armed == []
 
 
-def test_everything_goes_wrong_alike() -> None:
+def test_every_kind_of_fault_is_equally_frequent() -> None:
     faults = Faults(seed=1)
     faults.arm_everything(0.3)
     kinds: Counter[str] = Counter()

@@ -1,11 +1,11 @@
-"""Who hears whom: every role under every possible semantics."""
+"""Checks who hears whom: every role under every possible semantics."""
 
 from __future__ import annotations
 
 import pytest
 
-from conferences.sandbox import hearing
-from conferences.sandbox.state import Role, WhisperSemantics
+from conferences.sandbox.telephony import hearing
+from conferences.sandbox.telephony.state import Role, WhisperSemantics
 from tests.sandbox.conftest import Billing, Stage
 
 

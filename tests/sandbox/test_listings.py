@@ -8,7 +8,7 @@ from tests.sandbox.conftest import Billing, Stage
 
 
 def conferences(stage: Stage, count: int) -> list[str]:
-    from conferences.sandbox import calls, membership
+    from conferences.sandbox.telephony import calls, membership
 
     names = []
     for number in range(count):

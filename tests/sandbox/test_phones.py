@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conferences.sandbox.phones import Behaviour
+from conferences.sandbox.telephony.phones import Behaviour
 from tests.sandbox.conftest import Stage, dial
 
 MOBILE = "+491555010011"
@@ -87,7 +87,7 @@ def test_a_hangup_ends_the_gathering_first(stage: Stage) -> None:
 
 
 def test_a_wrong_digit_is_asked_again_and_then_invalid(stage: Stage) -> None:
-    from conferences.sandbox import calls
+    from conferences.sandbox.telephony import calls
 
     leg = stage.world.legs[stage.supervisor(SIP)]
     ask_for_1(stage, leg.call_control_id, maximum_tries=2)
@@ -99,7 +99,7 @@ def test_a_wrong_digit_is_asked_again_and_then_invalid(stage: Stage) -> None:
 
 
 def test_digits_end_with_the_terminator_or_a_pause(stage: Stage) -> None:
-    from conferences.sandbox import calls
+    from conferences.sandbox.telephony import calls
 
     leg = stage.world.legs[stage.supervisor(SIP)]
     for ending in ("#", None):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from conferences.sandbox import server
-from tests.sandbox.conftest import ROOT, environment, eventually, free_port, running
+from benchmarks.servers import free_port
+from conferences.sandbox.serving import server
+from tests.sandbox.conftest import ROOT, environment, eventually, running
 
 PARENT = """
 import subprocess, sys, time
@@ -58,7 +59,7 @@ def test_it_refuses_in_a_sentence(
 
 
 def gone(pid: int) -> bool:
-    """Tell whether a process ended, reaped or not."""
+    """Return whether a process ended, reaped or not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):

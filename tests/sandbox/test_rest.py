@@ -96,7 +96,7 @@ def test_a_leg_joins_once_and_only_when_answered(stage: Stage, billing: Billing)
 
 
 def test_a_leg_that_joins_elsewhere_leaves_first(stage: Stage, billing: Billing) -> None:
-    from conferences.sandbox import membership
+    from conferences.sandbox.telephony import membership
 
     other = membership.create(stage.world, name="Other", owner=billing.max)
     assert billing.max.call_control_id not in billing.conference.participants
@@ -118,11 +118,11 @@ def test_leaving_parks_the_leg_alive(stage: Stage, billing: Billing) -> None:
     assert stage.ask("GET", f"/calls/{kim}")[1]["data"]["is_alive"] is True
 
 
-def test_nobody_named_means_everybody(stage: Stage, billing: Billing) -> None:
+def test_a_command_that_names_no_participant_applies_to_all(stage: Stage, billing: Billing) -> None:
     stage.ask("POST", f"{billing.path}/actions/mute", {"call_control_ids": []})
-    assert all(stay.muted for stay in billing.conference.participants.values())
+    assert all(participant.muted for participant in billing.conference.participants.values())
     stage.ask("POST", f"{billing.path}/actions/unmute", {})
-    assert not any(stay.muted for stay in billing.conference.participants.values())
+    assert not any(participant.muted for participant in billing.conference.participants.values())
     assert stage.code("POST", f"{billing.path}/actions/unhold", {}) == (422, "10004")
 
 
@@ -152,7 +152,7 @@ def test_a_command_id_counts_once_for_sixty_seconds(stage: Stage, billing: Billi
     assert inside[billing.ana.call_control_id].role == "barge"
 
 
-def test_a_repeated_dial_rings_once_and_names_the_same_leg(stage: Stage) -> None:
+def test_a_dial_repeated_under_its_command_id_rings_once_and_returns_the_same_leg(stage: Stage) -> None:
     first, second = (stage.ask("POST", "/calls", dial(command_id="d-1")) for _ in range(2))
     assert first == second
     assert stage.types() == ["call.initiated"]
@@ -167,7 +167,7 @@ def test_a_refused_command_may_be_sent_again_under_its_id(stage: Stage, billing:
 
 
 def test_every_answer_counts_down_the_rate_limit_and_429_follows(stage: Stage) -> None:
-    from conferences.sandbox.api import Answer, RateLimit, Request
+    from conferences.sandbox.rest.router import Answer, RateLimit, Request
 
     stage.api.rate = RateLimit(limit=2)
 
@@ -219,7 +219,7 @@ def test_a_host_who_leaves_hangs_the_others_up(stage: Stage, billing: Billing) -
 
 
 def test_an_incoming_call_is_answered_by_command_and_an_outgoing_one_is_not(stage: Stage) -> None:
-    from conferences.sandbox import calls
+    from conferences.sandbox.telephony import calls
 
     leg = calls.incoming(stage.world, connection_id="2781903345512846337", from_="+13125550142", to="+18005550101")
     assert stage.ask("POST", f"/calls/{leg.call_control_id}/actions/answer", {"client_state": "e30="})[0] == 200
@@ -253,7 +253,7 @@ def test_words_spoken_to_one_participant_are_told_by_webhooks(stage: Stage, bill
 def test_where_a_monitor_harms_the_call_customer_and_agent_do_not_hear_each_other(
     stage: Stage, billing: Billing
 ) -> None:
-    from conferences.sandbox import hearing
+    from conferences.sandbox.telephony import hearing
 
     stage.world.semantics.monitor_harms_call = True
     kim = stage.supervisor()

@@ -13,6 +13,7 @@ from tests.sandbox.conftest import API_KEY, PUBLIC_KEY, Receiver, Running, event
 if TYPE_CHECKING:
     from telnyx import Telnyx
 
+pytestmark = pytest.mark.slow  # importing the SDK takes seconds
 EAR = "2781903345512846583"
 CALLS = "2781903345512846337"
 

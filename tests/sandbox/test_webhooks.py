@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from conferences.sandbox import calls, delivery, signing
-from conferences.sandbox.delivery import Deliveries, body_of
-from conferences.sandbox.floor import Floor
-from conferences.sandbox.state import Event, iso
-from conferences.sandbox.world import World
+from conferences.sandbox.center.floor import Floor
+from conferences.sandbox.telephony import calls
+from conferences.sandbox.telephony.state import WebhookSent, iso
+from conferences.sandbox.telephony.world import World
+from conferences.sandbox.webhooks import delivery, signing
+from conferences.sandbox.webhooks.delivery import Deliveries, body_of
 from tests.sandbox.conftest import DATA, SEED, START, Billing, Receiver, Running, Stage, dial, eventually
 
 SAMPLES = [json.loads(path.read_text()) for path in sorted((DATA / "webhook_samples").glob("*.json"))]
@@ -35,7 +36,7 @@ SHAPES["call.initiated"] |= {shape - {"custom_headers"} for shape in SHAPES["cal
 @pytest.fixture(scope="module")
 def story() -> list[dict[str, Any]]:
     """Return every webhook of an hour of a small floor, and of supervisors' phones."""
-    from conferences.sandbox.phones import Phones
+    from conferences.sandbox.telephony.phones import Phones
 
     world = World(seed=3, now=START, webhook_url="http://127.0.0.1/webhooks")
     Floor(world, calls_wanted=12, rate=1).start()
@@ -140,9 +141,10 @@ def test_an_unanswered_webhook_comes_again_with_the_same_id(sandbox: Running, re
     sandbox.script("Again-1")
 
     def repeated() -> list[dict[str, Any]]:
+        # On a slow machine others may come again too: an answer that takes two seconds is none.
         return [event for event in receiver.events() if event["meta"]["attempt"] == 2]
 
-    (second,) = eventually(repeated)
+    second, *_others = eventually(repeated)
     twins = [event for event in receiver.events() if event["data"]["id"] == second["data"]["id"]]
     assert [event["meta"]["attempt"] for event in twins] == [1, 2]
     assert twins[0]["data"] == twins[1]["data"]
@@ -177,25 +179,24 @@ def test_an_impossible_address_stops_no_other_webhook(sandbox: Running, receiver
     assert eventually(lambda: len(receiver.received) >= 12)
 
 
-def test_the_present_is_posted_before_the_past_and_the_past_all_the_same(receiver: Receiver) -> None:
-    receiver.received.clear()
+def test_current_webhooks_are_posted_before_past_ones_and_both_are_posted(own_receiver: Receiver) -> None:
     deliveries = Deliveries(key=signing.key_of(SEED), workers=1)
     now = time.time()
-    past = [Event(f"past-{n}", "call.answered", iso(now - 600 + n), {}, receiver.url) for n in range(40)]
+    past = [WebhookSent(f"past-{n}", "call.answered", iso(now - 600 + n), {}, own_receiver.url) for n in range(40)]
     deliveries.post(deque(past))
-    deliveries.post(deque([Event("present", "call.answered", iso(now), {}, receiver.url)]))
+    deliveries.post(deque([WebhookSent("present", "call.answered", iso(now), {}, own_receiver.url)]))
     deliveries.start()
     assert eventually(lambda: deliveries.delivered == 41)
-    assert [event["data"]["id"] for event in receiver.events()] == ["present", *(event.id for event in past)]
+    assert [event["data"]["id"] for event in own_receiver.events()] == ["present", *(event.id for event in past)]
 
 
 def test_only_what_could_have_been_posted_makes_it_be_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "BEHIND_S", 0.05)
     deliveries, now = Deliveries(key=signing.key_of(SEED)), time.time()
-    deliveries.post(deque([Event("past", "call.answered", iso(now - 600), {}, "")]))
+    deliveries.post(deque([WebhookSent("past", "call.answered", iso(now - 600), {}, "")]))
     time.sleep(0.1)
     assert not deliveries.is_behind
-    deliveries.post(deque([Event("present", "call.answered", iso(now), {}, "")]))
+    deliveries.post(deque([WebhookSent("present", "call.answered", iso(now), {}, "")]))
     assert not deliveries.is_behind
     time.sleep(0.1)
     assert deliveries.is_behind
@@ -211,6 +212,6 @@ def test_many_webhooks_are_under_way_at_the_same_time() -> None:
             return 200
 
     deliveries = Meeting(key=signing.key_of(SEED))
-    deliveries.post(deque(Event(str(n), "call.answered", iso(time.time()), {}, "") for n in range(32)))
+    deliveries.post(deque(WebhookSent(str(n), "call.answered", iso(time.time()), {}, "") for n in range(32)))
     deliveries.start()
     assert eventually(lambda: deliveries.delivered == 32, within=10)

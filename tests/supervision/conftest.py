@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID, uuid4
 
 import pytest
 import requests
@@ -25,19 +27,20 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from requests.adapters import BaseAdapter
 
-from conferences import ingest
 from conferences.clients import client_for
-from conferences.models import Account, Agent, Command, Conference, Leg, Presence, SupervisorSession
+from conferences.intake import endpoint
+from conferences.models import Account, Agent, Command, Conference, Leg, Presence, SupervisorSession, Team
 from conferences.models.supervision import Role
-from conferences.reconcile import Reconciler
-from conferences.sandbox import directory, hearing
-from conferences.sandbox.api import Answer, Api, RateLimit, Request
-from conferences.sandbox.delivery import Delivery, body_of
-from conferences.sandbox.faults import Fault, Faults
-from conferences.sandbox.phones import Phones
-from conferences.sandbox.scene import Scene
-from conferences.sandbox.world import World
-from conferences.supervision import adopt, choose_role, open_ears, renew_lines, step_ear
+from conferences.reconciliation.reconciler import Reconciler
+from conferences.sandbox.center import directory
+from conferences.sandbox.center.scene import Scene
+from conferences.sandbox.rest.router import Answer, Api, RateLimit, Request
+from conferences.sandbox.serving.faults import Fault, Faults
+from conferences.sandbox.telephony import calls, hearing, membership
+from conferences.sandbox.telephony.phones import Phones
+from conferences.sandbox.telephony.world import World
+from conferences.sandbox.webhooks.delivery import Delivery, body_of
+from conferences.supervision import Press, adopt, choose_role, open_ears, renew_lines, step_ear
 
 START = datetime(2026, 8, 21, 14, 0, tzinfo=UTC)
 STEP = 0.25
@@ -76,6 +79,8 @@ class InProcess(BaseAdapter):
             return self.floor.api.handle(asked)
         if fault.when == "late":
             self.floor.world.after(fault.delay_s, self.execute_late, asked)
+            if fault.status is not None:
+                return self.refusal(fault)
             raise requests.ReadTimeout("no answer, and executed late")
         if fault.replaces:
             if fault.drop or fault.status is None:
@@ -94,7 +99,8 @@ class InProcess(BaseAdapter):
         assert fault.status is not None
         if fault.status == 200:
             return Answer(200, {"data": {"result": "ok"}})
-        return Answer(fault.status, {"errors": [{"code": fault.code, "title": "a fault"}]}, fault.headers)
+        error = {"code": fault.code, "title": "a fault", "detail": fault.detail}
+        return Answer(fault.status, {"errors": [error]}, fault.headers)
 
     def close(self) -> None:
         pass
@@ -110,13 +116,28 @@ class Floor:
     travel: Any
     faults: Faults = field(default_factory=Faults)
     webhooks_lost: bool = False
+    clock_behind: float = 0
+    """Seconds that our clock is behind Telnyx'."""
     log_of_deliveries: list[Delivery] | None = None
     watch: Callable[[], None] | None = None
     busy: set[object] = field(default_factory=set)
+    page: UUID = field(default_factory=uuid4)
+    presses: int = 0
+
+    def press(self, *, ago: float = 0) -> Press:
+        """A press on the one page that is open, so many seconds ago."""
+        self.presses += 1
+        return Press(at=self.now - timedelta(seconds=ago), page=self.page, number=self.presses)
 
     @property
     def phones(self) -> Phones:
         return self.api.phones
+
+    def set_clock_behind(self, seconds: float) -> None:
+        """Set our clock back so many seconds, as the intake has measured it."""
+        self.clock_behind = seconds
+        self.travel.move_to(self.now)
+        Account.objects.update(clock_ahead=-seconds, heard_at=self.now)
 
     def begin_again(self) -> None:
         """Start over with an empty world at the same moment."""
@@ -128,7 +149,8 @@ class Floor:
 
     @property
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self.world.now, UTC)
+        """Our own clock."""
+        return datetime.fromtimestamp(self.world.now - self.clock_behind, UTC)
 
     @staticmethod
     def json(body: object) -> bytes:
@@ -188,7 +210,9 @@ class Floor:
             self.log_of_deliveries += [Delivery(0, event, started_at=now, finished_at=now) for event in events]
             self.api.deliveries = self.log_of_deliveries
         if events and not self.webhooks_lost:
-            ingest.store([ingest.Received(self.account.pk, body_of(event, attempt=1), self.now) for event in events])
+            endpoint.store(
+                [endpoint.Received(self.account.pk, body_of(event, attempt=1), self.now) for event in events]
+            )
 
     def world_legs_to(self, address: str) -> list[Any]:
         """The legs that were ever dialled to an address."""
@@ -229,14 +253,20 @@ class Call:
         }
 
     def present(self) -> list[Any]:
-        stays = self.conference.participants.filter(present=True).exclude(leg__party=Leg.Party.SUPERVISOR)
-        return list(stays.values_list("leg_id", flat=True))
+        participants = self.conference.participants.filter(present=True).exclude(leg__party=Leg.Party.SUPERVISOR)
+        return list(participants.values_list("leg_id", flat=True))
 
     def choose(self, user: User, role: Role, *targets: str) -> SupervisorSession:
         """Click a role, having seen who is present; the page stays open."""
         return self.choose_seeing(user, role, *targets, audience=self.present())
 
-    def choose_seeing(self, user: User, role: Role, *targets: str, audience: list[Any]) -> SupervisorSession:
+    def choose_at(self, user: User, role: Role, *targets: str, press: Press) -> SupervisorSession:
+        """Let a role that was pressed at some other moment reach us now."""
+        return self.choose_seeing(user, role, *targets, audience=self.present(), press=press)
+
+    def choose_seeing(
+        self, user: User, role: Role, *targets: str, audience: list[Any], press: Press | None = None
+    ) -> SupervisorSession:
         """Click a role on a page that showed these legs as present."""
         legs = self.legs()
         if not Session.objects.exists():
@@ -248,6 +278,7 @@ class Call:
             role=role,
             targets=[legs[name].pk for name in targets],
             audience=audience,
+            press=press or self.floor.press(),
             now=self.floor.now,
         )
         self.floor.deliver()
@@ -276,6 +307,15 @@ class Call:
         }
 
 
+def customer_joins(floor: Floor, call: Call) -> None:
+    leg = calls.incoming(
+        floor.world, connection_id=directory.CALLS_CONNECTION_ID, from_="+4930123456199", to="+18005550101"
+    )
+    calls.answer(floor.world, leg)
+    assert call.scene.conference is not None
+    membership.join(floor.world, call.scene.conference, leg)
+
+
 def sign_in(user: User) -> SessionStore:
     """Give a user a session, as signing in would."""
     session = SessionStore()
@@ -300,8 +340,16 @@ def lena(lena: User) -> User:
     return lena
 
 
-@pytest.fixture
-def floor(transactional_db: None, settings: Any, billing: Any) -> Iterator[Floor]:
+def session_to(adapter: BaseAdapter) -> requests.Session:
+    """Return a session for a client whose requests end at the adapter."""
+    session = requests.Session()
+    session.mount("http://", adapter)
+    return session
+
+
+@contextmanager
+def new_floor(settings: Any, billing: Team) -> Iterator[Floor]:
+    """Yield an empty sandbox beside an empty database, with the agents of Billing."""
     settings.TELNYX_API_BASE = "http://127.0.0.1/v2"
     settings.TELNYX_API_KEY = "sandbox-test-key"
     settings.TELNYX_CONNECTION_ID = directory.EAR_CONNECTION_ID
@@ -313,8 +361,7 @@ def floor(transactional_db: None, settings: Any, billing: Any) -> Iterator[Floor
     with time_machine.travel(START, tick=False) as travel:
         world = new_world()
         floor = Floor(world=world, api=new_api(world), account=account, travel=travel)
-        client = client_for(account)
-        client._session.mount("http://", InProcess(floor))
+        client_for(account, session=session_to(InProcess(floor)))
         yield floor
 
 

@@ -8,12 +8,14 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from conferences.models import AuditEntry, Ear, SupervisorSession
+from conferences.models import AuditEntry, Ear, SupervisorSession, UnsteeredLine
 from conferences.models.supervision import Role
-from conferences.sandbox import calls, directory, membership
-from conferences.sandbox.state import Leg
-from conferences.sandbox.state import Role as WorldRole
+from conferences.sandbox.center import directory
+from conferences.sandbox.telephony import calls, membership
+from conferences.sandbox.telephony.state import Role as WorldRole
+from conferences.sandbox.telephony.state import SandboxLeg
 from conferences.supervision import disconnect, leave, quieter
+from dashboard.desk.desk import Desk, desk
 
 from .conftest import Call, Floor
 
@@ -25,13 +27,17 @@ class Brought:
     """Kim's desk phone in a call with Ana and Max, dialled by the center on its own application."""
 
     call: Call
-    leg: Leg
+    leg: SandboxLeg
 
     def role(self, role: WorldRole, *whom: str) -> None:
         """The call flow changes the role, as a program beside Floorline would."""
         assert self.leg.participant is not None
         conference = self.leg.participant.conference
-        ids = [stay.leg.call_control_id for stay in conference.participants.values() if stay.leg.label in whom]
+        ids = [
+            participant.leg.call_control_id
+            for participant in conference.participants.values()
+            if participant.leg.label in whom
+        ]
         membership.set_role(self.call.floor.world, self.leg.participant, role=role, whisper_to=ids)
 
     @property
@@ -129,7 +135,7 @@ def test_kims_commands_work_on_it_as_on_any_ear(floor: Floor, kim: User) -> None
     assert {body["call_control_id"] for body in floor.sent("/update")} == {brought.leg.call_control_id}
 
 
-def test_from_the_first_command_on_the_dead_man_watches(floor: Floor, kim: User) -> None:
+def test_an_adopted_line_needs_an_open_page_once_a_command_was_given(floor: Floor, kim: User) -> None:
     brought = bring(floor)
     brought.call.choose(kim, Role.WHISPER, "Ana Ruiz")
     floor.wait(64)
@@ -214,3 +220,133 @@ def test_looking_for_legs_to_adopt_changes_nothing_on_a_floor_without_any(floor:
     before = current().version
     adopt(now=floor.now + timedelta(seconds=1))
     assert current().version == before
+
+
+# --- Lines that nobody steers from here are recorded ------------------------------------------------------------------
+
+
+def recorded(kim: User) -> list[tuple[str, str]]:
+    """Return what the audit says of Kim's unsteered lines, in order."""
+    entries = AuditEntry.objects.filter(actor=kim, action__in=["unsteered line", "role seen", "unsteered line ended"])
+    return list(entries.order_by("pk").values_list("action", "role"))
+
+
+def shown_to(viewer: User, brought: Brought) -> Desk:
+    page = desk(viewer, conference_id=brought.call.conference.pk, now=brought.call.floor.now)
+    assert page is not None
+    return page
+
+
+@pytest.mark.parametrize("why", ["no right", "not active"])
+def test_the_line_of_somebody_without_the_right_is_recorded_from_its_first_sight_to_its_end(
+    floor: Floor, kim: User, lena: User, why: str
+) -> None:
+    if why == "no right":
+        kim.team_memberships.all().delete()
+    else:
+        User.objects.filter(pk=kim.pk).update(is_active=False)
+    brought = bring(floor, "monitor")
+    brought.role("barge")
+    floor.wait(8)
+    page = shown_to(lena, brought)
+    assert [(one.name, one.headline) for one in page.others] == [
+        ("Kim W.", "stay in the call, not allowed to listen here")
+    ]
+    assert "Kim W." in {leg.name for leg in page.legs}
+    membership.hangup(floor.world, brought.leg)
+    floor.wait(2)
+    assert recorded(kim) == [
+        ("unsteered line", "none"),  # not read yet
+        ("role seen", "monitor"),
+        ("role seen", "none"),
+        ("unsteered line ended", "none"),
+    ]
+    assert shown_to(lena, brought).others == ()
+    assert posted(floor) == []
+
+
+def test_a_second_line_of_somebody_is_recorded_beside_the_one_in_use(floor: Floor, kim: User, lena: User) -> None:
+    first = floor.call()
+    session = first.bring_in(kim)
+    sent = len(posted(floor))
+    membership.hangup(floor.world, first.scene.agents[0], source="callee")
+    brought = bring(floor, "monitor")
+    row = UnsteeredLine.objects.get()
+    assert (row.user, row.reason, row.ended_at, row.conference) == (kim, "other line", None, brought.call.conference)
+    assert row.ended_at is None
+    for viewer in (kim, lena):
+        assert "another phone is in use" in shown_to(viewer, brought).others[0].headline
+    assert [ear.pk for ear in Ear.objects.filter(ended_at=None)] == [session.ear_id]
+    assert not [path for path in posted(floor)[sent:] if path not in {"leave"}]
+
+
+def test_a_line_goes_on_being_recorded_after_a_right_was_lost(floor: Floor, kim: User, lena: User) -> None:
+    brought = bring(floor, "monitor")
+    kim.team_memberships.all().delete()
+    floor.wait(2)
+    row = UnsteeredLine.objects.get(ended_at=None)
+    assert (row.user, row.reason, row.role) == (kim, "no right", "monitor")
+    ended = SupervisorSession.objects.get().ended_at
+    assert ended is not None
+    assert row.started_at - ended <= timedelta(seconds=1)
+    assert "Kim W." in {one.name for one in shown_to(lena, brought).others}
+
+
+def test_a_recorded_line_is_steered_once_its_owner_may_listen(floor: Floor, kim: User) -> None:
+    rights = list(kim.team_memberships.all())
+    kim.team_memberships.all().delete()
+    brought = bring(floor, "monitor")
+    for right in rights:
+        right.save(force_insert=True)
+    floor.wait(2)
+    assert brought.session.user == kim
+    assert not UnsteeredLine.objects.filter(ended_at=None).exists()
+
+
+def test_a_line_is_steered_again_once_a_lost_right_is_back(floor: Floor, kim: User) -> None:
+    brought = bring(floor, "monitor")
+    kim.team_memberships.update(may_monitor=False)
+    floor.wait(3)
+    assert UnsteeredLine.objects.get(ended_at=None).reason == "no right"
+    kim.team_memberships.update(may_monitor=True)
+    floor.wait(3)
+    assert brought.session.user == kim
+    assert not UnsteeredLine.objects.filter(ended_at=None).exists()
+
+
+@pytest.mark.parametrize("behind", [0, 60, -60])
+def test_a_line_that_comes_back_at_once_is_pinned_again_by_any_clock(floor: Floor, kim: User, behind: float) -> None:
+    floor.set_clock_behind(behind)
+    brought = bring(floor, "monitor")
+    participant = brought.leg.participant
+    assert participant is not None
+    membership.leave(floor.world, participant)
+    floor.wait(1)
+    assert not SupervisorSession.objects.filter(ended_at=None).exists()
+    membership.join(floor.world, participant.conference, brought.leg, role="monitor")
+    floor.wait(2)
+    assert brought.session.user == kim
+
+
+def test_a_line_that_leaves_unheard_is_recorded_as_ended_within_ten_seconds(floor: Floor, kim: User) -> None:
+    floor.world.semantics.left_stay_listed = False
+    kim.team_memberships.all().delete()
+    brought = bring(floor, "monitor")
+    floor.wait(20)  # past the readings of a call that has just begun
+    assert UnsteeredLine.objects.filter(ended_at=None).exists()
+    floor.webhooks_lost = True
+    assert brought.leg.participant is not None
+    membership.leave(floor.world, brought.leg.participant)
+    floor.wait(10, until=lambda: not UnsteeredLine.objects.filter(ended_at=None).exists())
+
+
+def test_a_line_that_floorline_took_out_is_not_recorded_as_listening(floor: Floor, kim: User) -> None:
+    floor.world.semantics.left_stay_listed = False
+    brought = bring(floor)
+    brought.call.choose(kim, Role.MONITOR)
+    floor.wait(2)
+    floor.webhooks_lost = True
+    kim.team_memberships.all().delete()
+    floor.wait(10)
+    assert brought.leg.participant is None
+    assert not UnsteeredLine.objects.exists()

@@ -11,16 +11,15 @@ from django.contrib.auth.models import User
 
 from conferences.models import Account, AuditEntry
 from conferences.models.supervision import Role
-from conferences.sandbox import membership
+from conferences.sandbox.telephony import membership
 from conferences.supervision import Refused, leave, quieter
 
-from .conftest import Call, Floor
-from .test_profiles import customer_joins
+from .conftest import Call, Floor, customer_joins
 
 pytestmark = pytest.mark.slow
 
 CHANGED = "Somebody joined or left"
-UNREADABLE = "The floor is not live, and Telnyx could not be asked who is in this call"
+UNREADABLE = "Floorline cannot check who is on this call"
 
 
 def inside(floor: Floor, kim: User) -> Call:
@@ -31,7 +30,7 @@ def inside(floor: Floor, kim: User) -> Call:
 
 
 def outage(floor: Floor) -> None:
-    """From here on nothing reaches the board, and it says so."""
+    """Let nothing reach the board from here on; the board then says so."""
     floor.webhooks_lost = True
     Account.objects.update(checked_at=floor.now - timedelta(minutes=2), unsure_since=floor.now)
 
@@ -63,7 +62,7 @@ def test_a_whisper_to_somebody_whom_the_reading_does_not_name_is_refused(floor: 
     call = inside(floor, kim)
     outage(floor)
     ana_leaves(call)
-    with pytest.raises(Refused, match="no longer in this conference"):
+    with pytest.raises(Refused, match="has left the call"):
         call.choose(kim, Role.WHISPER, "Ana Ruiz")
     assert floor.sent("/update") == []
 
@@ -121,6 +120,6 @@ def test_who_may_not_barge_has_nothing_read(floor: Floor, kim: User) -> None:
     kim.team_memberships.update(may_barge=False)
     outage(floor)
     read = readings(floor)
-    with pytest.raises(Refused, match="You may not do this"):
+    with pytest.raises(Refused, match="You are not allowed to"):
         call.choose(kim, Role.BARGE)
     assert readings(floor) == read

@@ -1,4 +1,4 @@
-"""Who joins, leaves, or turns out to be somebody else while a whisper is running (promise 9)."""
+"""Checks a running whisper while people join, leave, or turn out to be somebody else (promise 9)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from django.contrib.auth.models import User
 
 from conferences.models import Account, Leg
 from conferences.models.supervision import Role
-from conferences.sandbox import membership
+from conferences.sandbox.telephony import membership
 from conferences.supervision import Refused
 
-from .conftest import Call, Floor
-from .test_profiles import customer_joins
+from .conftest import Call, Floor, customer_joins
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +39,7 @@ def test_a_whisper_that_telnyx_does_not_take_again_for_a_new_agent_ends(floor: F
     agent_joins(floor, call, "Priya Nair")
     floor.wait(3)
     assert call.who_hears(session) == set()
-    assert "did not take your whisper again" in call.state(session).notice
+    assert "did not renew your whisper" in call.state(session).notice
     assert roles_sent(floor) == ["whisper", "whisper", "monitor"]
 
 
@@ -67,7 +66,7 @@ def test_a_listener_who_turns_out_to_be_no_agent_is_whispered_to_no_longer(floor
     Leg.objects.filter(agent__name="Ana Ruiz").update(party="customer", agent=None)
     floor.wait(2)
     assert call.who_hears(session) == set()
-    assert "Nobody you whispered to is left" in call.state(session).notice
+    assert "Nobody you whispered to is on the call" in call.state(session).notice
 
 
 def test_another_supervisor_who_joins_has_the_same_list_asserted_again(floor: Floor, kim: User, lena: User) -> None:
@@ -91,7 +90,7 @@ def test_a_customer_who_left_and_is_back_between_two_looks_ends_a_whisper(floor:
     membership.join(floor.world, conference, customer)
     floor.wait(2)
     assert call.who_hears(kim.supervisor_sessions.get()) == set()
-    assert "no known agent joined" in call.state(kim.supervisor_sessions.get()).notice
+    assert "not a known agent joined" in call.state(kim.supervisor_sessions.get()).notice
 
 
 @pytest.mark.parametrize("role", [Role.BARGE, Role.WHISPER])

@@ -1,4 +1,4 @@
-"""What can go wrong with each request, and what can be pressed twice: what is read, and what Telnyx was sent."""
+"""Checks what is read and sent when a request goes wrong or is pressed twice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 
 from conferences.models import Command, SupervisorSession
 from conferences.models.supervision import Role
-from conferences.sandbox import membership
+from conferences.sandbox.telephony import membership
 from conferences.supervision import Refused, leave, live_ear, quieter
 from conferences.telnyx.client import Client
 
@@ -30,23 +30,48 @@ def posts(floor: Floor) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "words"),
+    ("status", "code", "detail", "words"),
     [
-        (422, "90041", "account's limit of simultaneous calls"),
-        (422, "90042", "outbound profile's limit"),
-        (422, "90043", "ear application's limit"),
-        (422, "10015", "does not accept the ear application"),
-        (422, "10016", "check your line"),
-        (422, "90061", "code 90061"),
-        (429, "10011", "rate limit"),
-        (401, "10009", "refuses the API key"),
+        (401, "10009", "", "refuses the API key"),
+        (403, "20002", "", "refuses the API key"),
+        (403, "20006", "", "refuses the API key"),
+        (401, "20008", "", "refuses the API key"),
+        (401, "", "", "refuses the API key"),
+        (403, "10010", "Connection has no Outbound Profile assigned D38.", "no outbound voice profile"),
+        (403, "10010", "Dialed number is not included in whitelisted countries D13.", "country of your phone"),
+        (403, "10010", "Caller Origination Number is Invalid D35.", "number that your phone would show"),
+        (403, "10010", "User channel limit exceeded D1.", "Too many calls at once for this Telnyx account"),
+        (403, "10010", "Service not allowed D99.", r"does not allow this \(HTTP 403, code 10010 D99\)"),
+        (403, "10010", "", r"does not allow this \(HTTP 403, code 10010\)"),
+        (403, "20012", "", "account is inactive, blocked or not verified"),
+        (403, "20013", "", "account is inactive, blocked or not verified"),
+        (403, "20017", "", "account is inactive, blocked or not verified"),
+        (403, "10038", "", "does not have this feature"),
+        (403, "10039", "", "does not have this feature"),
+        (429, "10011", "", "too many requests"),
+        (422, "10011", "SRTP is not supported towards telephone numbers.", "HTTP 422, code 10011"),
+        (404, "10005", "", "HTTP 404, code 10005"),
+        (404, "10007", "", "HTTP 404, code 10007"),
+        (422, "10004", "", "code 10004"),
+        (422, "10006", "You are not authorised to use this id.", "code 10006"),
+        (422, "10015", "", "does not accept Floorline's application"),
+        (422, "10016", "", "does not accept the number of your phone"),
+        (422, "10026", "", "code 10026"),
+        (422, "10032", "", "code 10032"),
+        (422, "10033", "", "code 10033"),
+        (422, "90017", "", "code 90017"),
+        (422, "90041", "", "Too many calls at once for this Telnyx account"),
+        (422, "90042", "", "Too many calls at once for the outbound voice profile"),
+        (422, "90043", "", "Too many calls at once for Floorline's application"),
+        (422, "90057", "", "code 90057"),
+        (422, "90061", "", "code 90061"),
     ],
 )
 def test_a_refused_dial_is_told_in_words_and_asked_for_once(
-    floor: Floor, kim: User, status: int, code: str, words: str
+    floor: Floor, kim: User, status: int, code: str, detail: str, words: str
 ) -> None:
     call = floor.call()
-    floor.fault("/calls", status=status, code=code)
+    floor.fault("/calls", status=status, code=code, detail=detail)
     with pytest.raises(Refused, match=words):
         call.choose(kim, Role.MONITOR)
     floor.wait(5)
@@ -58,13 +83,18 @@ def test_a_refused_dial_is_told_in_words_and_asked_for_once(
     ("status", "code", "words"),
     [
         (422, "90019", "has ended"),
-        (404, "90058", "does not know this conference"),
-        (404, "10005", "does not know this conference"),
-        (422, "90032", "conference is full"),
+        (404, "90058", "no longer knows this call"),
+        (404, "10005", "no longer knows this call"),
+        (422, "90032", "call is full"),
         (422, "90015", "no longer connected"),
         (422, "90018", "has hung up"),
+        (404, "10007", "no longer knows this call"),
         (422, "10004", "code 10004"),
-        (429, "10011", "rate limit"),
+        (422, "10015", "code 10015"),
+        (422, "90033", "code 90033"),
+        (403, "10010", "does not allow this"),
+        (403, "20012", "account is inactive"),
+        (429, "10011", "too many requests"),
         (401, "10009", "refuses the API key"),
     ],
 )
@@ -139,7 +169,9 @@ def test_a_louder_role_without_an_answer_is_sent_once_and_either_found_or_silenc
     assert bool(call.who_hears(session)) is in_force
     assert call.state(session).role == (role if in_force else Role.MONITOR)
     asked.refresh_from_db()
-    assert asked.state == (Command.State.VERIFIED if in_force else Command.State.EXPIRED)
+    # A role that is executed twenty seconds late is silenced again by whichever reading sees it first.
+    late = {Command.State.VERIFIED, Command.State.EXPIRED} if fault.get("delay_s") == 20.0 else {Command.State.EXPIRED}
+    assert asked.state in ({Command.State.VERIFIED} if in_force else late)
 
 
 def test_a_rate_limit_is_waited_for_by_silence_and_told_to_a_louder_role(floor: Floor, kim: User) -> None:
@@ -171,10 +203,10 @@ def test_a_line_that_drops_while_a_role_is_asked_for_ends_the_stay_in_words(
         really_set(client, **given)
 
     monkeypatch.setattr(Client, "set_role", dropped)
-    with pytest.raises(Refused, match="Your line has hung up"):
+    with pytest.raises(Refused, match="Your phone has hung up"):
         call.choose(kim, Role.BARGE)
     floor.wait(2)
-    assert "Your line hung up" in call.state(session).end_reason
+    assert "Your phone hung up" in call.state(session).end_reason
     assert roles_sent(floor) == ["barge"]
     again = call.bring_in(kim)
     assert (again.role, [body["supervisor_role"] for body in floor.sent("/join")]) == (
@@ -192,7 +224,7 @@ def test_a_click_into_a_conference_that_has_ended_meanwhile_is_told(floor: Floor
     mine = scene.conference.participants[session.ear.call_control_id]
     membership.leave(floor.world, mine)
     scene.finish()
-    with pytest.raises(Refused, match="This conference has ended"):
+    with pytest.raises(Refused, match="This call has ended"):
         call.choose(kim, Role.BARGE)
     assert live_ear(kim) is not None
 
@@ -205,7 +237,7 @@ def test_in_the_wrong_region_nothing_is_shown_as_verified(floor: Floor, kim: Use
     wrong = {"status": 404, "code": "90058", "times": 999}
     floor.fault("*/actions/update", **wrong)
     floor.faults.arm({"method": "GET", "path": "/conferences/*", **wrong})
-    with pytest.raises(Refused, match="does not know this conference"):
+    with pytest.raises(Refused, match="no longer knows this call"):
         call.choose(kim, Role.BARGE)
     floor.wait(3)
     assert call.state(session).verified_at == before

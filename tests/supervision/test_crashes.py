@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,7 +12,7 @@ from django.contrib.auth.models import User
 from conferences.clients import client_for
 from conferences.models import Command
 from conferences.models.supervision import Role
-from conferences.supervision import commands, leave
+from conferences.supervision import commands, leave, outbound, roles
 
 from .conftest import Floor
 
@@ -36,7 +37,7 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
             if armed and newest.kind == armed[0]:
                 armed.clear()
                 if sent:
-                    {"update": commands.send_role, "leave": commands.send_leave, "join": commands.send_join}[kind](
+                    {"update": outbound.send_role, "leave": outbound.send_leave, "join": outbound.send_join}[kind](
                         client, newest
                     )
                 raise Killed
@@ -60,6 +61,26 @@ def test_a_louder_command_of_a_dead_process_is_never_sent_later(
     assert [body["supervisor_role"] for body in floor.sent("/update")].count("barge") == int(sent)
     state = call.state(session)
     assert (state.role == Role.BARGE) is (call.who_hears(session) != set())
+
+
+@pytest.mark.parametrize("readable", [True, False])
+@pytest.mark.parametrize(("role", "targets"), [(Role.BARGE, []), (Role.WHISPER, ["Ana Ruiz"])])
+def test_a_louder_role_whose_process_dies_with_the_answer_stored_is_the_sessions(
+    floor: Floor, kim: User, monkeypatch: pytest.MonkeyPatch, role: Role, targets: list[str], *, readable: bool
+) -> None:
+    floor.world.semantics.monitor_reads_muted = readable
+    call = floor.call()
+    session = call.choose(kim, Role.MONITOR)
+    floor.wait(8)
+    with monkeypatch.context() as dying:
+        dying.setattr(roles, "is_replaced", Mock(side_effect=Killed))  # asked once the answer is stored
+        with pytest.raises(Killed):
+            call.choose(kim, role, *targets)
+    assert call.newest(session).state == Command.State.ACCEPTED
+    assert call.state(session).role == Role.MONITOR
+    floor.wait(10)
+    assert call.who_hears(session)
+    assert (call.state(session).role, len(call.state(session).targets)) == (role, len(targets))
 
 
 @pytest.mark.parametrize("sent", [False, True])

@@ -12,13 +12,17 @@ from django.contrib.auth.models import User
 from conferences.models import Account, Command
 from conferences.models.supervision import Role
 from conferences.supervision import Refused, leave, quieter
-from conferences.telnyx.client import Client, Unanswered
+from conferences.telnyx.client import Client
+from conferences.telnyx.errors import Unanswered
+from dashboard.desk.claim import Heard
+from dashboard.desk.ear import my_ear
 
-from .conftest import Call, Floor
+from .conftest import STEP, Call, Floor
 
 pytestmark = pytest.mark.slow
 
 Meanwhile = Callable[..., None]
+NOBODY = Heard.NOBODY
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def meanwhile(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
                 really_set(client, **given)
             click()
             if executed == "last":
-                floor.wait(2)  # what was clicked has long been read back
+                floor.wait(2)  # the click has long been read back
                 really_set(client, **given)
             if not answered:
                 raise Unanswered
@@ -96,7 +100,7 @@ def test_a_late_answer_to_monitor_does_not_hide_the_louder_role_that_came_after_
     call.choose(kim, Role.WHISPER, "Ana Ruiz")
     floor.wait(6)
     meanwhile(lambda: call.choose(kim, Role.BARGE), executed="first")
-    quieter(user=kim, now=floor.now)
+    quieter(user=kim, press=floor.press(), now=floor.now)
     assert call.who_hears(session) != set()
     assert call.state(session).role == Role.BARGE
     floor.wait(12)
@@ -140,3 +144,78 @@ def test_a_role_is_still_read_back_when_the_next_one_was_refused(floor: Floor, k
         call.choose(kim, Role.WHISPER, "Ana Ruiz")
     floor.wait(6)
     assert Command.objects.get(pk=barge.pk).state == Command.State.VERIFIED
+
+
+def heard_for(floor: Floor, call: Call, kim: User, *, seconds: float) -> tuple[float, float]:
+    """Let time pass; return for how long Kim was heard, and for how long of it the screen said that nobody hears."""
+    heard, unsaid = [0.0], [0.0]
+
+    def look() -> None:
+        session = kim.supervisor_sessions.latest("started_at")
+        if call.who_hears(session):
+            heard[0] += STEP
+            unsaid[0] += STEP if my_ear(kim, now=floor.now).claim.heard == NOBODY else 0
+
+    floor.watch = look
+    floor.wait(seconds)
+    return heard[0], unsaid[0]
+
+
+@pytest.mark.parametrize("role", [Role.BARGE, Role.WHISPER])
+def test_a_louder_role_that_is_executed_after_its_stop_is_silenced_within_seconds(
+    floor: Floor, kim: User, role: Role
+) -> None:
+    call = inside(floor, kim)
+    floor.fault("*/actions/update", when="late", delay_s=1.1)
+    call.choose(kim, role, *(["Ana Ruiz"] if role == Role.WHISPER else []))
+    quieter(user=kim, press=floor.press(), now=floor.now)
+    heard, unsaid = heard_for(floor, call, kim, seconds=15)
+    assert 0 < heard <= 2
+    assert unsaid == 0
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_barge_that_is_accepted_and_executed_ten_seconds_later_is_said_to_be_heard_perhaps(
+    floor: Floor, kim: User, *, stopped: bool
+) -> None:
+    call = inside(floor, kim)
+    floor.fault("*/actions/update", status=200, when="late", delay_s=10)
+    call.choose(kim, Role.BARGE)
+    if stopped:
+        quieter(user=kim, press=floor.press(), now=floor.now)
+    heard, unsaid = heard_for(floor, call, kim, seconds=20)
+    assert 0 < heard <= (3 if stopped else 30)
+    assert unsaid == 0
+
+
+def test_a_barge_that_is_executed_after_its_stop_is_silenced_while_the_comparison_hangs(
+    floor: Floor, kim: User
+) -> None:
+    call = inside(floor, kim)
+    floor.fault("*/actions/update", status=200, when="late", delay_s=10)
+    call.choose(kim, Role.BARGE)
+    quieter(user=kim, press=floor.press(), now=floor.now)
+    floor.busy.add("reconciler")  # a request of the comparison has no answer, so no regular reading comes
+    heard, unsaid = heard_for(floor, call, kim, seconds=20)
+    assert 0 < heard <= 3
+    assert unsaid == 0
+
+
+def test_the_doubt_about_an_accepted_barge_ends_after_two_minutes(floor: Floor, kim: User) -> None:
+    call = inside(floor, kim)
+    floor.fault("*/actions/update", status=200)
+    call.choose(kim, Role.BARGE)
+    quieter(user=kim, press=floor.press(), now=floor.now)
+    floor.wait(110)
+    assert my_ear(kim, now=floor.now).claim.heard != NOBODY
+    floor.wait(15)
+    assert my_ear(kim, now=floor.now).claim.heard == NOBODY
+
+
+def test_a_verified_barge_leaves_no_doubt_behind(floor: Floor, kim: User) -> None:
+    call = inside(floor, kim)
+    call.choose(kim, Role.BARGE)
+    floor.wait(3)
+    quieter(user=kim, press=floor.press(), now=floor.now)
+    floor.wait(3)
+    assert my_ear(kim, now=floor.now).claim.heard == NOBODY

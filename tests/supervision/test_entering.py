@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 
-from conferences.models import AuditEntry, Command, Leg, Line, Presence, SupervisorSession
+from conferences.models import AuditEntry, Command, Conference, Leg, Line, Presence, SupervisorSession
 from conferences.models.supervision import Role
-from conferences.sandbox.directory import Agent, team_named
-from conferences.supervision import Refused, choose_role, quieter, wishing
+from conferences.sandbox.center.directory import DirectoryAgent, team_named
+from conferences.supervision import Refused, choose_role, quieter
+from conferences.supervision.authorisation import audience_of
 
 from .conftest import Floor
 
 
+@pytest.mark.slow
 def test_whisper_chosen_from_outside_enters_as_monitor_and_then_follows_by_itself(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.choose(kim, Role.WHISPER, "Ana Ruiz")
@@ -24,6 +26,7 @@ def test_whisper_chosen_from_outside_enters_as_monitor_and_then_follows_by_itsel
     assert call.newest(session).state == Command.State.VERIFIED
 
 
+@pytest.mark.slow
 def test_whisper_does_not_follow_when_somebody_joined_meanwhile(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.choose(kim, Role.WHISPER, "Ana Ruiz")
@@ -34,6 +37,7 @@ def test_whisper_does_not_follow_when_somebody_joined_meanwhile(floor: Floor, ki
     assert call.who_hears(session_now(session)) == set()
 
 
+@pytest.mark.slow
 def test_whisper_does_not_follow_when_the_page_was_closed(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.choose(kim, Role.WHISPER, "Ana Ruiz")
@@ -43,23 +47,27 @@ def test_whisper_does_not_follow_when_the_page_was_closed(floor: Floor, kim: Use
     assert "your page was closed" in call.state(session).notice
 
 
+@pytest.mark.slow
 def test_a_whisper_that_is_taken_back_at_the_last_moment_does_not_follow(
     floor: Floor, kim: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = floor.call()
     session = call.choose(kim, Role.WHISPER, "Ana Ruiz")
-    look = wishing._whisper_obstacle
+    looked_last = []
 
-    def taken_back_meanwhile(wished: SupervisorSession, *, now: datetime) -> str | None:
-        SupervisorSession.objects.filter(pk=wished.pk).update(wanted_role=Role.MONITOR, wanted_targets=[])
-        return look(wished, now=now)
+    def taken_back_meanwhile(conference: Conference) -> set[str]:
+        looked_last.append(conference)
+        SupervisorSession.objects.filter(pk=session.pk).update(wanted_role=Role.MONITOR, wanted_targets=[])
+        return audience_of(conference)
 
-    monkeypatch.setattr(wishing, "_whisper_obstacle", taken_back_meanwhile)
+    monkeypatch.setattr("conferences.supervision.roles.audience_of", taken_back_meanwhile)
     floor.wait(20)
+    assert looked_last == [session.conference]
     assert call.state(session).stage == "inside"
     assert floor.sent("/update") == []
 
 
+@pytest.mark.slow
 def test_quieter_on_the_way_in_forgets_the_whisper_and_is_in_the_audit(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.choose(kim, Role.WHISPER, "Ana Ruiz")
@@ -70,6 +78,7 @@ def test_quieter_on_the_way_in_forgets_the_whisper_and_is_in_the_audit(floor: Fl
     assert AuditEntry.objects.filter(action="forgot wish", actor=kim).count() == 1
 
 
+@pytest.mark.slow
 def test_barge_chosen_from_outside_enters_as_monitor_and_asks_again(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.choose(kim, Role.BARGE)
@@ -79,6 +88,7 @@ def test_barge_chosen_from_outside_enters_as_monitor_and_asks_again(floor: Floor
     assert "Press again" in call.state(session).notice
 
 
+@pytest.mark.slow
 def test_a_phone_line_joins_only_after_1_was_pressed(floor: Floor, lena: User) -> None:
     call = floor.call()
     session = call.choose(lena, Role.MONITOR)
@@ -117,6 +127,7 @@ def test_a_line_that_cannot_be_reached_is_told_in_words(floor: Floor, kim: User,
     assert words in call.state(session).end_reason
 
 
+@pytest.mark.slow
 def test_two_clicks_at_once_dial_once(floor: Floor, kim: User) -> None:
     call = floor.call()
     first = call.choose(kim, Role.MONITOR)
@@ -127,6 +138,7 @@ def test_two_clicks_at_once_dial_once(floor: Floor, kim: User) -> None:
     assert len(floor.sent("/join")) == 1
 
 
+@pytest.mark.slow
 def test_the_ear_hops_to_another_conference_without_being_dialled_again(floor: Floor, kim: User) -> None:
     first, second = floor.call(), floor.call(agents=("Max Falk",))
     first.bring_in(kim)
@@ -136,6 +148,7 @@ def test_the_ear_hops_to_another_conference_without_being_dialled_again(floor: F
     assert [word for word in posted(floor) if word in {"join", "leave"}] == ["join", "leave", "join"]
 
 
+@pytest.mark.slow
 def test_the_ear_hops_although_the_first_reading_after_the_leave_says_nothing(floor: Floor, kim: User) -> None:
     first, second = floor.call(), floor.call(agents=("Max Falk",))
     first.bring_in(kim)
@@ -157,18 +170,19 @@ def test_a_dial_whose_answer_is_lost_is_found_again_by_its_mark(floor: Floor, ki
 def test_without_a_line_the_click_says_what_is_missing(floor: Floor, kim: User) -> None:
     Line.objects.all().delete()
     call = floor.call()
-    with pytest.raises(Refused, match="no line yet"):
+    with pytest.raises(Refused, match="no phone yet"):
         call.choose(kim, Role.MONITOR)
     assert not SupervisorSession.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_customer_or_an_unknown_leg_can_never_be_a_whisper_target(floor: Floor, kim: User) -> None:
     call = floor.call()
     call.bring_in(kim)
-    with pytest.raises(Refused, match="Only agents"):
+    with pytest.raises(Refused, match="only to agents"):
         call.choose(kim, Role.WHISPER, "customer")
     Leg.objects.filter(agent__name="Ana Ruiz").update(party="unknown")
-    with pytest.raises(Refused, match="Only agents"):
+    with pytest.raises(Refused, match="only to agents"):
         choose_role(
             user=kim,
             conference=call.conference,
@@ -180,10 +194,10 @@ def test_a_customer_or_an_unknown_leg_can_never_be_a_whisper_target(floor: Floor
     assert floor.sent("/update") == []
 
 
-def test_whom_kim_may_not_hear_omar_may_not_either(floor: Floor, kim: User, lena: User, omar: User) -> None:
+def test_nobody_gets_a_role_without_the_right_for_it(floor: Floor, kim: User, lena: User, omar: User) -> None:
     call = floor.call()
     for user, role in ((omar, Role.MONITOR), (lena, Role.WHISPER), (lena, Role.BARGE), (lena, Role.NONE)):
-        with pytest.raises(Refused, match="You may not"):
+        with pytest.raises(Refused, match="You are not allowed to"):
             call.choose(user, role, *(["Ana Ruiz"] if role == Role.WHISPER else []))
     assert floor.sent("/calls") == []
 
@@ -196,5 +210,5 @@ def posted(floor: Floor) -> list[str]:
     return [entry["path"].rpartition("/")[2] for entry in floor.api.log if entry["method"] == "POST"]
 
 
-def agent(name: str) -> Agent:
+def agent(name: str) -> DirectoryAgent:
     return next(agent for agent in team_named("Billing").agents if agent.name == name)

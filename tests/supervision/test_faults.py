@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from conferences.models import AuditEntry, Command
 from conferences.models.supervision import Role
 from conferences.supervision import Refused, leave, quieter
-from dashboard.my_ear import my_ear
+from dashboard.desk.ear import my_ear
 
 from .conftest import Floor
 
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.slow
     ("status", "code", "words"),
     [
         (401, "10009", "refuses the API key"),
-        (404, "90058", "does not know this conference"),
+        (404, "90058", "no longer knows this call"),
         (422, "90015", "no longer connected"),
         (422, "90018", "has hung up"),
         (422, "90019", "has ended"),
-        (422, "90034", "not answered yet"),
-        (422, "90044", "already in this conference"),
-        (429, "10011", "rate limit"),
+        (422, "90034", "not picked up your phone yet"),
+        (422, "90044", "already in this call"),
+        (429, "10011", "too many requests"),
         (422, "10004", "code 10004"),
     ],
 )
@@ -44,7 +44,7 @@ def test_a_refused_role_is_told_in_words_and_changes_nothing(
     assert call.who_hears(session) == set()
 
 
-@pytest.mark.parametrize(("status", "words"), [(401, "API key"), (422, "refused"), (429, "rate limit")])
+@pytest.mark.parametrize(("status", "words"), [(401, "API key"), (422, "refused"), (429, "too many requests")])
 def test_a_refused_dial_leaves_no_ear_behind(floor: Floor, kim: User, status: int, words: str) -> None:
     call = floor.call()
     floor.fault("/calls", status=status, code="10011" if status == 429 else "")
@@ -82,11 +82,11 @@ def test_the_screen_never_says_nobody_while_a_barge_that_is_executed_late_is_hea
     floor.fault("*/actions/update", when="late", delay_s=20.6)
     call.choose(kim, Role.BARGE)
     told: list[tuple[bool, str]] = []
-    floor.watch = lambda: told.append((bool(call.who_hears(session)), str(my_ear(kim, now=floor.now).heard)))
+    floor.watch = lambda: told.append((bool(call.who_hears(session)), str(my_ear(kim, now=floor.now).claim.heard)))
     floor.wait(24)
     heard = [said for audible, said in told if audible]
     assert heard
-    assert "no" not in heard
+    assert "nobody" not in heard
     assert call.state(session).role == Role.MONITOR
 
 
@@ -136,7 +136,7 @@ def test_a_leave_without_an_answer_ends_in_hanging_up_our_own_leg(floor: Floor, 
     leave(user=kim, now=floor.now)
     floor.wait(8)
     assert call.who_hears(session) == set()
-    assert "hung up to be sure" in call.state(session).end_reason
+    assert "hung up to make sure" in call.state(session).end_reason
     hung_up = [entry["path"] for entry in floor.api.log if entry["path"].endswith("/hangup")]
     assert hung_up == [f"/calls/{session.ear.call_control_id}/actions/hangup"]
 
@@ -156,7 +156,7 @@ def test_a_louder_click_that_waited_too_long_is_never_sent(floor: Floor, kim: Us
     session = call.bring_in(kim)
     early = floor.now
     floor.travel.move_to(floor.now + timedelta(seconds=6))
-    from conferences.supervision.changing import send_role_command
+    from conferences.supervision.roles import send_role_command
 
     command = send_role_command(session, role=Role.BARGE, listeners=[], audience=[], now=early)
     assert command is not None
@@ -174,7 +174,7 @@ def test_a_customer_who_joins_a_whisper_does_not_hear_it_for_long(floor: Floor, 
     join_customer(floor, call)
     floor.wait(2)
     assert call.who_hears(session) == set()
-    assert "no known agent joined" in call.state(session).notice
+    assert "not a known agent joined" in call.state(session).notice
 
 
 def test_a_whisper_ends_when_its_last_listener_leaves(floor: Floor, kim: User) -> None:
@@ -185,7 +185,7 @@ def test_a_whisper_ends_when_its_last_listener_leaves(floor: Floor, kim: User) -
     call.scene.release(call.scene.agents[0])
     floor.wait(3)
     assert call.state(session).role == Role.MONITOR
-    assert "Nobody you whispered to is left" in call.state(session).notice
+    assert "Nobody you whispered to is on the call" in call.state(session).notice
 
 
 def test_where_monitor_does_not_read_back_as_muted_the_screen_says_it_cannot_be_confirmed(
@@ -217,7 +217,7 @@ def test_a_right_taken_away_ends_the_listening(floor: Floor, kim: User) -> None:
     kim.team_memberships.all().delete()
     floor.wait(2)
     assert call.state(session).ended_at is not None
-    assert "no longer listen" in call.state(session).end_reason
+    assert "no longer allowed to listen" in call.state(session).end_reason
 
 
 def test_every_step_is_in_the_audit(floor: Floor, kim: User) -> None:
@@ -231,7 +231,7 @@ def test_every_step_is_in_the_audit(floor: Floor, kim: User) -> None:
 
 
 def join_customer(floor: Floor, call: object) -> None:
-    from conferences.sandbox import calls, membership
+    from conferences.sandbox.telephony import calls, membership
 
     leg = calls.incoming(floor.world, connection_id="2781903345512846337", from_="+4930123456199", to="+18005550101")
     calls.answer(floor.world, leg)
@@ -240,6 +240,6 @@ def join_customer(floor: Floor, call: object) -> None:
 
 def hang_up_quietly(floor: Floor, leg: object) -> None:
     """Hang up without ending the conference, as when a supervisor's presence keeps it open."""
-    from conferences.sandbox import membership
+    from conferences.sandbox.telephony import membership
 
     membership.hangup(floor.world, leg, source="caller")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What happens to a live ear while nobody clicks."""
+"""Checks what happens to a live ear while nobody clicks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from conferences.models import Account, Agent, AuditEntry, Presence
 from conferences.models.supervision import Role
-from conferences.sandbox import calls
+from conferences.sandbox.telephony import calls
 from conferences.supervision import Refused, connect, disconnect, follow, leave, live_ear
 
 from .conftest import Call, Floor
@@ -28,6 +28,7 @@ def roles_sent(floor: Floor) -> list[str]:
     return [body["supervisor_role"] for body in floor.sent("/update")]
 
 
+@pytest.mark.slow
 def test_a_connected_line_is_parked_and_the_next_conference_needs_no_dialling(floor: Floor, kim: User) -> None:
     connect(user=kim, now=floor.now)
     floor.wait(5, until=lambda: kim.ears.get().state == "connected")
@@ -39,7 +40,7 @@ def test_a_connected_line_is_parked_and_the_next_conference_needs_no_dialling(fl
 def test_no_line_is_free_when_the_budget_of_ears_is_used_up(floor: Floor, kim: User, lena: User) -> None:
     Account.objects.update(max_ears=1)
     connect(user=kim, now=floor.now)
-    with pytest.raises(Refused, match="All 1 supervisors' lines are in use"):
+    with pytest.raises(Refused, match="All 1 supervisor phones are in use"):
         connect(user=lena, now=floor.now)
 
 
@@ -62,6 +63,7 @@ def test_an_open_page_keeps_the_voice(floor: Floor, kim: User) -> None:
     assert "monitor" not in roles_sent(floor)
 
 
+@pytest.mark.slow
 def test_hold_on_the_own_phone_means_monitor_at_once(floor: Floor, kim: User) -> None:
     call = talking(floor, kim, Role.BARGE)
     calls.set_sip_hold(floor.world, floor.world.legs[kim.ears.get().call_control_id], held=True)
@@ -71,6 +73,7 @@ def test_hold_on_the_own_phone_means_monitor_at_once(floor: Floor, kim: User) ->
     assert call.conference.ended_at is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", ["*0", "*9"])
 def test_keys_on_the_phone_quieten_and_leave(floor: Floor, kim: User, keys: str) -> None:
     call = talking(floor, kim, Role.WHISPER)
@@ -82,6 +85,7 @@ def test_keys_on_the_phone_quieten_and_leave(floor: Floor, kim: User, keys: str)
     assert (call.state(session).ended_at is not None) is (keys == "*9")
 
 
+@pytest.mark.slow
 def test_a_single_0_on_the_phone_changes_nothing(floor: Floor, kim: User) -> None:
     call = talking(floor, kim, Role.WHISPER)
     session = kim.supervisor_sessions.get()
@@ -95,9 +99,10 @@ def test_an_idle_line_is_released(floor: Floor, kim: User) -> None:
     Account.objects.update(ear_idle_minutes=1)
     connect(user=kim, now=floor.now)
     floor.wait(70)
-    assert "idle" in kim.ears.get().end_reason
+    assert "not used" in kim.ears.get().end_reason
 
 
+@pytest.mark.slow
 def test_an_idle_line_is_renewed_before_telnyx_ends_it(floor: Floor, kim: User) -> None:
     Account.objects.update(ear_idle_minutes=600)
     connect(user=kim, now=floor.now)
@@ -111,6 +116,7 @@ def test_an_idle_line_is_renewed_before_telnyx_ends_it(floor: Floor, kim: User) 
     assert ear.state == "connected"
 
 
+@pytest.mark.slow
 def test_following_an_agent_hops_into_the_next_call_as_monitor(floor: Floor, kim: User) -> None:
     first = floor.call()
     first.bring_in(kim)
@@ -123,6 +129,7 @@ def test_following_an_agent_hops_into_the_next_call_as_monitor(floor: Floor, kim
     assert len(floor.sent("/calls")) == 1
 
 
+@pytest.mark.slow
 def test_a_single_shot_follows_into_one_call_only(floor: Floor, kim: User) -> None:
     connect(user=kim, now=floor.now)
     floor.wait(3)
@@ -137,10 +144,11 @@ def test_a_single_shot_follows_into_one_call_only(floor: Floor, kim: User) -> No
 
 
 def test_omar_may_not_follow_ana(floor: Floor, omar: User) -> None:
-    with pytest.raises(Refused, match="Connect your line"):
+    with pytest.raises(Refused, match="Connect your phone"):
         follow(user=omar, agent=Agent.objects.get(name="Ana Ruiz"), now=floor.now)
 
 
+@pytest.mark.slow
 def test_disconnecting_hangs_up_our_own_leg_only(floor: Floor, kim: User) -> None:
     call = talking(floor, kim, Role.BARGE)
     mine = kim.ears.get().call_control_id
@@ -150,6 +158,7 @@ def test_disconnecting_hangs_up_our_own_leg_only(floor: Floor, kim: User) -> Non
     assert all(leg.alive for leg in [call.scene.customer, *call.scene.agents] if leg)
 
 
+@pytest.mark.slow
 def test_a_barge_for_another_audience_than_the_page_showed_is_refused(floor: Floor, kim: User) -> None:
     call = floor.call()
     call.bring_in(kim)
@@ -216,7 +225,7 @@ def test_a_line_disconnected_before_telnyx_named_its_leg_does_not_stay_up(
 
 
 @pytest.mark.slow
-def test_a_line_disconnected_before_a_dial_that_never_came_is_free_again(floor: Floor, kim: User) -> None:
+def test_a_line_whose_dial_never_arrived_is_free_again_once_disconnected(floor: Floor, kim: User) -> None:
     floor.fault("/calls", drop=True, times=9)
     connect(user=kim, now=floor.now)
     disconnect(user=kim, now=floor.now)
@@ -228,6 +237,6 @@ def test_a_line_disconnected_before_a_dial_that_never_came_is_free_again(floor: 
 def test_who_may_not_follow_an_agent_is_refused_in_the_audit(floor: Floor, kim: User) -> None:
     connect(user=kim, now=floor.now)
     kim.team_memberships.all().delete()
-    with pytest.raises(Refused, match="may not listen to this agent"):
+    with pytest.raises(Refused, match="You are not allowed to listen to this agent"):
         follow(user=kim, agent=Agent.objects.get(name="Ana Ruiz"), now=floor.now)
     assert "Ana Ruiz" in AuditEntry.objects.get(action="refused", actor=kim).detail

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from conferences.models import AuditEntry, Command, SupervisorSession
 from conferences.models.supervision import Role
-from conferences.sandbox import membership
+from conferences.sandbox.telephony import membership
 from conferences.supervision import leave, quieter
 from conferences.telnyx.client import Client
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def is_inside(call: Call, session: SupervisorSession) -> bool:
-    """Say whether Telnyx has the supervisor's line in the conference."""
+    """Return whether Telnyx has the supervisor's line in the conference."""
     assert call.scene.conference is not None
     return SupervisorSession.objects.get(pk=session.pk).ear.call_control_id in call.scene.conference.participants
 
@@ -68,7 +68,7 @@ def test_a_right_lost_on_the_way_in_ends_the_joining(floor: Floor, kim: User) ->
     call, session = joining(floor, kim, drop=True, times=99)
     kim.team_memberships.all().delete()
     floor.wait(5)
-    assert "no longer listen" in call.state(session).end_reason
+    assert "no longer allowed to listen" in call.state(session).end_reason
     assert not is_inside(call, session)
 
 
@@ -112,7 +112,7 @@ def test_a_line_that_took_too_long_to_leave_comes_back_as_monitor(
     floor.wait(6)
     assert [body["supervisor_role"] for body in floor.sent("/join")] == ["monitor", "monitor"]
     assert call.who_hears(session) == set()
-    assert "back on monitor" in call.state(session).notice
+    assert "back on Monitor" in call.state(session).notice
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, "90058"), (404, "10005"), (422, "90015")])
@@ -130,7 +130,7 @@ def test_a_leave_that_telnyx_says_is_for_nobody_there_is_believed_only_after_a_l
     floor.wait(8)
     assert call.who_hears(session) == set()
     assert not is_inside(call, session)
-    assert "hung up to be sure" in call.state(session).end_reason
+    assert "hung up to make sure" in call.state(session).end_reason
 
 
 def test_a_line_that_was_out_already_is_seen_to_be_out_and_stays_connected(floor: Floor, kim: User) -> None:

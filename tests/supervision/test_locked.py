@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import connection
 
-from conferences import changes
+from conferences.changes import board_change
 from conferences.models import Command
 from conferences.models.supervision import Role
 from conferences.supervision import disconnect, leave, quieter
@@ -32,8 +32,7 @@ def locked(floor: Floor) -> Iterator[None]:
 
     def hold() -> None:
         try:
-            with transaction.atomic():
-                changes.advance(now=floor.now)
+            with board_change(now=floor.now):
                 held.set()
                 time.sleep(HELD_SECONDS)
         finally:

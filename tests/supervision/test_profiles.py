@@ -1,4 +1,4 @@
-"""What an account is proven to do decides what Floorline dares; under every profile nobody hears who should not."""
+"""Checks under every profile of an account that nobody hears a supervisor who should not."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from django.contrib.auth.models import User
 
 from conferences.models import Account, Agent, AuditEntry, Command
 from conferences.models.supervision import Role
-from conferences.sandbox import calls, directory, membership
 from conferences.supervision import Refused, connect, follow, quieter
 
-from .conftest import Call, Floor
+from .conftest import Floor, customer_joins
 
 pytestmark = pytest.mark.slow
 
@@ -20,15 +19,6 @@ pytestmark = pytest.mark.slow
 def profile(floor: Floor, **fields: Any) -> None:
     Account.objects.update(**fields)
     floor.account.refresh_from_db()
-
-
-def customer_joins(floor: Floor, call: Call) -> None:
-    leg = calls.incoming(
-        floor.world, connection_id=directory.CALLS_CONNECTION_ID, from_="+4930123456199", to="+18005550101"
-    )
-    calls.answer(floor.world, leg)
-    assert call.scene.conference is not None
-    membership.join(floor.world, call.scene.conference, leg)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +107,10 @@ def test_where_a_monitor_harms_the_call_nobody_is_let_in(floor: Floor, kim: User
     floor.world.semantics.monitor_harms_call = True
     profile(floor, monitor_harms_call=True)
     call = floor.call()
-    with pytest.raises(Refused, match="cuts the audio between customer and agent"):
+    with pytest.raises(Refused, match="cuts the sound between customer and agent"):
         call.choose(kim, role, "Ana Ruiz")
     assert [entry for entry in floor.api.log if entry["method"] == "POST"] == []
-    assert "cuts the audio" in AuditEntry.objects.get(action="refused").detail
+    assert "cuts the sound" in AuditEntry.objects.get(action="refused").detail
 
 
 @pytest.mark.parametrize("harms", [None, False])
@@ -138,7 +128,7 @@ def test_where_a_monitor_turns_out_to_harm_the_call_quieter_means_out(floor: Flo
     quieter(user=kim, now=floor.now)
     floor.wait(4)
     assert [body["supervisor_role"] for body in floor.sent("/update")] == ["barge"]
-    assert "your line was taken out" in call.state(session).end_reason
+    assert "your phone was taken out" in call.state(session).end_reason
     assert call.who_hears(session) == set()
 
 

@@ -56,7 +56,7 @@ def test_an_ear_that_follows_an_agent_hops_into_no_call_after_the_session_has_en
     assert live_ear(kim) is None
 
 
-def test_who_is_still_signed_in_elsewhere_keeps_the_ear(floor: Floor, kim: User) -> None:
+def test_a_second_sign_in_of_the_same_user_keeps_the_line_open(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.bring_in(kim)
     Session.objects.all().delete()
@@ -65,7 +65,7 @@ def test_who_is_still_signed_in_elsewhere_keeps_the_ear(floor: Floor, kim: User)
     assert call.state(session).ended_at is None
 
 
-def test_somebody_elses_session_keeps_nobodys_ear(floor: Floor, kim: User, lena: User) -> None:
+def test_the_sign_in_of_another_user_does_not_keep_a_line_open(floor: Floor, kim: User, lena: User) -> None:
     call = floor.call()
     call.bring_in(kim)
     assert lena.is_active

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 
-from conferences.models import Account, AuditEntry, Ear
+from conferences.models import Account, AuditEntry, Ear, Stop
 from conferences.models.supervision import Role
-from conferences.supervision import Press, Way, hasten, open_session, seal, stop
+from conferences.supervision import Press, Refused, Way, hasten, open_session, seal, stop
+from conferences.supervision.stops import keep_stop_alone
+from conferences.telnyx.client import Client
 
 from .conftest import Floor
 
@@ -26,6 +30,7 @@ def no_thread_outlives_its_test(floor: Floor) -> Iterator[None]:
             thread.join(30)
 
 
+@pytest.mark.slow
 def test_the_sealed_note_alone_takes_a_barging_supervisor_out(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.bring_in(kim)
@@ -40,6 +45,23 @@ def test_the_sealed_note_alone_takes_a_barging_supervisor_out(floor: Floor, kim:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [Way.LEAVE, Way.DISCONNECT, Way.QUIETER])
+def test_a_stop_that_is_stored_once_the_database_is_back_ends_what_has_begun_meanwhile(
+    floor: Floor, kim: User, way: Way
+) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    barge, stop_of_note = floor.press(), floor.press()
+    call.choose_at(kim, Role.BARGE, press=barge)
+    floor.wait(3)
+    keep_stop_alone(kim, way, stop_of_note, now=floor.now)
+    floor.wait(3)
+    assert call.who_hears(session) == set()
+    assert (call.state(session).ended_at is None) is (way == Way.QUIETER)
+
+
+@pytest.mark.slow
 def test_where_leave_fails_the_note_hangs_up_our_own_leg(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.bring_in(kim)
@@ -48,6 +70,7 @@ def test_where_leave_fails_the_note_hangs_up_our_own_leg(floor: Floor, kim: User
     assert not floor.world.legs[session.ear.call_control_id].alive
 
 
+@pytest.mark.slow
 def test_a_note_that_was_tampered_with_does_nothing(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.bring_in(kim)
@@ -57,6 +80,7 @@ def test_a_note_that_was_tampered_with_does_nothing(floor: Floor, kim: User) -> 
     assert floor.sent("/leave") == []
 
 
+@pytest.mark.slow
 def test_a_leave_that_is_accepted_without_effect_is_not_believed_without_the_database_either(
     floor: Floor, kim: User
 ) -> None:
@@ -70,7 +94,8 @@ def test_a_leave_that_is_accepted_without_effect_is_not_believed_without_the_dat
     assert not floor.world.legs[session.ear.call_control_id].alive
 
 
-def test_a_stop_that_telnyx_does_not_show_is_not_told_as_done(floor: Floor, kim: User) -> None:
+@pytest.mark.slow
+def test_a_stop_that_a_reading_does_not_show_is_not_reported_as_done(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.bring_in(kim)
     call.choose(kim, Role.BARGE)
@@ -81,6 +106,7 @@ def test_a_stop_that_telnyx_does_not_show_is_not_told_as_done(floor: Floor, kim:
     assert call.who_hears(session) != set()
 
 
+@pytest.mark.slow
 def test_a_second_press_after_the_line_is_out_keeps_the_line_up(floor: Floor, kim: User) -> None:
     call = floor.call()
     session = call.bring_in(kim)
@@ -91,6 +117,7 @@ def test_a_second_press_after_the_line_is_out_keeps_the_line_up(floor: Floor, ki
     assert floor.world.legs[session.ear.call_control_id].alive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pressed", "account", "ear", "sent"),
     [
@@ -117,8 +144,54 @@ def test_the_note_sends_beside_a_slow_way_what_that_way_would_send_and_nothing_m
     assert call.who_hears(session) == set()
 
 
+@pytest.mark.slow
+def test_in_the_middle_of_a_hop_only_a_dead_call_counts_as_silence(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    note = seal(open_session(kim) or session)
+    floor.fault("*/actions/hangup", status=200)
+    assert not stop(note, press=Press(hop=True))
+    assert stop(note, press=Press(hop=True))
+    assert not floor.world.legs[session.ear.call_control_id].alive
+
+
+@pytest.mark.slow
+def test_a_hop_that_this_process_has_begun_is_known_without_the_page_saying_so(
+    floor: Floor, kim: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = floor.call(), floor.call(agents=("Max Falk",))
+    session = first.bring_in(kim)
+    note, really_leave = seal(open_session(kim) or session), Client.leave
+
+    def leaving(client: Client, **given: Any) -> None:
+        monkeypatch.setattr(Client, "leave", really_leave)
+        really_leave(client, **given)
+        assert stop(note)
+
+    monkeypatch.setattr(Client, "leave", leaving)
+    with contextlib.suppress(Refused):
+        second.choose(kim, Role.WHISPER, "Max Falk")
+    assert not floor.world.legs[session.ear.call_control_id].alive
+
+
+@pytest.mark.slow
+def test_a_stop_by_the_note_is_kept_with_its_person_once_the_database_is_back(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    barge, pressed = floor.press(), floor.press()
+    assert stop(seal(open_session(kim) or session), press=pressed)
+    deadline = time.monotonic() + 20
+    while not audited():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert (Stop.objects.get().way, Stop.objects.get().id) == ("leave", pressed.id)
+    floor.wait(2)
+    with pytest.raises(Refused, match="left since"):
+        call.choose_at(kim, Role.BARGE, press=barge)
+
+
 def audited() -> bool:
-    """Say whether the stop is in the audit; the thread that writes it may hold the table at this moment."""
+    """Return whether the stop is in the audit; the thread that writes it may hold the table at this moment."""
     try:
         return AuditEntry.objects.filter(action="stopped without the database").exists()
     except OperationalError:

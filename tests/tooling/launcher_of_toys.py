@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from dashboard import launch
-from dashboard.launch import Launcher, Part
+from dashboard.serving import launcher
+from dashboard.serving.launcher import Launcher, Part
 
 WEB = """
 import http.server, os
@@ -22,8 +22,8 @@ STUBBORN = (
 
 
 def main() -> int:
-    launch.GRACE = float(os.environ.get("GRACE", "10"))
-    launch.BACK_OFF = (0.05, 0.1)
+    launcher.GRACE = float(os.environ.get("GRACE", "10"))
+    launcher.BACK_OFF = (0.05, 0.1)
     environment = dict(os.environ)
     worker = {"lasting": "import time; time.sleep(600)", "failing": "raise SystemExit(3)", "stubborn": STUBBORN}
     parts = [

@@ -25,7 +25,7 @@ class Person:
         answer.raise_for_status()
         return answer.text
 
-    def post(self, path: str, page: str, **fields: Any) -> requests.Response:
+    def post(self, path: str, page: str, /, **fields: Any) -> requests.Response:
         """Post a form of a page that was got before."""
         token = TOKEN.search(page)
         assert token, page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,18 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MARK = "FLOORLINE_TEST_MARK"
 
 
-def free_port() -> int:
-    """Return a port above 20000 that nobody listens on, with the next one free too."""
-    for port in range(20000 + os.getpid() % 9000, 60000, 7):
-        with socket.socket() as first, socket.socket() as second, suppress(OSError):
-            first.bind(("127.0.0.1", port))
-            second.bind(("127.0.0.1", port + 1))
-            return port
-    raise RuntimeError("no port is free")
-
-
 def eventually(holds: Callable[[], bool], *, within: float, pause: float = 0.05) -> bool:
-    """Say whether something came true in time (seconds), looking again after each pause."""
+    """Return whether something came true in time (seconds), looking again after each pause."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         if holds():

@@ -1,4 +1,4 @@
-"""How gunicorn is told to serve, from the same settings as Django."""
+"""Checks that gunicorn serves by the same settings as Django."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dashboard import lifetime
+from dashboard.push import worker_state
 from tests.tooling.conftest import Start
 from tests.tooling.processes import python
 
@@ -41,7 +41,7 @@ def test_the_environment_decides_where_and_how_many(
     assert shown.process.wait(20) == 0, shown.said()
     configuration = json.loads(shown.said())
     assert {name: configuration[name] for name in expected} == expected
-    assert "asgi" in configuration["worker_class"]
+    assert "dashboard.serving.edge.BoundedWorker" in configuration["worker_class"]
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,12 @@ def test_periods_that_contradict_each_other_stop_the_start(
     assert next(iter(wrong)) in shown.said()
 
 
-def test_a_stream_sees_that_its_worker_is_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifetime, "_worker", None)
-    assert lifetime.worker_is_alive()
+def test_a_stream_sees_that_its_worker_is_to_end() -> None:
+    assert worker_state.worker_is_alive()
     worker = SimpleNamespace(alive=True)
-    lifetime.begin(worker)
-    assert lifetime.worker_is_alive()
+    worker_state.begin(worker)
+    assert worker_state.worker_is_alive()
 
     worker.alive = False
 
-    assert not lifetime.worker_is_alive()
+    assert not worker_state.worker_is_alive()

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.tooling.processes import Marked, eventually, free_port, python
+from benchmarks.servers import free_port
+from tests.tooling.processes import Marked, eventually, python
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +33,7 @@ def ended(launcher: Marked) -> bool:
     return launcher.process.poll() is not None and not launcher.others()
 
 
-def test_ctrl_c_ends_everything_without_a_word(launch: Launch) -> None:
+def test_ctrl_c_ends_everything_silently(launch: Launch) -> None:
     launcher = launch()
 
     launcher.press_ctrl_c()
@@ -82,7 +83,7 @@ def test_a_fallen_worker_starts_again(launch: Launch) -> None:
     assert "The worker was ended by SIGKILL. It starts again" in launcher.said()
 
 
-def test_a_worker_that_never_stands_ends_everything(start: Launch, bare_environment: dict[str, str]) -> None:
+def test_a_worker_that_never_starts_ends_everything(start: Launch, bare_environment: dict[str, str]) -> None:
     launcher = start([*TOYS, "failing"], {**bare_environment, "PORT": str(free_port())})
 
     assert eventually(lambda: ended(launcher), within=10)

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import requests
 
+from benchmarks.servers import free_port
 from tests.tooling.conftest import starting, without_settings
 from tests.tooling.person import Person
-from tests.tooling.processes import eventually, free_port, python
+from tests.tooling.processes import eventually, python
 
 pytestmark = pytest.mark.slow
 TIMES = 20

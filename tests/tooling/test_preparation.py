@@ -13,7 +13,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from conferences.models import Account, DatabaseStamp
-from dashboard import ports, preparation, sandbox_environment
+from dashboard.serving import ports, preparation, sandbox_environment
 
 
 @pytest.mark.django_db
@@ -23,9 +23,9 @@ def test_a_database_of_the_other_mode_is_refused(settings: Settings, mine: bool,
     preparation.stamp()
     settings.SANDBOX = mine
 
-    with pytest.raises(preparation.Refused, match=sentence):
+    with pytest.raises(preparation.CannotStart, match=sentence):
         preparation.stamp()
-    with pytest.raises(preparation.Refused, match=sentence):
+    with pytest.raises(preparation.CannotStart, match=sentence):
         preparation.migrate(say=lambda _: None)
 
 
@@ -44,7 +44,7 @@ def test_the_sandbox_leaves_an_unstamped_database_with_an_account_alone(settings
     settings.SANDBOX = True
     Account.objects.create(name="Main")
 
-    with pytest.raises(preparation.Refused, match="leaves it alone"):
+    with pytest.raises(preparation.CannotStart, match="leaves it alone"):
         preparation.stamp()
 
 
@@ -115,7 +115,7 @@ def test_one_sqlite_database_is_served_once(tmp_path: Path, monkeypatch: pytest.
     held = preparation.hold_database()
     assert held
 
-    with pytest.raises(preparation.Refused, match=r"already serves floor\.sqlite3"):
+    with pytest.raises(preparation.CannotStart, match=r"already serves floor\.sqlite3"):
         preparation.hold_database()
 
     held.close()

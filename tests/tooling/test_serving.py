@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.servers import free_port
 from tests.tooling.conftest import Start, starting, without_settings
-from tests.tooling.processes import Marked, eventually, free_port, python, status_of
+from tests.tooling.person import Person
+from tests.tooling.processes import Marked, eventually, python, status_of
 
 pytestmark = pytest.mark.slow
 SERVE = python("manage.py", "serve")
@@ -215,3 +218,37 @@ def test_preparing_a_live_database_opens_its_account_and_starts_nothing(
         assert database.execute("SELECT name FROM conferences_account").fetchall() == [("default",)]
         assert database.execute("SELECT sandbox FROM conferences_databasestamp").fetchall() == [(0,)]
     assert not prepared.others()
+
+
+def test_whatever_is_written_is_its_users_alone(
+    start: Start, sandbox_environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "secret_key").write_text("x" * 50)  # as a version before left it
+    (tmp_path / "var" / "secret_key").chmod(0o644)
+
+    prepared = start(
+        ["sh", "-c", "umask 022; exec " + " ".join([*SERVE, "--prepare", "--sandbox"])], sandbox_environment
+    )
+
+    assert prepared.process.wait(60) == 0, prepared.said()
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "var").iterdir() if path.is_file()}
+    assert {"sandbox.sqlite3", "sandbox.json", "secret_key", "sandbox.sqlite3.serving"} <= modes.keys()
+    assert set(modes.values()) == {"0o600"}
+
+
+def test_a_demo_in_the_open_has_passwords_of_its_own(start: Start, sandbox_environment: dict[str, str]) -> None:
+    served = open_floor(start, {**sandbox_environment, "HOST": "0.0.0.0"})
+
+    told = dict(re.findall(r"^    (kim|admin) +(\S{16})  ", served.said(), re.MULTILINE))
+    here = url(sandbox_environment, "").replace("localhost", "127.0.0.1")
+
+    assert "WARNING" in served.said()
+    assert told.keys() == {"kim", "admin"}
+    assert "floorline-demo" not in served.said()
+    assert ["signed in" if signs_in(here, name, told[name]) else "" for name in told] == ["signed in"] * 2
+    assert not [name for name in ("kim", "admin", "lena", "omar") if signs_in(here, name, "floorline-demo")]
+
+
+def signs_in(address: str, name: str, password: str) -> bool:
+    return "floorline" in Person(address, name, password=password).session.cookies

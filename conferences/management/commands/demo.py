@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from argparse import ArgumentParser
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,11 +14,11 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Permission, User
 from django.core.management.base import BaseCommand, CommandError
 from django.core.management.color import no_style
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from conferences import changes
+from conferences.changes import board_change
 from conferences.models import (
     Account,
     Agent,
@@ -33,12 +34,15 @@ from conferences.models import (
     SupervisorSession,
     Team,
     TeamMembership,
+    UnsteeredLine,
     WebhookEvent,
 )
 from conferences.models import Command as StoredCommand
-from conferences.sandbox import directory
+from conferences.sandbox.center import directory
 
 PASSWORD = "floorline-demo"  # noqa: S105 - printed on purpose; the sandbox holds no secret
+DRAWN = "drawn"
+"""The beginning of the salt of a password that was drawn for one start outside loopback."""
 CALLS = 40
 CALLS_PER_READ = 500
 LEAST_READS, MOST_READS = 5, 20
@@ -48,8 +52,19 @@ CUSTOMER_MARK = "role=customer"
 
 LEADS_CHANGE = ("add_agent", "change_agent", "change_connection")
 
-# What happened in a sandbox that is gone, with everything that refers to it.
-PLAYED = (WebhookEvent, AuditEntry, Note, StoredCommand, SupervisorSession, Ear, Participant, Leg, Conference)
+# The records of a sandbox that is gone, with everything that refers to it.
+PLAYED = (
+    WebhookEvent,
+    AuditEntry,
+    Note,
+    StoredCommand,
+    SupervisorSession,
+    UnsteeredLine,
+    Ear,
+    Participant,
+    Leg,
+    Conference,
+)
 
 ROLES = {
     directory.CALLS_CONNECTION_ID: Connection.Role.CALLS,
@@ -91,6 +106,14 @@ SIGN_INS = (
     SignIn(username="admin", name="Ada Stern", what="administrator: configures everything", is_superuser=True),
 )
 
+COLLEAGUE = SignIn(
+    username="mara",
+    name="Mara Lind",
+    what="a colleague at work, whom the sandbox plays; nobody can sign in as her",
+    teams=("Billing", "Support"),
+    lines=(directory.MARA_SIP,),
+)
+
 
 class Command(BaseCommand):
     help = "Fill the sandbox's database with its people, and clear what an earlier sandbox left on the board."
@@ -103,12 +126,11 @@ class Command(BaseCommand):
         _refuse_outside_the_sandbox()
         # Some calls have two agents, and some agents pause.
         enough = max(agents, math.ceil(1.6 * calls) + 20)
-        with transaction.atomic():
+        with board_change(now=timezone.now()):
             _clear_the_board()
             _seed_account(calls)
             _seed_agents(enough)
             _seed_people()
-            changes.advance(now=timezone.now())
         if options["verbosity"] > 0:
             for person in SIGN_INS:
                 self.stdout.write(f"{person.username:<6} {PASSWORD}  {person.what}")
@@ -116,7 +138,7 @@ class Command(BaseCommand):
 
 def _refuse_outside_the_sandbox() -> None:
     if not settings.SANDBOX:
-        raise CommandError("The demo belongs to the sandbox: start it with `make run`; nothing was changed here.")
+        raise CommandError("The demo belongs to the sandbox: start it with `floorline demo`; nothing was changed here.")
     stamp = DatabaseStamp.objects.first()
     if (stamp is None and Account.objects.exists()) or (stamp is not None and not stamp.sandbox):
         raise CommandError("This database is not the sandbox's, so nothing was changed; name another in DATABASE_URL.")
@@ -139,6 +161,9 @@ def _seed_account(calls: int) -> None:
             "checked_at": None,
             "check_problem": "",
             "unsure_since": None,
+            "heard_at": None,
+            "feed_stopped_since": None,
+            "feed_resumed_at": None,
             # Until everything has been read once, a first start is "still comparing": some ten minutes.
             "reads_per_second": min(MOST_READS, max(LEAST_READS, calls // CALLS_PER_READ)),
         },
@@ -175,10 +200,30 @@ def _seed_agents(count: int) -> None:
 
 def _seed_people() -> None:
     known = set(User.objects.values_list("username", flat=True))
+    if COLLEAGUE.username not in known:
+        _seed_person(COLLEAGUE, password=make_password(None))
     missing = [person for person in SIGN_INS if person.username not in known]
     password = make_password(PASSWORD) if missing else ""  # once: hashing is slow on purpose
     for person in missing:
         _seed_person(person, password=password)
+
+
+def set_passwords(*, in_the_open: bool) -> dict[str, str]:
+    """Give the demo's people passwords fit for where it is served; return those that were drawn, by user name.
+
+    In the open everybody gets a new one at each start, whatever they had. On loopback the known one comes back, but a
+    password that somebody chose in the admin stays.
+    """
+    people = User.objects.filter(username__in=[person.username for person in SIGN_INS])
+    if in_the_open:
+        drawn = {user.username: secrets.token_urlsafe(12) for user in people}
+        for user in people:
+            user.password = make_password(drawn[user.username], salt=DRAWN + secrets.token_hex(12))
+            user.save(update_fields=["password"])
+        return drawn
+    if were_drawn := people.filter(password__contains=f"${DRAWN}"):
+        were_drawn.update(password=make_password(PASSWORD))
+    return {}
 
 
 def _seed_person(person: SignIn, *, password: str) -> None:

@@ -1,4 +1,4 @@
-"""Makes a key for FIELD_KEYS."""
+"""Generates a key for FIELD_KEYS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds out on a real account, with three test phones and the operator's ears, what Telnyx does with roles."""
+"""Tests on a real account, with three phones and an operator who listens, how Telnyx treats roles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from conferences.models import Account
-from conferences.probe import Phones, Probe, ProbeFailed, Question, profile_of, report, store_profile
+from conferences.probe import Probe, ProbeFailed, ProbePhones, Question, profile_of, report, store_profile
 from conferences.probe.client import ProbeClient
 
 CONSENT = "dial"
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         phones = _phones(account, options)
         self._consent(account, phones, answers)
         probe = Probe(
-            client=_client(account),
+            client=client_of(account),
             phones=phones,
             say=self.stdout.write,
             ask=self._ask if answers is None else _from(answers),
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         store_profile(account, profile, now=timezone.now())
         self.stdout.write(report(findings, profile, cross_application=bool(phones.other_connection_id)))
 
-    def _consent(self, account: Account, phones: Phones, answers: Mapping[str, Any] | None) -> None:
+    def _consent(self, account: Account, phones: ProbePhones, answers: Mapping[str, Any] | None) -> None:
         self.stdout.write(
             f"On the account “{account}” this rings {phones.supervisor}, {phones.agent} and {phones.customer} from "
             f"{phones.from_number}, and lets them talk in a test conference for about ten minutes. Have the three "
@@ -93,7 +93,7 @@ def _account(name: str) -> Account:
     return account
 
 
-def _phones(account: Account, options: Mapping[str, Any]) -> Phones:
+def _phones(account: Account, options: Mapping[str, Any]) -> ProbePhones:
     credentials = account.credentials()
     for value, what in (
         (credentials.api_key, "The API key"),
@@ -105,7 +105,7 @@ def _phones(account: Account, options: Mapping[str, Any]) -> Phones:
     addresses = [options["supervisor"], options["agent"], options["customer"]]
     if len(set(addresses)) < len(addresses):
         raise CommandError("Three different phones are needed: what each of them hears is the point.")
-    return Phones(
+    return ProbePhones(
         supervisor=options["supervisor"],
         agent=options["agent"],
         customer=options["customer"],
@@ -115,7 +115,8 @@ def _phones(account: Account, options: Mapping[str, Any]) -> Phones:
     )
 
 
-def _client(account: Account) -> ProbeClient:
+def client_of(account: Account) -> ProbeClient:
+    """Return the probe's client for an account."""
     credentials = account.credentials()
     return ProbeClient(api_base=credentials.api_base, api_key=credentials.api_key, region=account.region)
 

@@ -1,4 +1,4 @@
-"""Makes the board again from the stored webhooks."""
+"""Rebuilds the board from the stored webhooks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from conferences.models import Account
-from conferences.rebuilding import rebuild
+from conferences.projection.rebuild import rebuild
 from conferences.retention import events_kept_since
 
 

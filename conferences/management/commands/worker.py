@@ -1,3 +1,5 @@
+"""Runs the background loops: `floorline worker`."""
+
 from __future__ import annotations
 
 import signal

@@ -1,4 +1,4 @@
-"""`manage.py serve`: everything that Floorline is, in one command."""
+"""Serves everything that Floorline is, in one command: `floorline serve`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from django.db import connections
 
 import dashboard.checks
 from conferences.management.commands import demo
-from dashboard import ports, preparation, sandbox_environment
-from dashboard.launch import Launcher, Part
-from dashboard.preparation import Refused
+from dashboard.serving import ports, preparation, process, programs, sandbox_environment
+from dashboard.serving.launcher import Launcher, Part
+from dashboard.serving.preparation import CannotStart
 
-MANAGE = str(settings.BASE_DIR / "manage.py")
 WEBHOOKS = "/webhooks/telnyx/"
 STORY = ("calls", "rate", "seed", "semantics", "monitor_muted", "fault_rate", "webhook_fault_rate")
 """The options that are the sandbox's own."""
@@ -52,31 +51,35 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             sys.exit(self._serve(**options))
-        except Refused as refusal:
+        except CannotStart as refusal:
             sys.exit(f"floorline: {refusal}")
         except KeyboardInterrupt:
             sys.exit(130)
 
     def _serve(self, *, prepare: bool, parent: int | None, sandbox: bool, **options: Any) -> int:
-        os.chdir(settings.BASE_DIR)  # from here the processes find their packages, and DATABASE_URL its relative file
+        os.chdir(settings.WORKING_DIR)  # in a checkout the processes find their packages from here
         if not prepare:
             _refuse_taken_address()
         if sandbox and "SANDBOX_API_KEY" not in os.environ:
             _start_again_in_the_sandbox()
+        process.raise_descriptor_limit()  # our parts inherit it
+        preparation.tighten_files()
         held = preparation.hold_database()
         self._prepare()
+        passwords: dict[str, str] = {}
         if sandbox:
             call_command("demo", calls=options["calls"] or demo.CALLS, verbosity=0)
+            passwords = demo.set_passwords(in_the_open=settings.IN_THE_OPEN)
         else:
             preparation.open_default_account()
         if prepare:
             return 0
-        greeting = _sandbox_greeting() if sandbox else _live_greeting()
+        greeting = _sandbox_greeting(passwords) if sandbox else _live_greeting()
         connections.close_all()
         launcher = Launcher(
             [*_dashboard(), *(_sandbox(options) if sandbox else ())],
             say=self._say,
-            greet=lambda: self.stdout.write(greeting),
+            greet=lambda: self._greet(greeting),
             ready_url=f"{settings.LOCAL_URL}/healthz",
             parent=parent,
         )
@@ -92,9 +95,13 @@ class Command(BaseCommand):
             number = str(problem.id).removeprefix("floorline.")
             self._say(" ".join(filter(None, [problem.msg, problem.hint, f"({number})"])))
         if any(problem.is_serious() for problem in found):
-            raise Refused("Nothing was started. Mend what is said above and try again.")
+            raise CannotStart("Nothing was started. Mend what is said above and try again.")
         preparation.stamp()
         preparation.collect_static_files(say=self._say)
+
+    def _greet(self, greeting: str) -> None:
+        self.stdout.write(greeting)
+        self.stdout.flush()  # into a file or a pipe it would otherwise stand there at the end
 
     def _say(self, sentence: str) -> None:
         self.stderr.write(f"floorline: {sentence}", lambda text: text)
@@ -103,30 +110,30 @@ class Command(BaseCommand):
 def _refuse_taken_address() -> None:
     for address in settings.ADDRESSES:
         if problem := ports.problem_with(address, settings.PORT):
-            raise Refused(problem)
+            raise CannotStart(problem)
 
 
 def _start_again_in_the_sandbox() -> None:
     """Run this command anew in the sandbox's environment, as settings are read once."""
     if sandbox_environment.names_a_real_account(os.environ):
-        raise Refused(
+        raise CannotStart(
             "TELNYX_API_KEY holds what looks like a real key, and the sandbox does not run beside one. "
-            "Unset it (env -u TELNYX_API_KEY make run), or use make serve for the real account."
+            f"Unset it (unset TELNYX_API_KEY), or serve the real account: {programs.as_typed()} serve"
         )
     port = ports.next_free(sandbox_environment.SANDBOX_HOST, settings.PORT + 1)
     if port is None:
-        raise Refused(f"No port after {settings.PORT} is free for the sandbox. Choose another PORT.")
-    environment = sandbox_environment.complete(os.environ, var=settings.VAR_DIR, sandbox_port=port)
-    os.execve(sys.executable, [sys.executable, MANAGE, *sys.argv[1:]], environment)  # noqa: S606  # ourselves
+        raise CannotStart(f"No port after {settings.PORT} is free for the sandbox. Choose another PORT.")
+    environment = sandbox_environment.complete(
+        os.environ, var=settings.FLOORLINE_HOME, sandbox_port=port, password=demo.PASSWORD
+    )
+    os.execve(sys.executable, programs.floorline(*sys.argv[1:]), environment)  # noqa: S606  # ourselves
 
 
 def _dashboard() -> tuple[Part, Part]:
     environment = sandbox_environment.of_the_dashboard(os.environ)
-    gunicorn = [sys.executable, "-m", "gunicorn", "-c", str(settings.BASE_DIR / "dashboard" / "gunicorn.conf.py")]
-    worker = [sys.executable, MANAGE, "worker"]
     return (
-        Part(name="dashboard", command=gunicorn, environment=environment, vital=True),
-        Part(name="worker", command=worker, environment=environment),
+        Part(name="dashboard", command=programs.gunicorn(), environment=environment, vital=True),
+        Part(name="worker", command=programs.floorline("worker"), environment=environment),
     )
 
 
@@ -138,6 +145,7 @@ def _sandbox(options: Mapping[str, Any]) -> tuple[Part]:
         *("--host", address[0], "--port", address[2]),
         *("--webhook-url", settings.LOCAL_URL + WEBHOOKS, "--wait-for", f"{settings.LOCAL_URL}/healthz"),
         *story,
+        *(["--show"] if options["calls"] is None else []),
     ]
     environment = sandbox_environment.of_the_sandbox(os.environ)
     return (Part(name="sandbox", command=command, environment=environment, outlives=True),)
@@ -146,16 +154,24 @@ def _sandbox(options: Mapping[str, Any]) -> tuple[Part]:
 def _live_greeting() -> str:
     text = f"Floorline is open: {settings.PUBLIC_URL}/ and takes webhooks at {settings.PUBLIC_URL}{WEBHOOKS}"
     if not get_user_model().objects.exists():
-        text += "\nNobody can sign in yet. Make the first person with: python manage.py createsuperuser"
+        text += f"\nNobody can sign in yet. Make the first person with: {programs.as_typed()} createsuperuser"
     return text
 
 
-def _sandbox_greeting() -> str:
-    people = "\n".join(f"    {person.username:<8}{person.what}" for person in demo.SIGN_INS)
+def _sandbox_greeting(passwords: Mapping[str, str]) -> str:
+    people = "\n".join(
+        f"    {person.username:<8}{_password_of(person, passwords)}{person.what}" for person in demo.SIGN_INS
+    )
+    if settings.IN_THE_OPEN:
+        how = """  WARNING: this demo can be reached from other machines. Its people have new passwords, told only here.
+
+  Sign in as"""
+    else:
+        how = f"  Sign in, with the password {demo.PASSWORD}, as"
     return f"""
 Floorline is open: {settings.PUBLIC_URL}/
 
-  Sign in, with the password {demo.PASSWORD}, as
+{how}
 {people}
 
   Try: sign in as kim, open a call, press Monitor, then Whisper to the agent, then Leave.
@@ -163,3 +179,7 @@ Floorline is open: {settings.PUBLIC_URL}/
 
   Ctrl-C ends everything.
 """
+
+
+def _password_of(person: demo.SignIn, passwords: Mapping[str, str]) -> str:
+    return f"{passwords[person.username]}  " if person.username in passwords else ""

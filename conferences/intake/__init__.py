@@ -1,0 +1,1 @@
+"""Receives webhooks, verifies them and stores each once."""

@@ -1,0 +1,112 @@
+"""Finds out who is still signed in, asked for one session, for many, or for a user, and which rights they have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import auth
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+
+from conferences.models import Ear
+
+from .permissions import RightsBook, rights_books
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Somebody whose session is valid, and what they may see and do, as the database has it now."""
+
+    user: User
+    rights: RightsBook
+
+    def differs_from(self, viewer: User, rights: RightsBook) -> bool:
+        """Return whether anything that rights come from is another than a page began with."""
+        return self.rights != rights or (self.user.is_staff, self.user.is_superuser) != (
+            viewer.is_staff,
+            viewer.is_superuser,
+        )
+
+
+def signed_in(session_key: str) -> User | None:
+    """Return the active user of a session that is still valid, exactly as a request would."""
+    request = HttpRequest()
+    request.session = SessionStore(session_key)
+    user = auth.get_user(request)
+    return user if isinstance(user, User) and user.is_active else None
+
+
+def all_signed_in(session_keys: Collection[str], *, now: datetime) -> dict[str, SignedIn]:
+    """Return who is behind these sessions: three queries, however many there are."""
+    users = _users_behind(Session.objects.filter(session_key__in=set(session_keys), expire_date__gt=now))
+    books = rights_books(list({user.pk: user for user in users.values()}.values()))
+    return {key: SignedIn(user=user, rights=books[user.pk]) for key, user in users.items()}
+
+
+LOOK_EVERY = timedelta(seconds=5)
+_last: list[_Look] = []
+
+
+@dataclass(slots=True)
+class _Look:
+    """The users with a live ear who were signed in at a reading, kept so that not every step reads all sessions."""
+
+    at: datetime
+    users: frozenset[int]
+
+
+def is_signed_in(user: User, *, now: datetime) -> bool:
+    """Return whether a user has a valid session; a no is never older than this question."""
+    if _last and timedelta(0) <= now - _last[0].at < LOOK_EVERY and user.pk in _last[0].users:
+        return True
+    listening = set(Ear.objects.live().values_list("user", flat=True))
+    _last[:] = [_Look(at=now, users=signed_in_among(listening, now=now))]
+    return user.pk in _last[0].users
+
+
+def signed_in_among(users: Collection[int], *, now: datetime) -> frozenset[int]:
+    """Return which of these users have a valid session, in whatever browser; reads all sessions."""
+    found = _users_behind(Session.objects.filter(expire_date__gt=now), among=users)
+    return frozenset(user.pk for user in found.values())
+
+
+def forget() -> None:
+    """Look again at the next question."""
+    _last.clear()
+
+
+def _users_behind(sessions: QuerySet[Session], *, among: Collection[int] | None = None) -> dict[str, User]:
+    """Return the active users of these sessions by session key, as `signed_in` would decide each; or only those among.
+
+    A session says whose it is only once it is decoded, so all of them are read, one after the other.
+    """
+    store, opened = SessionStore(), dict[str, dict[str, Any]]()
+    for session in sessions.iterator():
+        data = store.decode(session.session_data)
+        if auth.SESSION_KEY in data and (among is None or int(data[auth.SESSION_KEY]) in among):
+            opened[session.session_key] = data
+    found = User.objects.in_bulk({int(data[auth.SESSION_KEY]) for data in opened.values()})
+    users: dict[str, User] = {}
+    for key, data in opened.items():
+        user = found.get(int(data[auth.SESSION_KEY]))
+        if user and not _is_evidently(user, data):
+            # A rotated key or another backend: Django decides these cases.
+            user = signed_in(key)
+        if user and user.is_active:
+            users[key] = user
+    return users
+
+
+def _is_evidently(user: User, data: Mapping[str, Any]) -> bool:
+    """Return whether a session is this user's beyond doubt: the checks of django.contrib.auth.get_user."""
+    return data.get(auth.BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS and constant_time_compare(
+        data.get(auth.HASH_SESSION_KEY, ""), user.get_session_auth_hash()
+    )

@@ -1,0 +1,1 @@
+"""Derives conferences, legs and participants from events and listings."""

@@ -1,0 +1,1 @@
+"""Compares the board with what Telnyx answers when asked."""

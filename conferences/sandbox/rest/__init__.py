@@ -1,0 +1,1 @@
+"""Answers the Telnyx REST API at /v2."""

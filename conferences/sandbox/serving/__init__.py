@@ -1,0 +1,1 @@
+"""Runs the sandbox as a process: REST API, control API and page."""

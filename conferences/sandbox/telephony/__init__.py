@@ -1,0 +1,1 @@
+"""Models the calls of a local Telnyx: legs, conferences, roles and audibility."""

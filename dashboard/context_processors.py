@@ -1,0 +1,33 @@
+"""Adds facts about the product to every template's context."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest
+
+from dashboard import __version__
+from dashboard.settings import is_loopback
+
+COMPACT_COOKIE = "floorline-compact"
+
+
+def product(request: HttpRequest) -> dict[str, object]:
+    """Return the version, and whether this is the sandbox, so that every page can be marked as such."""
+    return {
+        "version": __version__,
+        "sandbox": settings.SANDBOX,
+        "theme": theme if (theme := request.COOKIES.get(settings.THEME_COOKIE_NAME)) in settings.THEMES else "",
+        "compact": request.COOKIES.get(COMPACT_COOKIE) == "1",
+        "sandbox_page_url": settings.SANDBOX_PAGE_URL,
+        "demo_password": settings.DEMO_PASSWORD if _is_a_demo_of_this_machine(request) else "",
+    }
+
+
+def _is_a_demo_of_this_machine(request: HttpRequest) -> bool:
+    """Return whether only the person at this machine can read the page: a sandbox, served on loopback alone."""
+    try:
+        host = request.get_host()
+    except DisallowedHost:  # the page that refuses such a request asks too
+        return False
+    return settings.SANDBOX and not settings.IN_THE_OPEN and is_loopback(f"http://{host}")

@@ -1,0 +1,164 @@
+"""Builds the timeline of one conference, newest entry first; who spoke when stands in a strip above it (speech.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from conferences import names
+from conferences.models import Cause, Command, Conference, Ear, Leg, Participant
+from conferences.projection.registers import holds
+from dashboard.floor.building import changes_of_agent
+
+from .notes import NoteLine
+
+Kind = Command.Kind
+
+LENGTH = 30
+NOTE_SHOWN = 80
+
+_DONE: dict[Kind, Promise] = {
+    Kind.DIAL: gettext_lazy("%(who)s’s phone connected"),
+    Kind.GATHER: gettext_lazy("%(who)s’s phone asked for key 1"),
+    Kind.JOIN: gettext_lazy("%(who)s joined on %(role)s"),
+    Kind.UPDATE: gettext_lazy("%(who)s switched to %(role)s"),
+    Kind.LEAVE: gettext_lazy("%(who)s left"),
+    Kind.HANGUP: gettext_lazy("%(who)s’s phone hung up"),
+}
+_WANTED: dict[Kind, Promise] = {
+    Kind.DIAL: gettext_lazy("%(who)s: ring the phone"),
+    Kind.GATHER: gettext_lazy("%(who)s: ask for key 1 on the phone"),
+    Kind.JOIN: gettext_lazy("%(who)s: join on %(role)s"),
+    Kind.UPDATE: gettext_lazy("%(who)s: switch to %(role)s"),
+    Kind.LEAVE: gettext_lazy("%(who)s: leave"),
+    Kind.HANGUP: gettext_lazy("%(who)s: hang up the phone"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of the timeline."""
+
+    at: datetime
+    kind: str
+    text: str
+    outcome: str = ""
+    role: str = ""
+    """The role that a supervisor asked for, which has an icon and a colour of its own."""
+    icon: str = ""
+    """The icon of what stands out; joining and leaving have none."""
+
+
+def timeline(
+    conference: Conference, participants: Sequence[Participant], called: Mapping[str, str], notes: Iterable[NoteLine]
+) -> tuple[TimelineEntry, ...]:
+    """Return the newest entries; joins and leaves come from rows, so that a board fed by polling has them too."""
+    entries = [
+        *_milestones(conference),
+        *_joins_and_leaves(participants, called),
+        *_holds(conference, participants, called),
+        *_notes(notes),
+        *_commands(conference, participants),
+    ]
+    entries.sort(key=lambda entry: entry.at, reverse=True)
+    return tuple(entries[:LENGTH])
+
+
+def _milestones(conference: Conference) -> list[TimelineEntry]:
+    entries = []
+    if conference.started_at:
+        entries.append(TimelineEntry(conference.started_at, "started", _("Call started")))
+    if conference.ended_at:
+        entries.append(TimelineEntry(conference.ended_at, "ended", _("Call ended")))
+    return entries
+
+
+def _joins_and_leaves(participants: Sequence[Participant], called: Mapping[str, str]) -> list[TimelineEntry]:
+    entries = []
+    transfers = {participant.pk for participant in changes_of_agent(participants)[1:]}
+    for participant in participants:
+        name = {"name": called[participant.leg.call_control_id]}
+        if participant.joined_at and participant.pk in transfers:
+            text = _("Transferred to %(name)s") % name
+            entries.append(TimelineEntry(participant.joined_at, "transfer", text, icon="transfer"))
+        elif participant.joined_at:
+            entries.append(TimelineEntry(participant.joined_at, "joined", _("%(name)s joined") % name))
+        if participant.left_at and not participant.present:
+            entries.append(TimelineEntry(participant.left_at, "left", _("%(name)s left") % name))
+    return entries
+
+
+def called_in(participants: Sequence[Participant]) -> dict[str, str]:
+    """Return what everybody who is or was in a call is called, by call_control_id; supervisors by their names."""
+    legs = [one.leg.call_control_id for one in participants if one.leg.party == Leg.Party.SUPERVISOR]
+    ears = Ear.objects.filter(call_control_id__in=legs).select_related("user") if legs else []
+    supervisors = {ear.call_control_id: names.person(ear.user) for ear in ears}
+    return {one.leg.call_control_id: names.leg_and_party(one.leg) for one in participants} | supervisors
+
+
+def _holds(
+    conference: Conference, participants: Sequence[Participant], called: Mapping[str, str]
+) -> list[TimelineEntry]:
+    """Return when a phone put the call on hold and took it back, and who a reading shows on hold now."""
+    entries = []
+    for participant in participants:
+        name = {"name": called[participant.leg.call_control_id]}
+        since, until = _stay(conference, participant)
+        for milliseconds, held in holds(participant.leg.facts):
+            at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+            text = _("%(name)s pressed hold") if held else _("%(name)s ended the hold")
+            if (since is None or at >= since) and (until is None or at <= until):
+                entries.append(TimelineEntry(at, "hold", text % name, icon="pause"))
+        if participant.on_hold and participant.held_since:
+            text = _("%(name)s was put on hold")
+            entries.append(TimelineEntry(participant.held_since, "hold", text % name, icon="pause"))
+    return entries
+
+
+def _stay(conference: Conference, participant: Participant) -> tuple[datetime | None, datetime | None]:
+    """Return from when to when somebody was in a call; the leg may have been in another before, and be in one since."""
+    left_at = None if participant.present else participant.left_at
+    since = max(filter(None, (conference.started_at, participant.joined_at)), default=None)
+    return since, min(filter(None, (conference.ended_at, left_at)), default=None)
+
+
+def _notes(notes: Iterable[NoteLine]) -> list[TimelineEntry]:
+    return [
+        TimelineEntry(
+            note.at,
+            "note",
+            _("Note by %(name)s") % {"name": note.author},
+            names.harmless(note.text, limit=NOTE_SHOWN),
+            icon="note",
+        )
+        for note in notes
+    ]
+
+
+def _commands(conference: Conference, participants: Sequence[Participant]) -> list[TimelineEntry]:
+    targets = {str(participant.leg_id): names.leg_name(participant.leg) for participant in participants}
+    commands = Command.objects.filter(conference=conference).select_related("actor").order_by("-asked_at")[:LENGTH]
+    return [_command(command, targets) for command in commands]
+
+
+def _command(command: Command, targets: dict[str, str]) -> TimelineEntry:
+    is_done = command.state == Command.State.VERIFIED
+    to = names.listed([targets[target] for target in command.targets if target in targets])
+    role = command.get_role_display()
+    text = str((_DONE if is_done else _WANTED)[Command.Kind(command.kind)]) % {
+        "who": names.person(command.actor),
+        "role": _("%(role)s to %(names)s") % {"role": role, "names": to} if to else role,
+    }
+    # Commands of the previous release have no cause; nearly all of them were pressed.
+    if command.cause not in {"", Cause.PRESSED, Cause.KEYED}:
+        text = f"{text} ({command.get_cause_display()})"
+    told = [] if is_done else [str(command.get_state_display())]
+    told += [names.plain(command.outcome, limit=200)] if command.outcome else []
+    return TimelineEntry(
+        command.asked_at, f"command-{command.state}", text, ": ".join(told), role=command.role, icon="headset"
+    )

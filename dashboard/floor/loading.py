@@ -1,0 +1,203 @@
+"""Reads live conferences from the database as records: a constant number of queries, however many changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import models
+from django.db.models import Exists, OuterRef
+
+from conferences.fast_sql import Above, load_rows
+from conferences.models import (
+    Account,
+    Agent,
+    Command,
+    Conference,
+    Connection,
+    Ear,
+    Leg,
+    Participant,
+    SupervisorSession,
+    Team,
+    UnsteeredLine,
+)
+from conferences.telnyx.client import LONGEST_LEG_SECONDS
+
+from .building import Supervising, record_of, supervision_marks
+from .cards import BuiltCard
+
+BATCH = 500
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+LONGEST_LEG = timedelta(seconds=LONGEST_LEG_SECONDS)  # an older one that still waits has ended without a webhook
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFloor:
+    """The result of a reading: cards of conferences by id, with the version of each."""
+
+    records: dict[UUID, BuiltCard]
+    versions: dict[UUID, int]
+    sessions: dict[UUID, tuple[object, ...]]
+    """The rows from which the supervisors of every conference are built."""
+    ear_fingerprints: dict[int, str]
+    """By user with an ear: a text that changes whenever their own part of a page does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A leg in a queue, and the team that answers for it."""
+
+    since: datetime
+    team: int | None
+    queue: str
+    address: str = field(repr=False)
+    """The caller's whole number; shown masked."""
+
+
+def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> LoadedFloor:
+    """Read what changed after a version, or everything live; and those whose supervisors differ from `supervised`."""
+    sessions = open_sessions()
+    marks = {conference: supervision_marks(found) for conference, found in sessions.items()}
+    differ = [id_ for id_ in marks.keys() | supervised.keys() if marks.get(id_) != supervised.get(id_)]
+    connections, accounts = connections_by_id(), accounts_by_id()
+    records: dict[UUID, BuiltCard] = {}
+    versions: dict[UUID, int] = {}
+    for conferences in _everything_live() if after is None else _changed(after, differ):
+        participants = participants_in([conference.id for conference in conferences])
+        for conference in conferences:
+            versions[conference.id] = conference.version
+            records[conference.id] = record_of(
+                conference,
+                participants=participants.get(conference.id, []),
+                sessions=sessions.get(conference.id, []),
+                connections=connections,
+                accounts=accounts,
+            )
+    return LoadedFloor(
+        records=records,
+        versions=versions,
+        sessions=marks,
+        ear_fingerprints=_ear_fingerprints(
+            session for found in sessions.values() for session in found if isinstance(session, SupervisorSession)
+        ),
+    )
+
+
+def participants_in(conferences: Collection[UUID]) -> dict[UUID, list[Participant]]:
+    """Return everybody who is or was in these conferences, in the order of joining.
+
+    What was deleted between two of the questions is left out, as if it had been deleted before the first.
+    """
+    participants: dict[UUID, list[Participant]] = defaultdict(list)
+    found = load_rows(Participant, defer=("facts", "whisper_call_control_ids"), conference_id=conferences)
+    legs = {leg.pk: leg for leg in load_rows(Leg, defer=("facts",), id={participant.leg_id for participant in found})}
+    wanted = {leg.agent_id for leg in legs.values() if leg.agent_id is not None}
+    agents = {agent.pk: agent for agent in load_rows(Agent, id=wanted)} if wanted else {}
+    teams = {team.pk: team for team in load_rows(Team, id={agent.team_id for agent in agents.values()})}
+    for agent in agents.values():
+        agent.team = teams[agent.team_id]
+    for leg in legs.values():
+        leg.agent = None if leg.agent_id is None else agents.get(leg.agent_id)
+    for participant in sorted(
+        found,
+        key=lambda participant: (participant.joined_at is None, participant.joined_at or LONG_AGO, participant.pk),
+    ):
+        if participant.leg_id in legs:
+            participant.leg = legs[participant.leg_id]
+            participants[participant.conference_id].append(participant)
+    return participants
+
+
+def open_sessions(**where: Any) -> dict[UUID, list[Supervising]]:
+    """Return who supervises, in the order of coming, without users who were deleted between two of the queries."""
+    sessions: dict[UUID, list[Supervising]] = defaultdict(list)
+    steered = load_rows(SupervisorSession, ended_at=None, **where)
+    found: list[Supervising] = [*steered, *load_rows(UnsteeredLine, ended_at=None, **where)]
+    users = User.objects.in_bulk({session.user_id for session in found}) if found else {}
+    ears = {ear.pk: ear for ear in load_rows(Ear, id={session.ear_id for session in steered})} if steered else {}
+    for session in sorted(found, key=lambda session: (session.started_at, session.pk)):
+        if session.user_id not in users:
+            continue
+        session.user = users[session.user_id]
+        if isinstance(session, SupervisorSession):
+            if session.ear_id not in ears:
+                continue
+            session.ear = ears[session.ear_id]
+        sessions[session.conference_id].append(session)
+    return sessions
+
+
+def connections_by_id() -> dict[tuple[int, str], Connection]:
+    """Return every connection by its account and Telnyx's id."""
+    return {(found.account_id, found.connection_id): found for found in Connection.objects.all()}
+
+
+def accounts_by_id() -> dict[int, Account]:
+    """Return every account by its key, without its secrets."""
+    return {account.pk: account for account in load_rows(Account)}
+
+
+def _conferences(**which: Any) -> list[Conference]:
+    found = load_rows(Conference, defer=("facts",), **which)
+    teams = Team.objects.in_bulk()
+    for conference in found:
+        conference.team = None if conference.team_id is None else teams.get(conference.team_id)
+    return found
+
+
+def _changed(after: int, differ: list[UUID]) -> Iterator[list[Conference]]:
+    """Yield what has a newer version, and others that were named."""
+    changed = _conferences(version=Above(after))
+    known = {conference.id for conference in changed}
+    yield changed + (_conferences(id=[id_ for id_ in differ if id_ not in known]) if differ else [])
+
+
+def _everything_live() -> Iterator[list[Conference]]:
+    """Yield some conferences at a time, so that reading a whole floor needs no more memory than the floor."""
+    ids = list(Conference.objects.filter(ended_at=None).values_list("id", flat=True))
+    for start in range(0, len(ids), BATCH):
+        yield _conferences(id=ids[start : start + BATCH])
+
+
+def waiting(*, now: datetime) -> tuple[Waiting, ...]:
+    """Return the legs that wait in queues.
+
+    A waiting leg is in no conference yet, so its connection's team decides; a connection of no team is everybody's
+    who is in a team at all.
+    """
+    talking = Participant.objects.filter(leg=OuterRef("pk"), present=True)
+    legs = Leg.objects.filter(~Exists(talking), enqueued_at__gt=now - LONGEST_LEG, dequeued_at=None, hung_up_at=None)
+    teams = {(found.account_id, found.connection_id): found.team_id for found in Connection.objects.all()}
+    found = legs.values_list(
+        "enqueued_at", "account", "connection_id", "queue", "direction", "from_address", "to_address"
+    )
+    return tuple(
+        Waiting(since, teams.get((account, connection)), queue, to if direction == "outgoing" else from_)
+        for since, account, connection, queue, direction, from_, to in found
+        if since
+    )
+
+
+def _ear_fingerprints(sessions: Iterable[SupervisorSession]) -> dict[int, str]:
+    """Return a text of everything that the top bar and the desk say of a supervisor's own ear."""
+    by_user: dict[int, list[object]] = {}
+    for ear in sorted(load_rows(Ear, ended_at=None), key=lambda ear: ear.pk):
+        by_user.setdefault(ear.user_id, []).append(_columns(ear))
+    open_ones = {session.pk: session for session in sessions}
+    commands = Command.objects.filter(session__in=open_ones).order_by("asked_at", "pk") if open_ones else ()
+    for session in open_ones.values():
+        by_user.setdefault(session.user_id, []).append(_columns(session))
+    for command in commands:
+        if command.session_id:
+            by_user.setdefault(open_ones[command.session_id].user_id, []).append(_columns(command))
+    return {user: repr(rows) for user, rows in by_user.items()}
+
+
+def _columns(row: models.Model) -> list[object]:
+    return [getattr(row, field.attname) for field in row._meta.concrete_fields]

@@ -1,0 +1,1 @@
+"""Stores how a viewer likes the page: keys and saved views."""

@@ -1,0 +1,1 @@
+"""Sends snapshots and changes to the open pages as server-sent events."""

@@ -1,0 +1,1 @@
+"""Renders read models to HTML fragments, for pages, answers and streams alike."""

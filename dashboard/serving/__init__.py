@@ -1,0 +1,1 @@
+"""Starts Floorline's processes on one machine and stops them."""

@@ -1,0 +1,236 @@
+"""Checks what a press carries, when the browser gives it up, and what the page says until it is answered."""
+
+from __future__ import annotations
+
+import re
+import time
+from urllib.parse import parse_qsl
+
+import pytest
+from playwright.sync_api import Request, expect
+
+from tests.browser.conftest import Floor, Invite, Visitor, sign_in
+from tests.browser.proxy import Proxy
+from tests.browser.sandbox import Sandbox, Scripted
+from tests.browser.screen import Screen
+from tests.tooling.processes import eventually
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+NOT_YET = "Floorline has not answered yet. If you must not be heard, hang up your phone."
+FILL_CONNECTIONS = """() => {
+  for (let n = 0; n < 8; n++) fetch(`/healthz?n=${n}`, { priority: "low" }).catch(() => {});
+}"""
+LEAVE_AFTER_SLEEP = """() => {
+  const now = Date.now;
+  Date.now = () => now() + 3_600_000;
+  document.querySelector("[data-leave]").click();
+}"""
+
+
+def presses_of(screen: Screen) -> list[dict[str, str]]:
+    """Return a list that gets the form of every POST that the page sends from now on."""
+    forms: list[dict[str, str]] = []
+
+    def note(request: Request) -> None:
+        if request.method == "POST":
+            forms.append(dict(parse_qsl(request.post_data or "")))
+
+    screen.page.on("request", note)
+    return forms
+
+
+def is_now(form: dict[str, str]) -> bool:
+    return abs(int(form["pressed_at"]) - time.time() * 1000) < 2_000
+
+
+def test_presses_carry_the_page_a_rising_number_and_the_servers_time(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-pressed")
+    screen = kim.visit()
+    screen.is_live()
+    forms = presses_of(screen)
+
+    screen.monitor(call.name)
+    assert is_now(forms[-1])
+    screen.target("Ana Ruiz").check()
+    screen.role("Whisper").click()
+    screen.verified("Whisper")
+    screen.page.keyboard.press("Escape")
+    screen.verified("Monitor")
+    screen.leave.click()
+    expect(screen.page.get_by_text("connected, not in a call")).to_be_visible()
+    assert is_now(forms[-1])
+
+    assert [form["press"] for form in forms] == ["1", "2", "3", "4"]
+    assert len({form["page"] for form in forms}) == 1
+    assert UUID.fullmatch(forms[0]["page"])
+    assert [form.get("hop") for form in forms] == [None, None, None, None]
+
+
+def test_presses_are_counted_in_a_tab_across_its_page_loads(kim: Visitor, sandbox: Sandbox) -> None:
+    screen = kim.visit()
+    forms = presses_of(screen)
+    bar = screen.page.get_by_role("banner")
+    bar.get_by_role("button", name="Connect").click()
+    expect(screen.page.get_by_text("connected, not in a call")).to_be_visible()
+
+    screen.page.reload()
+    bar.get_by_role("button", name="Hang up my phone").click()
+    expect(bar.get_by_text("Phone not connected")).to_be_visible()
+
+    assert [form["press"] for form in forms] == ["1", "2"]
+    assert forms[0]["page"] == forms[1]["page"]
+
+
+def test_signing_out_is_a_press_too(invite: Invite, floor: Floor) -> None:
+    screen = Screen(invite(None).context.new_page())
+    sign_in(screen.page, floor.url, "lena")
+    screen.is_live()
+    forms = presses_of(screen)
+
+    screen.my_menu.locator("summary").click()
+    screen.page.get_by_role("button", name="Sign out").click()
+    expect(screen.page.get_by_label("Password")).to_be_visible()
+
+    assert forms[0]["press"] == "1"
+    assert is_now(forms[0])
+
+
+def test_a_press_while_the_ear_may_be_on_its_way_elsewhere_says_so(kim: Visitor, sandbox: Sandbox) -> None:
+    here, there = sandbox.script("Billing-here"), sandbox.script("Billing-there")
+    screen = kim.visit()
+    screen.monitor(here.name)
+    forms = presses_of(screen)
+
+    sandbox.fault("/conferences/*/actions/leave", delay_s=1.0, when="after")
+    screen.row(there.name).get_by_role("button", name="Monitor").click()
+    screen.page.keyboard.press("Escape")
+
+    assert eventually(lambda: len(forms) == 2, within=5)
+    assert [form.get("hop") for form in forms] == [None, "1"]
+
+
+def test_without_a_heartbeat_a_press_has_no_time(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-timeless")
+    screen = kim.visit()
+    screen.see(call.name)
+    for path in ("**/stream/**", "**/snapshot/**"):
+        kim.context.route(path, lambda route: route.abort())
+    screen.page.reload()
+    forms = presses_of(screen)
+
+    screen.row(call.name).get_by_role("button", name="Monitor").click()
+
+    assert eventually(lambda: "Kim’s desk phone" in sandbox.present(call), within=10)
+    assert forms[0]["press"] == "1"
+    assert "pressed_at" not in forms[0]
+    screen.page.close()
+    kim.forgive("ERR_FAILED")
+
+
+def test_after_sleep_the_servers_time_is_learned_anew(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-slept")
+    screen = kim.visit()
+    screen.monitor(call.name)
+    screen.is_live()
+    forms = presses_of(screen)
+
+    screen.page.evaluate(LEAVE_AFTER_SLEEP)
+    expect(screen.page.get_by_text("connected, not in a call")).to_be_visible()
+    assert "pressed_at" not in forms[0]
+
+    def tells_its_time() -> bool:
+        screen.row(call.name).get_by_role("button", name="Monitor").click()
+        screen.verified("Monitor")
+        return "pressed_at" in forms[-1]
+
+    assert eventually(tells_its_time, within=20), "no heartbeat was heard"
+    assert is_now(forms[-1])
+
+
+def inside(visitor: Visitor, sandbox: Sandbox, name: str) -> tuple[Screen, Scripted]:
+    """Return the page of a call that Kim monitors, with somebody chosen for a whisper."""
+    call = sandbox.script(name)
+    floor = visitor.visit()
+    floor.see(call.name)
+    screen = visitor.visit(floor.address(call.name))
+    floor.page.close()
+    screen.role("Monitor").click()
+    screen.verified("Monitor")
+    screen.target("Ana Ruiz").check()
+    return screen, call
+
+
+def busy(screen: Screen, proxy: Proxy) -> None:
+    """Let every connection of the browser but the page's own stream wait for an answer."""
+    assert eventually(lambda: proxy.open_streams == 1, within=5)
+    proxy.hold("GET /healthz")
+    screen.page.evaluate(FILL_CONNECTIONS)
+    assert eventually(lambda: (proxy.waiting, proxy.open_streams) == (5, 1), within=5)
+
+
+def says(screen: Screen, words: str) -> None:
+    """Wait for a sentence about a press; of what is hidden, the inner text is everything."""
+    expect(screen.unanswered).to_be_visible()
+    expect(screen.unanswered).to_contain_text(words, use_inner_text=True)
+
+
+def test_a_stop_gives_up_the_pages_own_connection_where_all_others_are_busy(
+    behind: Visitor, proxy: Proxy, sandbox: Sandbox
+) -> None:
+    screen, call = inside(behind, sandbox, "Billing-busy")
+    busy(screen, proxy)
+
+    screen.leave.click()
+
+    assert eventually(lambda: "Kim’s desk phone" not in sandbox.present(call), within=3)
+    proxy.release()
+    screen.is_live()
+
+
+def test_an_unanswered_stop_is_told_after_two_seconds_until_it_is_answered(
+    behind: Visitor, proxy: Proxy, sandbox: Sandbox
+) -> None:
+    screen, call = inside(behind, sandbox, "Billing-stalled")
+
+    proxy.stall()
+    screen.leave.click()
+    says(screen, NOT_YET)
+    proxy.flow()
+
+    expect(screen.unanswered).to_be_hidden()
+    assert eventually(lambda: "Kim’s desk phone" not in sandbox.present(call), within=5)
+
+
+def test_a_louder_press_that_waited_five_seconds_is_given_up_and_never_sent(
+    behind: Visitor, proxy: Proxy, sandbox: Sandbox
+) -> None:
+    screen, _call = inside(behind, sandbox, "Billing-waited")
+    busy(screen, proxy)
+
+    screen.role("Whisper").click()
+    says(screen, "It took too long and was not sent. Press again.")
+    asked = len(proxy.asked)
+    proxy.release()
+    assert eventually(lambda: len([one for one in proxy.asked[asked:] if "healthz" in one]) >= 3, within=5)
+
+    assert not [line for line in proxy.asked[asked:] if "/role/" in line]
+    screen.role("Whisper").click()
+    screen.verified("Whisper")
+    expect(screen.unanswered).to_be_hidden()
+
+
+@pytest.mark.parametrize("press", ["Escape", "x"])
+def test_a_stop_takes_back_the_louder_press_that_still_waits(
+    behind: Visitor, proxy: Proxy, sandbox: Sandbox, press: str
+) -> None:
+    screen, _call = inside(behind, sandbox, "Billing-taken-back")
+    busy(screen, proxy)
+    asked = len(proxy.asked)
+
+    screen.role("Whisper").click()
+    screen.page.keyboard.press(press)
+
+    assert eventually(lambda: any("POST /" in line for line in proxy.asked[asked:]), within=3)
+    proxy.release()
+    assert eventually(lambda: len([one for one in proxy.asked[asked:] if "healthz" in one]) >= 8, within=5)
+    assert not [line for line in proxy.asked[asked:] if "/role/" in line]

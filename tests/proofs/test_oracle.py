@@ -1,0 +1,41 @@
+"""The oracle knows every refusal that speaks of other presses, and calls it unjust where nothing else was pressed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from conferences.supervision.choice import OVERTAKEN, STAYS_ON_MONITOR
+from conferences.supervision.presses import TOO_LATE
+from conferences.supervision.stops import LEFT, SILENCED
+
+from .oracle import Pressed, Presses
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def press(what: str, *, seconds: float = 0, refused: str = "") -> Pressed:
+    at = NOW + timedelta(seconds=seconds)
+    return Pressed(what=what, at=at, page=uuid4(), number=1, call="a", received=at, answered=at, refused=refused)
+
+
+@pytest.mark.parametrize("sentence", [TOO_LATE, LEFT, SILENCED, OVERTAKEN, STAYS_ON_MONITOR])
+def test_a_refusal_without_another_press_is_unjust(sentence: str) -> None:
+    refused = press("whisper", refused=sentence)
+    assert Presses([refused]).unjust(refused)
+
+
+@pytest.mark.parametrize(("seconds", "unjust"), [(-1.5, False), (-3, True), (1, False), (3, False)])
+def test_a_whisper_may_give_way_to_monitor_on_another_page_that_is_later_or_at_once(
+    seconds: float, *, unjust: bool
+) -> None:
+    refused = press("whisper", refused=STAYS_ON_MONITOR)
+    assert Presses([press("monitor", seconds=seconds), refused]).unjust(refused) is unjust
+
+
+def test_a_refusal_for_another_press_that_the_oracle_does_not_know_fails() -> None:
+    refused = press("whisper", refused="You pressed something else since. Press again.")
+    with pytest.raises(AssertionError, match="nobody judges"):
+        Presses([refused]).unjust(refused)
