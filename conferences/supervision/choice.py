@@ -19,7 +19,7 @@ from conferences.models import Cause, Command, Conference, Ear, SupervisorSessio
 from conferences.models.supervision import Role
 
 from .authorisation import PresentLeg, audience_among, authorise, needs_reading, read_afresh
-from .commands import settle, store
+from .commands import clock, settle, store
 from .emergency import between_conferences
 from .errors import Refused
 from .line import dial, join, live_ear, new_ear
@@ -115,7 +115,7 @@ def choose(choice: Choice, *, now: datetime) -> SupervisorSession:
     else:
         with between_conferences(session.ear):
             _leave_for_another(session, choice, now=now)
-            session, begun = enter(choice, stored=True, now=now)
+            session, begun = enter(choice, stored=True, now=clock())
     if begun:
         return session
     if session.conference_id != conference.pk:
@@ -229,8 +229,8 @@ def _leave_for_another(session: SupervisorSession, choice: Choice, *, now: datet
     # A second conference is entered only after a reading has shown that the first one is left.
     answered = command is not None and command.state in {Command.State.ACCEPTED, Command.State.REJECTED}
     if command is not None and answered and is_left(command, session):
-        settle(command, Command.State.VERIFIED, now=now)
-        after_leave(session, command, now=now)
+        settle(command, Command.State.VERIFIED, now=clock())
+        after_leave(session, command)
     session.refresh_from_db()
     if session.ended_at is None:
         raise Refused(

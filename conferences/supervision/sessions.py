@@ -15,7 +15,7 @@ from conferences.clients import client_for
 from conferences.fast_sql import load_rows
 from conferences.models import Cause, Command, Conference, Ear, SupervisorSession
 
-from .commands import store, transmit
+from .commands import clock, store, transmit
 from .emergency import sent_in_time
 from .errors import CALL_ENDED, CONFERENCE_ENDED
 from .outbound import my_leg, send_leave
@@ -99,7 +99,7 @@ def leave_session(
         )
     session.stage, session.end_reason = Stage.LEAVING, reason
     transmit(command, send_leave)
-    after_leave(session, command, now=now)
+    after_leave(session, command)
     return command
 
 
@@ -108,15 +108,17 @@ def command_id_of(stop: PressedStop | None, kind: Command.Kind) -> UUID:
     return stop[1].command_id(kind) if stop is not None else uuid4()
 
 
-def after_leave(session: SupervisorSession, command: Command, *, now: datetime) -> None:
+def after_leave(session: SupervisorSession, command: Command) -> None:
     """End the session once a reading has shown that the line is out, or Telnyx says that conference or call has ended.
 
     An accepted leave alone ends nothing: until it is verified the screen says "leaving", not "nobody hears you". Nor
     does a 404: it may only be the wrong region.
+
+    It ends now, not when the request began: a reading that showed the line inside meanwhile is older than its end.
     """
     ended = command.telnyx_code in {CONFERENCE_ENDED, CALL_ENDED}
     if command.state == Command.State.VERIFIED or ended:
-        finish(session, reason=session.end_reason, now=now)
+        finish(session, reason=session.end_reason, now=clock())
 
 
 def finish(session: SupervisorSession, *, reason: str, now: datetime) -> None:
@@ -146,4 +148,4 @@ def leave_again(session: SupervisorSession, *, now: datetime) -> None:
     with board_change(session.conference_id, now=now) as change:
         command = store(kind=Command.Kind.LEAVE, ear=session.ear, session=session, version=change.version, now=now)
     transmit(command, send_leave)
-    after_leave(session, command, now=now)
+    after_leave(session, command)

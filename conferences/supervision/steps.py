@@ -196,7 +196,7 @@ def _step_leaving(session: SupervisorSession, *, now: datetime) -> None:
     if newest.state == State.REJECTED and newest.reads == 0 and read(newest, session) is Verdict.CONFIRMED:
         settle(newest, State.VERIFIED, now=now)
     if newest.state == State.VERIFIED:
-        after_leave(session, newest, now=now)
+        after_leave(session, newest)
     elif now - first.asked_at > ESCALATE_AFTER:
         reason = _("Telnyx did not let your phone leave, so it was hung up to make sure that nobody hears you.")
         hang_up(session.ear, reason=reason, now=now)

@@ -97,7 +97,7 @@ def _resolve(command: Command, *, now: datetime) -> None:
     elif command.age(now) > ASK_AGAIN_AFTER:
         transmit(command, SEND_AGAIN[Kind(command.kind)])
         if command.kind == Kind.LEAVE and session is not None and session.ended_at is None:
-            after_leave(session, command, now=clock())
+            after_leave(session, command)
         elif command.kind == Kind.HANGUP and command.ear is not None and command.ear.ended_at is None:
             after_hangup(command.ear, command, now=clock())
         if command.state == State.UNKNOWN and now - first_sent > ESCALATE_AFTER:
@@ -179,7 +179,7 @@ def _read_back(command: Command, *, now: datetime) -> None:
 def _verified(command: Command, session: SupervisorSession, *, now: datetime) -> None:
     if command.kind == Kind.LEAVE:
         settle(command, State.VERIFIED, now=now)
-        after_leave(session, command, now=now)
+        after_leave(session, command)
     else:
         settle(command, State.VERIFIED, now=now, role=command.role, targets=command.targets, verified_at=now)
 

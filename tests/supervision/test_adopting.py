@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
 from conferences.models import AuditEntry, Ear, SupervisorSession, UnsteeredLine
 from conferences.models.supervision import Role
+from conferences.projection.listings import note_participants
 from conferences.sandbox.center import directory
 from conferences.sandbox.telephony import calls, membership
 from conferences.sandbox.telephony.state import Role as WorldRole
 from conferences.sandbox.telephony.state import SandboxLeg
 from conferences.supervision import disconnect, leave, quieter
+from conferences.telnyx.client import Client
 from dashboard.desk.desk import Desk, desk
 
 from .conftest import Call, Floor
@@ -350,3 +353,30 @@ def test_a_line_that_floorline_took_out_is_not_recorded_as_listening(floor: Floo
     floor.wait(10)
     assert brought.leg.participant is None
     assert not UnsteeredLine.objects.exists()
+
+
+def test_a_line_that_was_listed_while_it_was_leaving_for_another_call_is_not_recorded_as_inside(
+    floor: Floor, kim: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    floor.world.semantics.left_stay_listed = False
+    brought = bring(floor)
+    brought.call.choose(kim, Role.MONITOR)
+    floor.wait(2)
+    other = floor.call()
+    floor.webhooks_lost = True
+    really_leave = Client.leave
+
+    def leave_slowly(client: Client, **given: Any) -> None:
+        floor.world.advance(floor.world.now + 1)
+        floor.travel.move_to(floor.now)
+        conference = brought.call.conference
+        note_participants(conference=conference, reads=client.participants(conference.telnyx_id), at=floor.now)
+        really_leave(client, **given)
+
+    monkeypatch.setattr(Client, "leave", leave_slowly)
+    other.choose(kim, Role.MONITOR)
+    floor.wait(2)
+
+    assert brought.leg.participant is None
+    assert not UnsteeredLine.objects.exists()
+    assert [session.conference for session in SupervisorSession.objects.filter(ended_at=None)] == [other.conference]
