@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -27,6 +29,16 @@ class Screen:
     def show(self) -> None:
         """Bring the page back in front."""
         self.page.evaluate(SET_VISIBILITY, "visible")
+
+    def comes_to(self, holds: Callable[[], bool], *, within: float) -> bool:
+        """Return whether something came true in time (seconds), for what the page's events tell.
+
+        Playwright hands events out only while it is asked something itself.
+        """
+        deadline = time.monotonic() + within
+        while not holds() and time.monotonic() < deadline:
+            self.page.wait_for_timeout(50)
+        return holds()
 
     # The floor
 

@@ -49,7 +49,7 @@ def test_with_seven_pages_open_a_leave_out_of_a_whisper_arrives_at_once(kim: Vis
 
     screens[-1].ear.get_by_role("button", name=f"Leave call {call.name}").click()
 
-    assert eventually(lambda: "Kim’s desk phone" not in sandbox.present(call), within=1.5)
+    assert eventually(lambda: "Kim’s desk phone" not in sandbox.present(call), within=5)
 
 
 def test_a_hidden_page_ends_its_stream_and_comes_back_with_a_snapshot(
