@@ -103,6 +103,8 @@ class Hands:
             self.keyed_at = self.floor.now
             for digit in way:
                 phone.press(self.floor.world, leg, digit=digit)
+        # These webhooks come, whatever is lost in the next moment.
+        self.floor.deliver()
         # The worker hears of it a moment later.
         self.presses.take(pressed, now=self.floor.now + timedelta(seconds=1), inside=True)
         pressed.answered = self.floor.now

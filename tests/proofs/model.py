@@ -5,6 +5,7 @@ Random shifts run against the real service layer and the sandbox's world, under 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -40,7 +41,7 @@ UNTROUBLED_WITHIN = 3.0
 SAID_WITHIN = 1.0
 # The worker looks once a second for lines that nobody holds.
 RECORDED_WITHIN = 2.0
-NEVER = -STEP
+NEVER = -math.inf
 
 
 class Watch:

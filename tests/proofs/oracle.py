@@ -110,9 +110,17 @@ class Presses:
         return any(stop.what in WAYS_OUT and voids(stop, press) for stop in self.received)
 
     def overtaken(self, press: Pressed) -> bool:
-        choices = (other for other in self.received if other.what in CHOICES and other.accepted and other is not press)
-        # A whisper that a stop has made void takes no barge's place that was pressed after the stop.
-        return any(replaces(other, press) for other in choices if not (other.is_loud and self.void(other)))
+        choices = [other for other in self.received if other.what in CHOICES and other.accepted and other is not press]
+        before = [other for other in choices if other.page is not None and other.page == press.page]
+        before = [other for other in before if (other.number or 0) < (press.number or 0)]
+
+        def counts(other: Pressed) -> bool:
+            # A whisper that a stop has made void takes no barge's place that was pressed after the stop; nor does a
+            # choice that gave way to an earlier one of this page: which came first, its numbers tell.
+            gave_way = any(replaces(earlier, other) for earlier in before if earlier is not other)
+            return not gave_way and not (other.is_loud and self.void(other))
+
+        return any(replaces(other, press) for other in choices if counts(other))
 
     def in_force(self, call: str) -> Iterator[Pressed]:
         """Yield the louder presses that somebody in a call may hear the supervisor by."""

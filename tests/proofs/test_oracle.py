@@ -35,6 +35,13 @@ def test_a_whisper_may_give_way_to_monitor_on_another_page_that_is_later_or_at_o
     assert Presses([press("monitor", seconds=seconds), refused]).unjust(refused) is unjust
 
 
+def test_a_barge_does_not_give_way_to_a_whisper_that_its_own_page_had_replaced() -> None:
+    elsewhere, before, barge = press("whisper", seconds=-2), press("whisper", seconds=-1), press("barge")
+    before.page, barge.number = barge.page, 2
+    assert Presses([elsewhere, barge]).overtaken(barge)
+    assert not Presses([elsewhere, before, barge]).overtaken(barge)
+
+
 def test_a_refusal_for_another_press_that_the_oracle_does_not_know_fails() -> None:
     refused = press("whisper", refused="You pressed something else since. Press again.")
     with pytest.raises(AssertionError, match="nobody judges"):
