@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from uuid import UUID
 
 from conferences.supervision.choice import OVERTAKEN, STAYS_ON_MONITOR
@@ -110,17 +111,22 @@ class Presses:
         return any(stop.what in WAYS_OUT and voids(stop, press) for stop in self.received)
 
     def overtaken(self, press: Pressed) -> bool:
+        """Return whether another choice takes the place of this one.
+
+        A choice that has itself given way is no rival: to a later one of its own page, or to one that the page of this
+        press had sent before, because the numbers of a page tell what came first. Nor is a louder one that a stop made
+        void.
+        """
         choices = [other for other in self.received if other.what in CHOICES and other.accepted and other is not press]
-        before = [other for other in choices if other.page is not None and other.page == press.page]
-        before = [other for other in before if (other.number or 0) < (press.number or 0)]
 
-        def counts(other: Pressed) -> bool:
-            # A whisper that a stop has made void takes no barge's place that was pressed after the stop; nor does a
-            # choice that gave way to an earlier one of this page: which came first, its numbers tell.
-            gave_way = any(replaces(earlier, other) for earlier in before if earlier is not other)
-            return not gave_way and not (other.is_loud and self.void(other))
+        def has_given_way(other: Pressed) -> bool:
+            after = (one for one in choices if one.page is not None and one.page == other.page)
+            before = (one for one in choices if one.page is not None and one.page == press.page)
+            earlier = (one for one in before if (one.number or 0) < (press.number or 0))
+            return any(replaces(one, other) for one in chain(after, earlier) if one is not other)
 
-        return any(replaces(other, press) for other in choices if counts(other))
+        rivals = (other for other in choices if not (other.is_loud and self.void(other)))
+        return any(replaces(other, press) and not has_given_way(other) for other in rivals)
 
     def in_force(self, call: str) -> Iterator[Pressed]:
         """Yield the louder presses that somebody in a call may hear the supervisor by."""

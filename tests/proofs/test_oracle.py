@@ -42,6 +42,13 @@ def test_a_barge_does_not_give_way_to_a_whisper_that_its_own_page_had_replaced()
     assert not Presses([elsewhere, before, barge]).overtaken(barge)
 
 
+def test_a_whisper_does_not_give_way_to_monitor_that_the_other_page_had_left_for_barge() -> None:
+    monitor, barge, whisper = press("monitor", seconds=-1), press("barge", seconds=-0.5), press("whisper")
+    barge.page, barge.number = monitor.page, 2
+    assert Presses([monitor, whisper]).overtaken(whisper)
+    assert not Presses([monitor, barge, whisper]).overtaken(whisper)
+
+
 def test_a_refusal_for_another_press_that_the_oracle_does_not_know_fails() -> None:
     refused = press("whisper", refused="You pressed something else since. Press again.")
     with pytest.raises(AssertionError, match="nobody judges"):
