@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -21,6 +21,8 @@ Kind = Command.Kind
 
 LENGTH = 30
 NOTE_SHOWN = 80
+# A command and the join or leave that it caused are at most so far apart, also where our clock differs from Telnyx'.
+SAME_MOVE = timedelta(minutes=1)
 
 _DONE: dict[Kind, Promise] = {
     Kind.DIAL: gettext_lazy("%(who)s’s phone connected"),
@@ -58,12 +60,14 @@ def timeline(
     conference: Conference, participants: Sequence[Participant], called: Mapping[str, str], notes: Iterable[NoteLine]
 ) -> tuple[TimelineEntry, ...]:
     """Return the newest entries; joins and leaves come from rows, so that a board fed by polling has them too."""
+    newest = Command.objects.filter(conference=conference).select_related("actor", "ear").order_by("-asked_at")
+    commands = list(newest[:LENGTH])
     entries = [
         *_milestones(conference),
-        *_joins_and_leaves(participants, called),
+        *_joins_and_leaves(participants, called, commands),
         *_holds(conference, participants, called),
         *_notes(notes),
-        *_commands(conference, participants),
+        *_commands(commands, participants),
     ]
     entries.sort(key=lambda entry: entry.at, reverse=True)
     return tuple(entries[:LENGTH])
@@ -78,18 +82,29 @@ def _milestones(conference: Conference) -> list[TimelineEntry]:
     return entries
 
 
-def _joins_and_leaves(participants: Sequence[Participant], called: Mapping[str, str]) -> list[TimelineEntry]:
+def _joins_and_leaves(
+    participants: Sequence[Participant], called: Mapping[str, str], commands: Iterable[Command]
+) -> list[TimelineEntry]:
+    """Return who came and went, but for a supervisor whose verified command tells the same."""
+    moves = [command for command in commands if command.state == Command.State.VERIFIED]
     entries = []
+
+    def is_told(participant: Participant, at: datetime, *kinds: Kind) -> bool:
+        leg = participant.leg.call_control_id
+        of_leg = (move for move in moves if move.ear and move.ear.call_control_id == leg and move.kind in kinds)
+        return any(abs(move.asked_at - at) <= SAME_MOVE for move in of_leg)
+
     transfers = {participant.pk for participant in changes_of_agent(participants)[1:]}
     for participant in participants:
         name = {"name": called[participant.leg.call_control_id]}
         if participant.joined_at and participant.pk in transfers:
             text = _("Transferred to %(name)s") % name
             entries.append(TimelineEntry(participant.joined_at, "transfer", text, icon="transfer"))
-        elif participant.joined_at:
+        elif participant.joined_at and not is_told(participant, participant.joined_at, Kind.JOIN):
             entries.append(TimelineEntry(participant.joined_at, "joined", _("%(name)s joined") % name))
-        if participant.left_at and not participant.present:
-            entries.append(TimelineEntry(participant.left_at, "left", _("%(name)s left") % name))
+        left_at = None if participant.present else participant.left_at
+        if left_at and not is_told(participant, left_at, Kind.LEAVE, Kind.HANGUP):
+            entries.append(TimelineEntry(left_at, "left", _("%(name)s left") % name))
     return entries
 
 
@@ -140,9 +155,8 @@ def _notes(notes: Iterable[NoteLine]) -> list[TimelineEntry]:
     ]
 
 
-def _commands(conference: Conference, participants: Sequence[Participant]) -> list[TimelineEntry]:
+def _commands(commands: Iterable[Command], participants: Sequence[Participant]) -> list[TimelineEntry]:
     targets = {str(participant.leg_id): names.leg_name(participant.leg) for participant in participants}
-    commands = Command.objects.filter(conference=conference).select_related("actor").order_by("-asked_at")[:LENGTH]
     return [_command(command, targets) for command in commands]
 
 

@@ -320,6 +320,29 @@ def test_the_timeline_tells_commands_and_stays_newest_first(
     assert told[:2] == [("Kim W. switched to Whisper to Ana Ruiz", ""), ("Kim W. joined", "")]
 
 
+def test_a_join_and_a_leave_that_a_verified_command_tells_stand_once_in_the_timeline(
+    kim: User, new_call: NewCall, kim_listens: Listens, now: datetime
+) -> None:
+    call = new_call()
+    session = kim_listens(call)
+
+    def texts() -> list[str]:
+        return [entry.text for entry in desk_of(kim, call).timeline if entry.text.startswith("Kim W.")]
+
+    join = asked(session, Role.MONITOR, "accepted", now)
+    Command.objects.update(kind=Command.Kind.JOIN)
+    assert texts() == ["Kim W. joined", "Kim W.: join on Monitor"]
+    Command.objects.filter(pk=join.pk).update(state="verified")
+    assert texts() == ["Kim W. joined on Monitor"]
+    leave = asked(session, "", "verified", now + MINUTE)
+    Command.objects.filter(pk=leave.pk).update(kind=Command.Kind.LEAVE)
+    Participant.objects.filter(leg__call_control_id="v3:kim").update(present=False, left_at=now + MINUTE)
+    assert texts() == ["Kim W. left", "Kim W. joined on Monitor"]
+    # The line came back and was dropped later: no command tells that.
+    Participant.objects.filter(leg__call_control_id="v3:kim").update(left_at=now + 5 * MINUTE)
+    assert texts() == ["Kim W. left", "Kim W. left", "Kim W. joined on Monitor"]
+
+
 def test_supervision_transfers_holds_and_notes_stand_out_in_the_timeline(
     kim: User, new_call: NewCall, kim_listens: Listens, ana: Agent, max_falk: Agent, now: datetime
 ) -> None:
