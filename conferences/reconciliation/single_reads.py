@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from uuid import UUID
 
 from conferences.changes import current
 from conferences.models import Account, Conference, Leg
 from conferences.projection.listings import note_call, note_participants
 from conferences.telnyx.client import Client
 from conferences.telnyx.errors import Rejected
-from conferences.telnyx.reads import CallRead, ConferenceRead
+from conferences.telnyx.reads import CallRead, ConferenceRead, is_conference_id
 
 from .budget import ReadBudget
 from .feed_watch import FeedWatch
@@ -31,7 +30,7 @@ class SingleReads:
 
     def conference(self, telnyx_id: str) -> ConferenceRead | None:
         """Read one conference; None where Telnyx does not know it, here or in this region."""
-        if not is_uuid(telnyx_id):
+        if not is_conference_id(telnyx_id):
             return None  # an id that Telnyx never gave, or a name: nothing can be asked about it
         self._budget.spend()
         try:
@@ -75,12 +74,3 @@ class SingleReads:
             if not error.means_gone:
                 raise
             return CallRead(call_control_id=call_control_id, is_alive=False)
-
-
-def is_uuid(text: str) -> bool:
-    """Return whether an id is one that Telnyx gives to conferences; only about those can it be asked."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 from conferences.models import Account
 from conferences.projection.listings import note_conferences
+from conferences.telnyx.reads import is_conference_id
 
 from .budget import ReadBudget
 from .listing import GLANCE_SHARE, Listings
 from .schedule import Schedule
-from .single_reads import SingleReads, is_uuid
+from .single_reads import SingleReads
 
 # A stub that Telnyx did not know by its id either may be in another region.
 STUB_AGAIN_AFTER = timedelta(seconds=5)
@@ -42,7 +43,7 @@ class Stubs:
         if self._budget.per_second < GLANCE_SHARE:
             glanced_for = glanced_for | set(self._schedule.stubs().values_list("telnyx_id", flat=True)[:MOST_STUBS])
         nameless = self._schedule.nameless(glanced_for=glanced_for, asked=self._read)
-        return next((key for key in nameless if is_uuid(key)), None)
+        return next((key for key in nameless if is_conference_id(key)), None)
 
     def read(self, telnyx_id: str, now: datetime) -> None:
         """Ask for one stub, and store its name."""

@@ -17,6 +17,7 @@ from conferences.models.supervision import Role
 from conferences.permissions import rights_book, teams_of
 from conferences.projection.listings import note_participants
 from conferences.telnyx.errors import Rejected, Unanswered
+from conferences.telnyx.reads import is_conference_id
 
 from .commands import clock
 from .errors import Refused, not_allowed
@@ -39,6 +40,8 @@ def authorise(*, user: User, conference: Conference, role: Role, listeners: Sequ
     """
     if conference.ended_at is not None:
         raise Refused(_("This call has ended."))
+    if not is_conference_id(conference.telnyx_id):
+        raise Refused(_("Telnyx lets nobody into this call. Ask an admin."))
     if conference.account.monitor_harms_call:
         raise Refused(
             _("Listening cuts the sound between customer and agent on this account, so Floorline does not join.")

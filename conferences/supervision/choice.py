@@ -63,10 +63,13 @@ class Choice:
         return self.authorise()
 
     def check_inside(self, current: SupervisorSession) -> None:
-        """Check a choice for the conference of the line against the newest press and the current participants."""
-        legs = self.check(entering=False)
+        """Check a louder choice for the conference of the line: rights, age, newest press, current participants.
+
+        Monitor is a stop there, so it needs no right; whoever may not listen any more is taken out by the worker.
+        """
         if self.role not in Role.audible_to_somebody():
             return
+        legs = self.check(entering=False)
         if self.is_overtaken(current):
             raise Refused(self.why_overtaken(current))
         if set(self.audience) != audience_among(legs):
@@ -176,6 +179,8 @@ def enter(choice: Choice, *, stored: bool, now: datetime) -> tuple[SupervisorSes
 
 def _change(session: SupervisorSession, choice: Choice, *, now: datetime) -> SupervisorSession:
     if session.stage == Stage.LEAVING:
+        if choice.role == Role.MONITOR:
+            keep_stop_alone(choice.user, Way.QUIETER, choice.press, now=now)
         choice.authorise()
         raise Refused(_("Your phone is leaving a call. Try again in a moment."))
     if session.stage != Stage.INSIDE:

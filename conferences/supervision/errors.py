@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from conferences.models import Command
 from conferences.models.supervision import Role
@@ -16,6 +16,7 @@ CALL_ENDED = "90018"
 UNKNOWN_CALL = "90015"
 ALREADY_INSIDE = "90044"
 NOT_ANSWERED_YET = "90034"
+NOT_SILENCED = gettext_noop("Telnyx refused to silence your phone, so it was taken out of the call.")
 _IN_A_CONFERENCE = {Command.Kind.JOIN, Command.Kind.UPDATE, Command.Kind.LEAVE}
 _BY_CAUSE: dict[Refusal, Promise] = {
     Refusal.KEY: gettext_lazy("Telnyx refuses the API key. Ask an admin to check it."),

@@ -22,7 +22,7 @@ from conferences.telnyx.roles import Monitor
 from .authorisation import audience_of, authorise
 from .commands import clock, is_replaced, store, transmit
 from .emergency import sent_in_time
-from .errors import Refused
+from .errors import NOT_SILENCED, Refused
 from .outbound import my_leg, send_role
 from .presses import Press, Way, columns_of, press_of_session
 from .sessions import leave_session
@@ -149,9 +149,7 @@ def _apply_answer(
     if command.state == Command.State.ACCEPTED:
         _accepted(command, session)
     elif command.state == Command.State.REJECTED and command.role == Role.MONITOR:
-        leave_session(
-            session, reason=_("Telnyx refused to silence your phone, so it was taken out of the call."), now=clock()
-        )
+        leave_session(session, reason=_(NOT_SILENCED), now=clock())
     elif command.state in NOT_EXECUTED:
         # Nothing has changed: restore the wanted role and audience, so that later joiners are still noticed.
         was = {name: getattr(before, name) for name in ("wanted_role", "wanted_targets", "audience_seen")}

@@ -52,7 +52,6 @@ def _obey_phone(ear: Ear, leg: Leg, session: SupervisorSession | None, *, now: d
         return False
     if ear.key_heard_at is not None and pressed <= ear.key_heard_at:
         return False
-    Ear.objects.filter(pk=ear.pk).update(key_heard_at=pressed)
     # The keys do what the buttons do, with the time that Telnyx gives them: also on the way to another conference.
     press = press_of_phone(ear, at=pressed, now=now)
     if digit == "0":
@@ -61,6 +60,8 @@ def _obey_phone(ear: Ear, leg: Leg, session: SupervisorSession | None, *, now: d
         )
     else:
         leave(user=ear.user, press=press, reason=_("You pressed *9 on your phone."), now=now)
+    # Only now: a key that was not obeyed because the database was locked is obeyed in the next step.
+    Ear.objects.filter(pk=ear.pk).update(key_heard_at=pressed)
     return True
 
 

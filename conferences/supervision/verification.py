@@ -13,6 +13,7 @@ from conferences.models import Command, Ear, SupervisorSession
 from conferences.models.supervision import Role
 
 from .commands import clock, is_replaced, settle, transmit
+from .errors import NOT_SILENCED
 from .late_execution import silence_late
 from .line import after_hangup, hang_up, let_go
 from .outbound import send_hangup, send_join, send_leave, send_role
@@ -94,14 +95,30 @@ def _resolve(command: Command, *, now: datetime) -> None:
         settle(command, State.EXPIRED, now=now)
     elif now - first_sent > SAME_ID_FOR:
         settle(command, State.EXPIRED, outcome=_("Telnyx never answered this."), now=now)
+        _leave_unsilenced(command)
     elif command.age(now) > ASK_AGAIN_AFTER:
         transmit(command, SEND_AGAIN[Kind(command.kind)])
         if command.kind == Kind.LEAVE and session is not None and session.ended_at is None:
             after_leave(session, command)
         elif command.kind == Kind.HANGUP and command.ear is not None and command.ear.ended_at is None:
             after_hangup(command.ear, command, now=clock())
+        elif command.state == State.REJECTED:
+            _leave_unsilenced(command)
         if command.state == State.UNKNOWN and now - first_sent > ESCALATE_AFTER:
             _escalate(command, now=now)
+
+
+def _leave_unsilenced(command: Command) -> None:
+    """Leave where Telnyx did not carry out a monitor, or the way back in of a line that counts as inside.
+
+    Only a line that has left is certainly silent, and nothing else would follow a command that is settled.
+    """
+    session = command.session
+    if session is None or command.kind not in {Kind.UPDATE, Kind.JOIN} or is_replaced(command):
+        return
+    session.refresh_from_db(fields=["stage", "ended_at"])
+    if session.stage == SupervisorSession.Stage.INSIDE:
+        leave_session(session, reason=_(NOT_SILENCED), now=clock())
 
 
 def _escalate(command: Command, *, now: datetime) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from .inbound import clean_text, read_time
 
@@ -91,3 +92,12 @@ def participant_read(item: Mapping[str, Any]) -> ParticipantRead:
         id=clean_text(item.get("id"), limit=128),
         created_at=read_time(item.get("created_at")),
     )
+
+
+def is_conference_id(text: str) -> bool:
+    """Return whether an id is one that Telnyx gives to conferences; only about those can it be asked."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from conferences.models import AuditEntry, Command
 from conferences.models.supervision import Role
 from conferences.supervision import Refused, leave, quieter
-from dashboard.desk.ear import my_ear
+from dashboard.desk.ear import Place, my_ear
 
 from .conftest import Floor
 
@@ -126,6 +126,39 @@ def test_monitor_is_asked_again_until_it_is_answered(floor: Floor, kim: User) ->
     floor.wait(4)
     assert call.who_hears(session) == set()
     assert call.newest(session).attempts == 3
+
+
+def test_a_monitor_that_is_refused_when_it_is_asked_again_takes_the_line_out(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    floor.wait(3)
+    floor.fault("*/actions/update", drop=True, times=2)
+    floor.fault("*/actions/update", status=422, code="10004")
+    quieter(user=kim, press=floor.press(), now=floor.now)
+    floor.wait(8)
+    assert call.state(session).stage == "ended"
+    assert call.who_hears(session) == set()
+    assert "refused to silence" in call.state(session).end_reason
+
+
+@pytest.mark.parametrize("refusals", [1, 99])
+def test_a_way_back_in_that_is_refused_when_it_is_asked_again_ends_the_session(
+    floor: Floor, kim: User, refusals: int
+) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    floor.wait(3)
+    floor.fault("*/actions/update", status=200)
+    floor.fault("*/actions/join", drop=True)
+    floor.fault("*/actions/join", status=422, code="10004", times=refusals)
+    quieter(user=kim, press=floor.press(), now=floor.now)
+    floor.wait(8)
+    assert call.state(session).stage == "ended"
+    assert call.scene.conference is not None
+    assert session.ear.call_control_id not in call.scene.conference.participants
+    assert my_ear(kim, now=floor.now).place != Place.IN_CONFERENCE
 
 
 def test_a_leave_without_an_answer_ends_in_hanging_up_our_own_leg(floor: Floor, kim: User) -> None:

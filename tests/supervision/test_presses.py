@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
 from django.test import Client as Browser
 from django.urls import reverse
 
@@ -294,6 +295,32 @@ def test_the_time_of_a_press_lies_within_the_minute_before_its_receipt(
     assert (floor.now - press.at).total_seconds() == before_receipt
 
 
+@pytest.mark.slow
+def test_monitor_in_ones_own_call_is_a_stop_that_needs_no_right(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    floor.wait(3)
+    kim.team_memberships.all().delete()
+    call.choose(kim, Role.MONITOR)
+    assert call.who_hears(session) == set()
+    assert Stop.objects.get(user=kim).way == "quieter"
+
+
+@pytest.mark.slow
+def test_monitor_while_the_line_is_leaving_is_stored_as_a_stop(floor: Floor, kim: User) -> None:
+    call = floor.call()
+    call.bring_in(kim)
+    floor.fault("*/actions/leave", drop=True, times=99)
+    leave(user=kim, press=floor.press(), now=floor.now)
+    with pytest.raises(Refused, match="leaving a call"):
+        call.choose(kim, Role.MONITOR)
+    assert list(Stop.objects.filter(user=kim).order_by("pressed_at", "pk").values_list("way", flat=True)) == [
+        "leave",
+        "quieter",
+    ]
+
+
 # --- the phone, and following -----------------------------------------------------------------------------------------
 
 
@@ -311,6 +338,29 @@ def test_a_key_on_the_phone_counts_from_the_time_that_telnyx_gives_it(floor: Flo
     stop = Stop.objects.get(user=kim)
     assert abs((stop.pressed_at - pressed_at).total_seconds()) < 1
     assert (stop.way, stop.page) == ("quieter", session.ear_id)
+    assert call.who_hears(session) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["0", "9"])
+def test_a_key_on_the_phone_that_a_locked_database_stopped_is_obeyed_in_the_next_step(
+    floor: Floor, kim: User, key: str
+) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    call.choose(kim, Role.BARGE)
+    floor.wait(3)
+
+    def refuse_stops(execute: Callable[..., Any], sql: str, *given: Any) -> Any:
+        if "conferences_stop" in sql:
+            raise OperationalError("database is locked")
+        return execute(sql, *given)
+
+    for digit in f"*{key}":
+        calls.press(floor.world, floor.world.legs[session.ear.call_control_id], digit=digit)
+    with connection.execute_wrapper(refuse_stops), pytest.raises(OperationalError):
+        floor.wait(1)
+    floor.wait(3)
     assert call.who_hears(session) == set()
 
 
