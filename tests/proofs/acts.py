@@ -132,7 +132,7 @@ class Shift:
         self.wait(STOPPED_WITHIN + 1)
         while self.hands.on_their_way:
             self.wait(1)
-        self.troubled_at = None
+        self.troubled_at = self.floor.struck_at = None
         self.whisper()
         self.wait(4)
         self.somebody_unknown_joins()
@@ -156,8 +156,8 @@ class Shift:
     @property
     def troubled(self) -> bool:
         """Return whether requests or webhooks got lost a moment ago, so that things take longer (promises 3, 7)."""
-        since = self.troubled_at
-        return since is not None and (self.floor.now - since).total_seconds() < STOPPED_WITHIN
+        moments = filter(None, (self.troubled_at, self.floor.struck_at))
+        return any((self.floor.now - since).total_seconds() < STOPPED_WITHIN for since in moments)
 
     def trouble(self) -> None:
         self.troubled_at = self.floor.now
@@ -287,9 +287,14 @@ class Shift:
         self.clockwork.without_database = False
         pressed.answered = self.floor.now
         # The database is back, and within a second the stop is stored.
+        pressed.is_stored = False
+
+        def store() -> None:
+            self.clockwork.do_what_was_put_off()
+            pressed.is_stored = True
+
         back = self.floor.now + timedelta(seconds=self.chance.uniform(0, 1))
-        pressed.received = back
-        self.hands.on_their_way.append((back, self.clockwork.do_what_was_put_off))
+        self.hands.on_their_way.append((back, store))
 
     def stand_still(self, request: Callable[[], object], *, at: int, meanwhile: Callable[[], object]) -> None:
         """Make a request that stands still at a point, while something is pressed somewhere in that time."""
@@ -302,9 +307,10 @@ class Shift:
             self.trouble()
             began = self.floor.now, len(self.hands.presses.received)
             pressed.append(point)
-            self.pass_ticks(before)
-            meanwhile()
-            self.pass_ticks(seconds - before)
+            with self.hands.standing_still():
+                self.pass_ticks(before)
+                meanwhile()
+                self.pass_ticks(seconds - before)
             self.stood_still = began
 
         with self.clockwork.request(stands_still_at=at, stand_still=stall):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 
-from conferences.models import Ear, Presence, SupervisorSession
+from conferences.models import Ear, Presence, Stop, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.sandbox.center import directory
 from conferences.sandbox.telephony import calls as phone
@@ -109,6 +110,17 @@ class Hands:
         self.presses.take(pressed, now=self.floor.now + timedelta(seconds=1), inside=True)
         pressed.answered = self.floor.now
         return pressed
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """While a request stands still: a stop of its own that it has not stored yet is known to nobody else."""
+        own = [press for press in self.presses.received if press.answered is None and press.is_stop]
+        for press in own:
+            stored = Stop.objects.filter(user=self.user, page=press.page, number=press.number)
+            press.is_stored = stored.exists()
+        yield
+        for press in own:
+            press.is_stored = True
 
     # --- what is true -------------------------------------------------------------------------------------------------
 

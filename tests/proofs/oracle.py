@@ -43,14 +43,21 @@ class Pressed:
     inside: bool = False
     """Whether the line was in this call, or on its way into it, when the press was received."""
     sent: bool = False
+    is_stored: bool = True
+    """Whether a stop has reached the database: until then a request of another process cannot know of it."""
 
     @property
     def is_stop(self) -> bool:
         return (self.what not in CHOICES and self.what != "follow") or (self.what == "monitor" and self.inside)
 
     @property
+    def loudness(self) -> int:
+        """Return how loud a choice is; a stop is as quiet as Monitor."""
+        return CHOICES.get(self.what, 0)
+
+    @property
     def is_loud(self) -> bool:
-        return CHOICES.get(self.what, 0) > 0
+        return self.loudness > 0
 
     @property
     def too_old(self) -> bool:
@@ -87,10 +94,10 @@ def replaces(later: Pressed, press: Pressed) -> bool:
     if later.page is not None and later.page == press.page:
         return (press.number or 0) < (later.number or 0)
     if is_at_once(later, press):
-        if later.call != press.call:
+        if later.call and later.call != press.call:
             return False  # which of two calls was meant is not known
-        if CHOICES[later.what] != CHOICES[press.what]:
-            return CHOICES[later.what] < CHOICES[press.what]
+        if later.loudness != press.loudness:
+            return later.loudness < press.loudness
     return press.at < later.at
 
 
@@ -113,15 +120,16 @@ class Presses:
     def overtaken(self, press: Pressed) -> bool:
         """Return whether another choice takes the place of this one.
 
-        A choice that has itself given way is no rival: to a later one of its own page, or to one that the page of this
-        press had sent before, because the numbers of a page tell what came first. Nor is a louder one that a stop made
-        void.
+        A choice that has itself given way is no rival: to a later one of its own page, or to a choice or stop that the
+        page of this press had sent before, because the numbers of a page tell what came first. Nor is a louder one that
+        a stop made void.
         """
         choices = [other for other in self.received if other.what in CHOICES and other.accepted and other is not press]
 
         def has_given_way(other: Pressed) -> bool:
             after = (one for one in choices if one.page is not None and one.page == other.page)
-            before = (one for one in choices if one.page is not None and one.page == press.page)
+            pressed = [*choices, *(one for one in self.received if one.is_stop and one is not press)]
+            before = (one for one in pressed if one.page is not None and one.page == press.page)
             earlier = (one for one in before if (one.number or 0) < (press.number or 0))
             return any(replaces(one, other) for one in chain(after, earlier) if one is not other)
 
@@ -155,7 +163,8 @@ class Presses:
 
         `received` is how many presses had reached us when the request stood still on its way to Telnyx.
         """
-        known = [press for press in self.received[:received] if press.received is not None and press.received <= now]
+        arrived = [press for press in self.received[:received] if press.received is not None and press.received <= now]
+        known = [press for press in arrived if press.is_stored or not press.is_stop]
         for press in Presses(known).in_force(call):
             assert press.received is not None
             if press.what != role or (role == "whisper" and not targets <= press.targets):

@@ -49,6 +49,13 @@ def test_a_whisper_does_not_give_way_to_monitor_that_the_other_page_had_left_for
     assert not Presses([monitor, barge, whisper]).overtaken(whisper)
 
 
+def test_a_whisper_does_not_give_way_to_monitor_that_its_own_page_had_silenced_since() -> None:
+    monitor, quieter, whisper = press("monitor", seconds=-2), press("quieter", seconds=-1), press("whisper")
+    quieter.page, quieter.call, whisper.number = whisper.page, "", 2
+    assert Presses([monitor, whisper]).overtaken(whisper)
+    assert not Presses([monitor, quieter, whisper]).overtaken(whisper)
+
+
 def test_a_refusal_for_another_press_that_the_oracle_does_not_know_fails() -> None:
     refused = press("whisper", refused="You pressed something else since. Press again.")
     with pytest.raises(AssertionError, match="nobody judges"):

@@ -77,6 +77,7 @@ class InProcess(BaseAdapter):
         fault = self.floor.faults.take(method=asked.method, path=asked.path)
         if fault is None:
             return self.floor.api.handle(asked)
+        self.floor.struck_at = self.floor.now
         if fault.when == "late":
             self.floor.world.after(fault.delay_s, self.execute_late, asked)
             if fault.status is not None:
@@ -120,6 +121,8 @@ class Floor:
     """Seconds that our clock is behind Telnyx'."""
     log_of_deliveries: list[Delivery] | None = None
     watch: Callable[[], None] | None = None
+    struck_at: datetime | None = None
+    """When a fault struck a request for the last time."""
     busy: set[object] = field(default_factory=set)
     page: UUID = field(default_factory=uuid4)
     presses: int = 0
