@@ -63,14 +63,17 @@ def adopt(*, now: datetime) -> None:
             participant.pk: marks_of(participant.leg.call_control_id, participant.leg.facts) for participant in found
         }
         directory = directory_for(account, marks.values())
+        line_ids = {participant.pk: supervisor_line(marks[participant.pk], directory) for participant in found}
+        lines = Line.objects.select_related("user").in_bulk([pk for pk in line_ids.values() if pk is not None])
         for participant in found:
-            line_id = supervisor_line(marks[participant.pk], directory)
-            line = Line.objects.select_related("user").filter(pk=line_id).first() if line_id is not None else None
-            if line is None:
+            line = lines.get(line_ids[participant.pk])
+            # What Floorline took out itself is on its way out.
+            if line is None or _is_let_go(participant):
                 continue
-            if _may_be_pinned(participant, line.user):
+            reason = _why_not_steered(participant, line.user)
+            if reason is None:
                 _pin(participant, line, now=now)
-            elif (reason := _why_not_steered(participant, line.user)) is not None:
+            else:
                 shown, since = _role_shown(participant), _seen_since(participant, now=now)
                 record_line(participant, line, reason=reason, shown=shown, since=since, now=now)
 
@@ -154,16 +157,8 @@ def _pin(participant: Participant, line: Line, *, now: datetime) -> None:
         change.touch(conference.pk)
 
 
-def _may_be_pinned(participant: Participant, owner: User) -> bool:
-    if Ear.objects.live().filter(user=owner).exists() or _is_let_go(participant):
-        return False
-    return _may_listen(owner, participant.conference)
-
-
 def _why_not_steered(participant: Participant, owner: User) -> UnsteeredLine.Reason | None:
-    """Return why a line is only recorded; None where it is on its way out, or is pinned in a moment."""
-    if _is_let_go(participant):
-        return None
+    """Return why a line is only recorded; None where its owner may control it."""
     if not _may_listen(owner, participant.conference):
         return UnsteeredLine.Reason.NO_RIGHT
     return UnsteeredLine.Reason.OTHER_LINE if Ear.objects.live().filter(user=owner).exists() else None
