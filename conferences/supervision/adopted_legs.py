@@ -67,7 +67,7 @@ def adopt(*, now: datetime) -> None:
         lines = Line.objects.select_related("user").in_bulk([pk for pk in line_ids.values() if pk is not None])
         for participant in found:
             line = lines.get(line_ids[participant.pk])
-            # What Floorline took out itself is on its way out.
+            # A line that Floorline took out has left, although the board may still show it.
             if line is None or _is_let_go(participant):
                 continue
             reason = _why_not_steered(participant, line.user)
