@@ -60,7 +60,7 @@ coverage: $(DEV) ## The unit and browser tests once more, with a report of the l
 postgres: $(DEV) ## The same tests on PostgreSQL, where TEST_POSTGRES_URL names one
 	@if [ -z "$$TEST_POSTGRES_URL" ]; then echo "PostgreSQL tests left out: TEST_POSTGRES_URL is not set."; else \
 	  DATABASE_URL="$$TEST_POSTGRES_URL" $(PY) -m pytest -n 2 -m "not browser and not alone" --ignore tests/tooling --ignore tests/sandbox && \
-	  DATABASE_URL="$$TEST_POSTGRES_URL" $(PY) -m pytest -m alone; fi
+	  DATABASE_URL="$$TEST_POSTGRES_URL" $(PY) -m pytest -m alone --ignore tests/tooling; fi
 
 wheel: $(DEV) ## Build the wheel, install it into an empty environment, and run its demo up to a verified whisper
 	$(PY) -m pytest -m wheel

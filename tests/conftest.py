@@ -25,9 +25,11 @@ from dashboard.rendering import row_cache
 from tests.supervision.conftest import Floor, new_floor
 
 # A loaded machine is slow to make up inputs, which says nothing about the code: the first draw builds Unicode tables.
-hypothesis.settings.register_profile(
-    "floorline", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None
-)
+# Each run tries the same inputs, so that a change is refused for what it changes; --hypothesis-profile=searching tries
+# others, and many more.
+patient = hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None)
+hypothesis.settings.register_profile("floorline", patient, derandomize=True)
+hypothesis.settings.register_profile("searching", patient, max_examples=5000)
 hypothesis.settings.load_profile("floorline")
 
 

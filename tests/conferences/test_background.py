@@ -434,9 +434,9 @@ def test_a_change_is_seen_without_any_wake_up(transactional_db: None) -> None:
 
     async def scenario() -> tuple[int, int]:
         hub = Hub()
-        before = await hub.wait(after=-1, seconds=1)
+        before = await hub.wait(after=-1, seconds=20)
         await asyncio.to_thread(committed)
-        seen = await hub.wait(after=before, seconds=2)
+        seen = await hub.wait(after=before, seconds=20)
         hub.close()
         return before, seen
 

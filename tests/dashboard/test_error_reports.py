@@ -28,7 +28,7 @@ try:
 except ValueError as error:
     logging.getLogger("conferences").exception("{LEG} failed")
     sentry_sdk.capture_exception(error)
-sentry_sdk.flush(5)
+sentry_sdk.flush(30)
 """
 
 

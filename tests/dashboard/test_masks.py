@@ -32,6 +32,7 @@ DIGITS = st.sampled_from(["0123456789", "０１２３４５６７８９", "٠١�
 STARTS = ["", "tel:", "+", "%2B", "%252B", "＋", "sip:", "call-", "Jane Roe ", "x", "(", "name=", "/?q=%2b"]
 BEFORE = st.sampled_from(STARTS)
 AFTER = st.sampled_from(["", "@carrier.example", "-x", ")", ".", ";phone-context=example", " called", "x"])
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 DATE_LIKE = re.compile(r"(19|20)\d\d-\d\d-\d\d")
 
 
@@ -133,7 +134,7 @@ def test_the_queue_of_a_number_is_filtered_by_without_showing_it(client: Client,
     call.customer.save()
     client.force_login(kim)
     page = client.get("/").content.decode()
-    assert "0142" not in page
+    assert "0142" not in UUID.sub("", page)  # which may hold these four digits by chance
     value = re.search(r'<option value="(q:[^"]+)">line •••• 142', page)
     assert value
     assert [row.id for row in client.get("/", {"queue": value[1]}).context["board"].rows] == [call.conference.id]
@@ -229,7 +230,9 @@ def test_no_log_line_holds_a_number_a_bell_or_a_hundred_kilobytes(caplog: pytest
         raise ValueError(f"no leg for {SPELT}\x07\x1b[31m" + "y" * 100_000)
     except ValueError:
         logging.getLogger("conferences.test").exception("asked for tel:%s", SPELT)
-    told = formatter.format(caplog.records[-1])
+    record = caplog.records[-1]
+    record.msecs = 0  # 555 of them would be found below
+    told = formatter.format(record)
     assert told.count("•••• 142") == 2
     assert "555" not in told
     assert "\x07" not in told

@@ -23,6 +23,7 @@ from .test_snapshot import poll
 SignIn = Callable[[User], Client]
 NUMBER = "+49 (155) 501-00142"
 DIGITS = "15550100142"
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=number=)[\w-]{22}")
 HTMX = {"HX-Request": "true", "HX-Current-URL": "http://testserver/"}
 
 
@@ -55,7 +56,8 @@ def test_a_number_is_found_and_stands_in_no_address(kim: User, new_call: NewCall
         page = client.get(address).content.decode()
         assert shown(page) == ["Billing-1"]
         addresses = re.findall(r'(?:href|hx-get|hx-post|action|data-stream)="([^"]*)"', page)
-        assert not [one for one in addresses if "142" in one]
+        # An id may hold three digits of a number by chance.
+        assert not [one for one in addresses if "142" in ID.sub("", one)]
 
 
 HOLDING = ["%2B4915550100142", f"Jane {NUMBER}", "call-15550100142", "155 5010 0142 13125550143"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -33,7 +32,7 @@ LISTENERS = "pid <> pg_backend_pid() AND datname = current_database() AND (query
 @contextmanager
 def deploys(*, slack: float = 1) -> Iterator[Callable[[int, Random], None]]:
     """Yield the check of one rolling restart; `slack` stretches its times where others use the machine as well."""
-    with empty(f"deploys_{os.getpid()}") as url:  # two of these may run side by side
+    with empty("deploys") as url:
         sessions = fill(url, conferences=20, viewers=VIEWERS)
 
         def check(number: int, chance: Random) -> None:

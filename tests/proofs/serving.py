@@ -19,9 +19,14 @@ def on_postgres() -> str:
 
 @contextmanager
 def empty(name: str) -> Iterator[str]:
-    """Yield the URL of an empty database of its own: on PostgreSQL where DATABASE_URL names one, else a file."""
+    """Yield the URL of an empty database of its own: on PostgreSQL where DATABASE_URL names one, else a file.
+
+    Its name has this process in it: two runs beside each other on one PostgreSQL would drop each other's.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        url = f"{on_postgres()}/floorline_{name}" if on_postgres() else f"sqlite:///{folder}/{name}.sqlite3"
+        url = (
+            f"{on_postgres()}/floorline_{name}_{os.getpid()}" if on_postgres() else f"sqlite:///{folder}/{name}.sqlite3"
+        )
         with database(url):
             yield url
 

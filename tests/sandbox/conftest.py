@@ -140,6 +140,17 @@ class Receiver:
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(body) for _headers, body in list(self.received)]
 
+    def told_of(self, made: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what has been told of a scripted call, each event once: phones of an earlier test may still ring."""
+        legs = {leg["call_control_id"] for leg in made["legs"]}
+        told = {
+            event["data"]["id"]: event
+            for event in self.events()
+            if event["data"]["payload"].get("conference_id") == made["conference"]["id"]
+            or event["data"]["payload"].get("call_control_id") in legs
+        }
+        return list(told.values())
+
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
@@ -197,11 +208,11 @@ class Running:
     session: requests.Session
 
     def control(self, method: str, path: str, body: object = None, *, status: int = 200) -> dict[str, Any]:
-        response = self.session.request(method, f"{self.url}/sandbox{path}", json=body, timeout=5)
+        response = self.session.request(method, f"{self.url}/sandbox{path}", json=body, timeout=20)
         assert response.status_code == status, response.text
         return dict(response.json())
 
-    def rest(self, method: str, path: str, body: object = None, *, timeout: float = 5) -> requests.Response:
+    def rest(self, method: str, path: str, body: object = None, *, timeout: float = 20) -> requests.Response:
         headers = {"authorization": f"Bearer {API_KEY}"}
         return self.session.request(method, f"{self.url}/v2{path}", json=body, headers=headers, timeout=timeout)
 
@@ -235,15 +246,15 @@ def running(*options: str) -> Iterator[Running]:
             assert process.poll() is None, "the sandbox ended at once"
             try:
                 return session.get(f"{sandbox.url}/sandbox/state", timeout=1).ok
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 return False
 
         try:
-            assert eventually(answers, within=15)
+            assert eventually(answers, within=60)
             yield sandbox
         finally:
             process.terminate()
-            process.wait(timeout=5)
+            process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")

@@ -208,12 +208,12 @@ def test_the_verifier_of_the_sdk_accepts_our_webhooks(sdk: ModuleType, sandbox: 
 def test_the_sdk_unwraps_our_webhooks_into_its_types(sandbox: Running, receiver: Receiver, sdk: ModuleType) -> None:
     from telnyx.types import ConferenceCreatedWebhookEvent, ConferenceParticipantJoinedWebhookEvent
 
-    made = sandbox.script("Typed-1")["conference"]["id"]
-    assert eventually(lambda: len(receiver.received) >= 12)
-    by_type = {event["data"]["event_type"]: event for event in receiver.events()}
+    made = sandbox.script("Typed-1")
+    assert eventually(lambda: len(receiver.told_of(made)) == 12)
+    by_type = {event["data"]["event_type"]: event for event in receiver.told_of(made)}
     created = ConferenceCreatedWebhookEvent.model_validate(by_type["conference.created"])
     joined = ConferenceParticipantJoinedWebhookEvent.model_validate(by_type["conference.participant.joined"])
     for parsed in (created, joined):
         assert parsed.data is not None
         assert parsed.data.payload is not None
-        assert parsed.data.payload.conference_id == made
+        assert parsed.data.payload.conference_id == made["conference"]["id"]

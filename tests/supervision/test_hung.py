@@ -120,7 +120,7 @@ def test_a_stop_reaches_telnyx_within_a_moment_although_the_session_store_hangs_
         assert time.monotonic() - pressed_at < SOON_SECONDS, "still audible"
         time.sleep(0.02)
     assert not answer.done()
-    assert answer.result(10) == 200
+    assert answer.result(30) == 200
     ids = [body["command_id"] for body in floor.sent(at)[before:]]
     assert len(ids) == 2
     floor.wait(4)

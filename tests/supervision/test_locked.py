@@ -40,7 +40,7 @@ def locked(floor: Floor) -> Iterator[None]:
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert held.wait(5)
+    assert held.wait(30)
     try:
         yield
     finally:

@@ -22,7 +22,7 @@ STUBBORN = (
 
 
 def main() -> int:
-    launcher.GRACE = float(os.environ.get("GRACE", "10"))
+    launcher.GRACE = float(os.environ.get("GRACE", "600"))
     launcher.BACK_OFF = (0.05, 0.1)
     environment = dict(os.environ)
     worker = {"lasting": "import time; time.sleep(600)", "failing": "raise SystemExit(3)", "stubborn": STUBBORN}

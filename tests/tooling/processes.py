@@ -15,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "FLOORLINE_TEST_MARK"
+SOON = 60.0
+"""Seconds for what takes a moment, on the slowest machine too: under load a Python alone needs seconds to start."""
 
 
 def eventually(holds: Callable[[], bool], *, within: float, pause: float = 0.05) -> bool:

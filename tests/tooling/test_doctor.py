@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.servers import free_port
 from tests.tooling.conftest import starting, without_settings
-from tests.tooling.processes import ROOT, eventually, python
+from tests.tooling.processes import ROOT, SOON, eventually, python
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         assert eventually(lambda: "Floorline is open" in demo.said(), within=90), demo.said()
         raw = Path(f"/proc/{demo.one('gunicorn.conf.py')}/environ").read_bytes().decode()
         environment = dict(line.split("=", 1) for line in raw.split("\0") if "=" in line)
-        assert eventually(lambda: "newest arrived" in examined(environment)[1], within=30)
+        assert eventually(lambda: "newest arrived" in examined(environment)[1], within=SOON)
         yield environment
 
 

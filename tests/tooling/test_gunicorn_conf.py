@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.push import worker_state
 from tests.tooling.conftest import Start
-from tests.tooling.processes import python
+from tests.tooling.processes import SOON, python
 
 SHOWN = ("bind", "workers", "accesslog", "worker_class")
 SHOW = f"""
@@ -38,7 +38,7 @@ def test_the_environment_decides_where_and_how_many(
 ) -> None:
     shown = start(python("-c", SHOW), {**bare_environment, **environment})
 
-    assert shown.process.wait(20) == 0, shown.said()
+    assert shown.process.wait(SOON) == 0, shown.said()
     configuration = json.loads(shown.said())
     assert {name: configuration[name] for name in expected} == expected
     assert "dashboard.serving.edge.BoundedWorker" in configuration["worker_class"]
@@ -52,7 +52,7 @@ def test_periods_that_contradict_each_other_stop_the_start(
 ) -> None:
     shown = start(python("-c", SHOW), {**bare_environment, **wrong})
 
-    assert shown.process.wait(20) != 0
+    assert shown.process.wait(SOON) != 0
     assert next(iter(wrong)) in shown.said()
 
 

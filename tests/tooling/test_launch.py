@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.servers import free_port
-from tests.tooling.processes import Marked, eventually, python
+from tests.tooling.processes import SOON, Marked, eventually, python
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def launch(start: Launch, bare_environment: dict[str, str]) -> Launch:
 
     def launch_toys(worker: str = "lasting", **environment: str) -> Marked:
         launcher = start([*TOYS, worker], {**bare_environment, "PORT": str(free_port()), **environment})
-        assert eventually(lambda: "It is open." in launcher.said(), within=10), launcher.said()
+        assert eventually(lambda: "It is open." in launcher.said(), within=SOON), launcher.said()
         return launcher
 
     return launch_toys
@@ -38,7 +38,7 @@ def test_ctrl_c_ends_everything_silently(launch: Launch) -> None:
 
     launcher.press_ctrl_c()
 
-    assert eventually(lambda: ended(launcher), within=10)
+    assert eventually(lambda: ended(launcher), within=SOON)
     assert launcher.process.returncode == 0
     assert launcher.said().splitlines() == ["It is open."]
 
@@ -49,18 +49,18 @@ def test_a_killed_launcher_leaves_no_orphan(launch: Launch) -> None:
 
     launcher.process.kill()
 
-    assert eventually(lambda: ended(launcher), within=10), launcher.others()
+    assert eventually(lambda: ended(launcher), within=SOON), launcher.others()
 
 
 def test_everything_ends_when_the_starting_process_is_gone(start: Launch, bare_environment: dict[str, str]) -> None:
     # A shell stands where make would: it starts the launcher, and is then killed without a chance to say so.
     script = f"PARENT=$$ {' '.join(TOYS)} lasting & wait"
     shell = start(["/bin/sh", "-c", script], {**bare_environment, "PORT": str(free_port())})
-    assert eventually(lambda: "It is open." in shell.said(), within=10), shell.said()
+    assert eventually(lambda: "It is open." in shell.said(), within=SOON), shell.said()
 
     shell.process.kill()
 
-    assert eventually(lambda: ended(shell), within=10), shell.others()
+    assert eventually(lambda: ended(shell), within=SOON), shell.others()
 
 
 def test_everything_ends_with_a_vital_part(launch: Launch) -> None:
@@ -68,7 +68,7 @@ def test_everything_ends_with_a_vital_part(launch: Launch) -> None:
 
     os.kill(launcher.one("http.server"), signal.SIGKILL)
 
-    assert eventually(lambda: ended(launcher), within=10)
+    assert eventually(lambda: ended(launcher), within=SOON)
     assert launcher.process.returncode == 1
     assert "The dashboard was ended by SIGKILL, so everything ends." in launcher.said()
 
@@ -79,33 +79,34 @@ def test_a_fallen_worker_starts_again(launch: Launch) -> None:
 
     os.kill(first, signal.SIGKILL)
 
-    assert eventually(lambda: launcher.all("time.sleep") not in ([], [first]), within=10)
+    assert eventually(lambda: launcher.all("time.sleep") not in ([], [first]), within=SOON)
     assert "The worker was ended by SIGKILL. It starts again" in launcher.said()
 
 
 def test_a_worker_that_never_starts_ends_everything(start: Launch, bare_environment: dict[str, str]) -> None:
     launcher = start([*TOYS, "failing"], {**bare_environment, "PORT": str(free_port())})
 
-    assert eventually(lambda: ended(launcher), within=10)
+    assert eventually(lambda: ended(launcher), within=SOON)
     assert launcher.process.returncode == 1
     assert "The worker ended with status 3 3 times in a row, so everything ends." in launcher.said()
 
 
 def test_a_part_that_does_not_listen_is_killed_in_the_end(launch: Launch) -> None:
     launcher = launch("stubborn", GRACE="1")
-    assert eventually(lambda: "stubborn" in launcher.said(), within=5)
+    assert eventually(lambda: "stubborn" in launcher.said(), within=SOON)
 
     launcher.press_ctrl_c()
 
-    assert eventually(lambda: ended(launcher), within=10), launcher.others()
+    assert eventually(lambda: ended(launcher), within=SOON), launcher.others()
 
 
 def test_a_second_ctrl_c_does_not_wait(launch: Launch) -> None:
-    launcher = launch("stubborn", GRACE="60")
-    assert eventually(lambda: "stubborn" in launcher.said(), within=5)
+    launcher = launch("stubborn", GRACE="600")
+    assert eventually(lambda: "stubborn" in launcher.said(), within=SOON)
     launcher.press_ctrl_c()
+    assert eventually(lambda: launcher.all("http.server") == [], within=SOON)  # the launcher has noted it
     assert not eventually(lambda: ended(launcher), within=1)
 
     launcher.press_ctrl_c()
 
-    assert eventually(lambda: ended(launcher), within=10), launcher.others()
+    assert eventually(lambda: ended(launcher), within=SOON), launcher.others()

@@ -14,7 +14,7 @@ import requests
 from benchmarks.servers import free_port
 from tests.tooling.conftest import starting, without_settings
 from tests.tooling.person import Person
-from tests.tooling.processes import eventually, python
+from tests.tooling.processes import SOON, eventually, python
 
 pytestmark = pytest.mark.slow
 TIMES = 20
@@ -41,7 +41,7 @@ class Kim(Person):
     def conference(self, name: str) -> str:
         """Open a call on the sandbox's floor; return our own id of it once it is on the board."""
         self.order("/calls", name=name, team="Billing", agents=["Ana Ruiz"])
-        assert eventually(lambda: name in self.get("/"), within=20)
+        assert eventually(lambda: name in self.get("/"), within=SOON)
         found = re.search(r"/conferences/([0-9a-f-]{36})/", self.get("/"))  # the only one on this floor
         assert found
         return found[1]
@@ -86,10 +86,10 @@ def test_twenty_clicks_at_once_dial_once_and_change_the_role_once(kim: Kim) -> N
 
     assert len(statuses) == TIMES
     assert not [status for status in statuses if status >= 500], statuses
-    assert eventually(lambda: len(kim.sent("/actions/join")) == 1, within=20)
+    assert eventually(lambda: len(kim.sent("/actions/join")) == 1, within=SOON)
     assert len(kim.sent("/calls")) == 1
 
-    assert eventually(lambda: "monitor" in kim.get("/").lower(), within=10)
+    assert eventually(lambda: "monitor" in kim.get("/").lower(), within=SOON)
     legs = re.findall(r'name="targets"[^>]*value="([0-9a-f-]{36})"', kim.get(f"/conferences/{conference}/"))
     assert legs, "the page offers nobody to whisper to"
     page = kim.get(f"/conferences/{conference}/")
@@ -98,7 +98,7 @@ def test_twenty_clicks_at_once_dial_once_and_change_the_role_once(kim: Kim) -> N
     statuses = at_once(lambda: kim.post(f"/conferences/{conference}/role/", page, **clicked))
 
     assert not [status for status in statuses if status >= 500], statuses
-    assert eventually(lambda: len(kim.sent("/actions/update")) >= 1, within=10)
+    assert eventually(lambda: len(kim.sent("/actions/update")) >= 1, within=SOON)
     assert [body["supervisor_role"] for body in kim.sent("/actions/update")] == ["whisper"]
     assert len(kim.sent("/actions/join")) == 1
     assert len(kim.sent("/calls")) == 1

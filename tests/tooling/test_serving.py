@@ -16,7 +16,7 @@ import pytest
 from benchmarks.servers import free_port
 from tests.tooling.conftest import Start, starting, without_settings
 from tests.tooling.person import Person
-from tests.tooling.processes import Marked, eventually, python, status_of
+from tests.tooling.processes import SOON, Marked, eventually, python, status_of
 
 pytestmark = pytest.mark.slow
 SERVE = python("manage.py", "serve")
@@ -45,7 +45,7 @@ def live_environment(bare_environment: dict[str, str]) -> dict[str, str]:
 def open_floor(start: Start, environment: dict[str, str]) -> Marked:
     """Serve a small sandbox floor, ready."""
     served = start([*SERVE, "--sandbox", "--calls", "2"], environment)
-    assert eventually(lambda: is_open(served) or ended(served), within=60)
+    assert eventually(lambda: is_open(served) or ended(served), within=SOON)
     assert is_open(served), served.said()
     return served
 
@@ -84,7 +84,7 @@ def test_the_sandbox_floor_opens_and_ctrl_c_ends_it(floor: Marked, sandbox_envir
 
     floor.press_ctrl_c()
 
-    assert eventually(lambda: ended(floor), within=12), floor.others()
+    assert eventually(lambda: ended(floor), within=SOON), floor.others()
     assert floor.process.returncode == 0
     assert "Traceback" not in floor.said()
 
@@ -92,7 +92,7 @@ def test_the_sandbox_floor_opens_and_ctrl_c_ends_it(floor: Marked, sandbox_envir
 def test_a_killed_launcher_leaves_no_process(floor: Marked) -> None:
     floor.process.kill()
 
-    assert eventually(lambda: ended(floor), within=12), floor.others()
+    assert eventually(lambda: ended(floor), within=SOON), floor.others()
 
 
 def test_killed_in_the_middle_of_it_all_make_leaves_no_process(
@@ -106,12 +106,12 @@ def test_killed_in_the_middle_of_it_all_make_leaves_no_process(
     (environment / ".floorline-runtime").unlink(missing_ok=True)
     (environment / ".floorline-runtime").touch()
     made = start(["make", "run", "ARGS=--calls 2"], {**sandbox_environment, "VIRTUAL_ENV": str(environment)})
-    assert eventually(lambda: is_open(made) or ended(made), within=60)
+    assert eventually(lambda: is_open(made) or ended(made), within=SOON)
     assert is_open(made), made.said()
 
     made.process.kill()
 
-    assert eventually(lambda: ended(made), within=12), made.others()
+    assert eventually(lambda: ended(made), within=SOON), made.others()
 
 
 def test_the_sandbox_leaves_its_secrets_out_of_the_other_processes(lasting: Marked) -> None:
@@ -128,18 +128,16 @@ def test_a_taken_port_is_said_in_one_sentence(lasting: Marked, start: Start) -> 
 
     second = start([*SERVE, "--sandbox"], lasting.environment)
 
-    assert second.process.wait(10) == 1
+    assert second.process.wait(SOON) == 1
     assert second.said() == (
         f"floorline: Port {port} of localhost is taken. End what uses it, or choose another: PORT={int(port) + 10}.\n"
     )
 
 
 def test_the_same_floor_is_not_served_twice(lasting: Marked, start: Start) -> None:
-    port = int(lasting.environment["PORT"]) + 1000
+    second = start([*SERVE, "--sandbox"], {**lasting.environment, "PORT": str(free_port())})
 
-    second = start([*SERVE, "--sandbox"], {**lasting.environment, "PORT": str(port)})
-
-    assert second.process.wait(10) == 1
+    assert second.process.wait(SOON) == 1
     assert "Floorline already serves sandbox.sqlite3" in second.said()
 
 
@@ -148,14 +146,14 @@ def test_a_fallen_sandbox_starts_again(lasting: Marked) -> None:
 
     os.kill(first[0], signal.SIGKILL)
 
-    assert eventually(lambda: "The sandbox was ended by SIGKILL. It starts again" in lasting.said(), within=5)
-    assert eventually(lambda: bool(set(lasting.all("conferences.sandbox")) - set(first)), within=10)
+    assert eventually(lambda: "The sandbox was ended by SIGKILL. It starts again" in lasting.said(), within=SOON)
+    assert eventually(lambda: bool(set(lasting.all("conferences.sandbox")) - set(first)), within=SOON)
 
 
 def test_the_sandbox_does_not_start_beside_a_real_key(start: Start, sandbox_environment: dict[str, str]) -> None:
     served = start([*SERVE, "--sandbox"], {**sandbox_environment, "TELNYX_API_KEY": "KEY0123456789"})
 
-    assert served.process.wait(10) == 1
+    assert served.process.wait(SOON) == 1
     assert "the sandbox does not run beside one" in served.said()
     assert "0123456789" not in served.said()
 
@@ -163,7 +161,7 @@ def test_the_sandbox_does_not_start_beside_a_real_key(start: Start, sandbox_envi
 def test_an_empty_environment_is_refused_with_every_name(start: Start, bare_environment: dict[str, str]) -> None:
     served = start(SERVE, {**bare_environment, "PORT": str(free_port())})
 
-    assert served.process.wait(20) == 1
+    assert served.process.wait(SOON) == 1
     names = ("SECRET_KEY", "TELNYX_API_KEY", "TELNYX_PUBLIC_KEY", "TELNYX_CONNECTION_ID", "TELNYX_FROM_NUMBER")
     assert [name for name in names if f"{name} is missing" not in served.said()] == []
     assert "Traceback" not in served.said()
@@ -175,7 +173,7 @@ def test_settings_that_cannot_be_read_are_refused_in_one_sentence(
     for name, value in (("PORT", "eight"), ("TELNYX_API_BASE", "https://telnyx.example.com"), ("LOG_LEVEL", "loud")):
         served = start(SERVE, {**live_environment, name: value})
 
-        assert served.process.wait(10) == 1
+        assert served.process.wait(SOON) == 1
         assert served.said().startswith("floorline: ")
         assert name in served.said()
         assert len(served.said().splitlines()) == 1
@@ -184,7 +182,7 @@ def test_settings_that_cannot_be_read_are_refused_in_one_sentence(
 def test_an_unreachable_database_is_said_without_a_traceback(start: Start, live_environment: dict[str, str]) -> None:
     served = start(SERVE, {**live_environment, "DATABASE_URL": "postgres://nobody@127.0.0.1:9/floor"})
 
-    assert served.process.wait(20) == 1
+    assert served.process.wait(SOON) == 1
     assert "The database cannot be used" in served.said()
     assert "DATABASE_URL" in served.said()
     assert "Traceback" not in served.said()
@@ -195,16 +193,16 @@ def test_sandbox_and_live_databases_refuse_each_other(
 ) -> None:
     live, sandbox = f"sqlite:///{tmp_path}/live.sqlite3", f"sqlite:///{tmp_path}/sandbox.sqlite3"
     prepared = start([*SERVE, "--prepare"], {**live_environment, "DATABASE_URL": live})
-    assert prepared.process.wait(30) == 0, prepared.said()
+    assert prepared.process.wait(SOON) == 0, prepared.said()
     prepared = start([*SERVE, "--prepare", "--sandbox"], {**sandbox_environment, "DATABASE_URL": sandbox})
-    assert prepared.process.wait(30) == 0, prepared.said()
+    assert prepared.process.wait(SOON) == 0, prepared.said()
 
     wrong = start([*SERVE, "--sandbox"], {**sandbox_environment, "DATABASE_URL": live})
     wrong_too = start(SERVE, {**live_environment, "DATABASE_URL": sandbox})
 
-    assert wrong.process.wait(20) == 1
+    assert wrong.process.wait(SOON) == 1
     assert "This database belongs to a real account and will not be mixed with the sandbox" in wrong.said()
-    assert wrong_too.process.wait(20) == 1
+    assert wrong_too.process.wait(SOON) == 1
     assert "This database belongs to the sandbox and will not be mixed with a real account" in wrong_too.said()
 
 
@@ -213,7 +211,7 @@ def test_preparing_a_live_database_opens_its_account_and_starts_nothing(
 ) -> None:
     prepared = start([*SERVE, "--prepare"], live_environment)
 
-    assert prepared.process.wait(30) == 0, prepared.said()
+    assert prepared.process.wait(SOON) == 0, prepared.said()
     with sqlite3.connect(tmp_path / "var" / "floorline.sqlite3") as database:
         assert database.execute("SELECT name FROM conferences_account").fetchall() == [("default",)]
         assert database.execute("SELECT sandbox FROM conferences_databasestamp").fetchall() == [(0,)]
@@ -231,7 +229,7 @@ def test_whatever_is_written_is_its_users_alone(
         ["sh", "-c", "umask 022; exec " + " ".join([*SERVE, "--prepare", "--sandbox"])], sandbox_environment
     )
 
-    assert prepared.process.wait(60) == 0, prepared.said()
+    assert prepared.process.wait(SOON) == 0, prepared.said()
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "var").iterdir() if path.is_file()}
     assert {"sandbox.sqlite3", "sandbox.json", "secret_key", "sandbox.sqlite3.serving"} <= modes.keys()
     assert set(modes.values()) == {"0o600"}

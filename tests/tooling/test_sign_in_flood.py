@@ -20,7 +20,7 @@ from tests.tooling.person import TOKEN
 
 from .test_strangers import asked
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]  # a Leave is timed, and what runs beside it would count
 PASSWORD = "a-long-enough-password"
 PEOPLE = f"""
 from django.contrib.auth.models import User

@@ -16,7 +16,7 @@ import pytest
 from benchmarks.servers import free_port
 from tests.tooling.conftest import starting, without_settings
 from tests.tooling.person import Person
-from tests.tooling.processes import ROOT, Marked, eventually, status_of
+from tests.tooling.processes import ROOT, SOON, Marked, eventually, status_of
 
 pytestmark = [pytest.mark.wheel, pytest.mark.timeout(600)]
 FLOORLINE = "bin/floorline"
@@ -96,13 +96,13 @@ def test_a_whisper_is_verified_on_the_demo_of_the_installed_wheel(installed: Ins
     assert status_of(f"{url}/accounts/login/") == 200
     kim = Person(url, "kim")
     call = re.compile(r'name="monitor" value="([0-9a-f-]{36})"')
-    assert eventually(lambda: bool(call.search(kim.get("/"))), within=60)
+    assert eventually(lambda: bool(call.search(kim.get("/"))), within=SOON)
     found = call.search(kim.get("/"))
     assert found
     place = f"/conferences/{found[1]}/"
 
     kim.post(f"{place}role/", kim.get(place), role="monitor")
-    assert eventually(lambda: bool(re.search(r"Confirmed by Telnyx", kim.get(place))), within=30), kim.get(place)
+    assert eventually(lambda: bool(re.search(r"Confirmed by Telnyx", kim.get(place))), within=SOON), kim.get(place)
     page = kim.get(place)
     fields = {
         name: re.findall(rf'name="{name}"[^>]*value="([0-9a-f-]{{36}})"', page) for name in ("targets", "audience")
@@ -112,7 +112,7 @@ def test_a_whisper_is_verified_on_the_demo_of_the_installed_wheel(installed: Ins
     def only_the_agent_hears() -> bool:
         return bool(re.search(r"Only .+ hears? you", text := kim.get(place))) and "Confirmed by Telnyx" in text
 
-    assert eventually(only_the_agent_hears, within=30), kim.get(place)
+    assert eventually(only_the_agent_hears, within=SOON), kim.get(place)
 
 
 def test_data_lies_in_the_users_home_and_nothing_in_the_packages(installed: Installed, demo: Marked) -> None:
