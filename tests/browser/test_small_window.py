@@ -116,7 +116,7 @@ def test_a_small_window_that_is_not_live_says_since_when_and_shows_no_claim(
     expect(claim).to_be_visible()
     screen.hide()
     proxy.stall()
-    expect(small.stale).to_contain_text(NOT_LIVE, timeout=20_000)
+    expect(small.stale).to_contain_text(NOT_LIVE, timeout=40_000)
     expect(claim).to_be_hidden()
     expect(small.ear.locator(".ear-where")).to_be_hidden()
     expect(small.ear.get_by_role("status")).to_have_count(0)  # nor is it read aloud

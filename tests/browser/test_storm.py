@@ -159,7 +159,7 @@ def test_an_ended_call_stays_in_its_place_for_a_moment_and_tells_so(kim: Visitor
 
     sandbox.end(call, how="hangup")
 
-    screen.page.wait_for_function("window.ended?.stayed")
+    screen.page.wait_for_function("() => window.ended?.stayed")
     ended = screen.page.evaluate("window.ended")
     assert "ended" in ended["words"]
     assert "Ana Ruiz" in ended["words"]
