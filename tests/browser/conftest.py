@@ -128,7 +128,7 @@ def open_floor(folder: Path, start: Start, *, port: int, story: Sequence[str] = 
     """Serve a sandbox floor, ready; without calls of its own where no story is told."""
     environment = {**without_settings(folder), "PORT": str(port)}
     served = start(python("manage.py", "serve", "--sandbox", *story), environment)
-    eventually(lambda: "Floorline is open" in served.said() or served.process.poll() is not None, within=40)
+    eventually(lambda: "Floorline is open" in served.said() or served.process.poll() is not None, within=90)
     found = re.search(r"who hears whom: (http://[\d.:]+)/", served.said())
     assert found, served.said()
     return Floor(processes=served, url=f"http://localhost:{port}", sandbox=Sandbox(found[1]))

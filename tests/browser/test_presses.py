@@ -105,7 +105,7 @@ def test_a_press_while_the_ear_may_be_on_its_way_elsewhere_says_so(kim: Visitor,
     screen.monitor(here.name)
     forms = presses_of(screen)
 
-    sandbox.fault("/conferences/*/actions/leave", delay_s=4.0, when="after")
+    sandbox.fault("/conferences/*/actions/leave", times=2, delay_s=4.0, when="after")
     screen.row(there.name).get_by_role("button", name="Monitor").click()
     screen.page.keyboard.press("Escape")
 
