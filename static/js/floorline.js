@@ -20,8 +20,9 @@ const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone) document.cookie = `floorline-tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 
 startLid();
-startClock();
+// Before the clock: a page that slept is told to be old before its timers tick again.
 startFeed();
+startClock();
 startPress();
 startUnanswered();
 startTold();

@@ -35,16 +35,15 @@ class Proxy:
         """The first lines of the requests that were passed on."""
         self._held = b""
         self._released = threading.Event()
-        self.waiting = 0
-        """The number of requests that are held back."""
+        self._waiting: set[socket.socket] = set()
+        self._streams: set[socket.socket] = set()
         self._streaming: set[socket.socket] = set()
         self._buffered: set[socket.socket] = set()
         self._frozen: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
         self._holding: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._port = self._listener.getsockname()[1]
-        self.url = f"http://localhost:{self._port}"
+        self.url = f"http://localhost:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stall(self) -> None:
@@ -68,9 +67,14 @@ class Proxy:
         self._released.set()
 
     @property
+    def waiting(self) -> int:
+        """Return the number of requests that are held back."""
+        return len(self._waiting)
+
+    @property
     def open_streams(self) -> int:
         """Return the number of open connections with a stream, or with a request for one."""
-        return len([one for one in self._streaming & self._open if one.getsockname()[1] == self._port])
+        return len(self._streams & self._open)
 
     def cut(self) -> None:
         """Break what is open now."""
@@ -102,9 +106,9 @@ class Proxy:
                     continue
                 if self._held and chunk.startswith(self._held):
                     self._holding.add(browser)
-                    self.waiting += 1
+                    self._waiting.add(browser)
                     self._released.wait()
-                    self.waiting -= 1
+                    self._waiting.discard(browser)
                 if server is None or server not in self._open:
                     server = self._connect(browser)
                 self._holding.discard(browser)
@@ -115,6 +119,7 @@ class Proxy:
                     if self.streams in {Fate.CUT, Fate.BAD_GATEWAY}:
                         break
                     self._streaming |= {browser, server}
+                    self._streams.add(browser)
                     if self.streams is Fate.BUFFER:
                         self._buffered.add(server)
                 if chunk.startswith((b"GET ", b"POST ")):

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.tooling.processes import eventually
+
 KIMS_PHONE = "sip:kim@sip.telnyx.com"
 UPDATE = "/conferences/*/actions/update"
 
@@ -33,6 +35,8 @@ class Sandbox:
     conferences: list[str] = field(default_factory=list)
     callers: list[str] = field(default_factory=list)
     """Those who were let wait in a queue."""
+    told: int = 0
+    """The number of the last webhook that Floorline is known to have taken, with all before it."""
 
     def ask(self, path: str, /, **query: str | int) -> dict[str, Any]:
         return self._send("GET", f"{path}?{urllib.parse.urlencode(query)}")
@@ -92,6 +96,22 @@ class Sandbox:
     def newest_request(self) -> int:
         return max((entry["n"] for entry in self.requests()), default=0)
 
+    def tell(self) -> None:
+        """Wait until Floorline has taken every webhook that was sent: they come in any order, one by one.
+
+        Where it does not take them, the test sees that by itself.
+        """
+        newest = self.told
+
+        def is_told() -> bool:
+            nonlocal newest
+            sent = self.ask("/webhooks", since=self.told)["webhooks"]
+            newest = max([newest, *(webhook["n"] for webhook in sent)])
+            return all(webhook["last_status"] == 200 for webhook in sent)
+
+        eventually(is_told, within=10, pause=0.02)
+        self.told = newest
+
     def clear(self) -> None:
         """End what the test opened, and let everything work again."""
         self._send("DELETE", "/faults")
@@ -104,6 +124,7 @@ class Sandbox:
                 self.act(caller, "hangup")
         self.conferences.clear()
         self.callers.clear()
+        self.tell()
 
     def _send(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()

@@ -40,6 +40,19 @@ class Screen:
             self.page.wait_for_timeout(50)
         return holds()
 
+    def stop_time(self) -> None:
+        """Let the page's own time stand still, a little later than now: it goes on until it is told."""
+        self.page.clock.pause_at(self.page.evaluate("Date.now() / 1000 + 3"))
+
+    def comes(self, wanted: Locator) -> bool:
+        """Return whether something is shown while little of the page's own time passes: a swap waits for timers."""
+
+        def is_there() -> bool:
+            self.page.clock.run_for(5)
+            return wanted.is_visible()
+
+        return self.comes_to(is_there, within=20)
+
     # The floor
 
     def row(self, name: str) -> Locator:
@@ -74,6 +87,8 @@ class Screen:
     def monitor(self, name: str) -> None:
         """Press the Monitor button of a row, and wait until the ear is inside and verified."""
         self.row(name).get_by_role("button", name="Monitor").click()
+        # Until the answer the desk may show another call, in which Monitor was verified before.
+        expect(self.desk.get_by_role("heading", name=name)).to_be_visible()
         self.verified("Monitor")
 
     # The desk

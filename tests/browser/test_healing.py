@@ -19,13 +19,15 @@ from tests.browser.proxy import Fate, Proxy
 from tests.browser.sandbox import Sandbox
 from tests.browser.screen import Screen
 from tests.tooling.conftest import starting
-from tests.tooling.processes import eventually
+from tests.tooling.processes import eventually, status_of
+
+WITHOUT_STREAM = re.compile(r"As of|updates every few seconds$")  # it polls after some tries
 
 
 def seconds_shown(screen: Screen, name: str) -> int:
     """Return what a row's timer reads."""
-    minutes, seconds = screen.row(name).locator("[data-since]").first.inner_text().split(":")[-2:]
-    return int(minutes) * 60 + int(seconds)
+    hours, minutes, seconds = ["0", *screen.row(name).locator("[data-since]").first.inner_text().split(":")][-3:]
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
 
 
 @pytest.mark.parametrize("fate", [Fate.BAD_GATEWAY, Fate.CUT], ids=["502", "reset"])
@@ -35,12 +37,13 @@ def test_a_stream_that_could_not_connect_at_first_heals(
     proxy.streams = fate
     screen = behind.visit()
     call = sandbox.script("Billing-first")
-    expect(screen.page.locator("#clock")).to_contain_text("As of")
+    expect(screen.clock).to_have_text(WITHOUT_STREAM)
 
     proxy.streams = Fate.PASS
 
     screen.see(call.name)
     screen.is_live()
+    expect(screen.clock).not_to_have_text(WITHOUT_STREAM)
     expect(screen.page.locator("body")).not_to_contain_text("Bad gateway")
 
 
@@ -150,14 +153,16 @@ def test_a_laptop_that_slept_says_so_and_catches_up(behind: Visitor, proxy: Prox
     screen.is_live()
 
     proxy.streams = Fate.CUT
+    proxy.hold("GET /snapshot/")  # a poll would make it live again
     proxy.cut()
     sandbox.end(gone)
     new = sandbox.script("Billing-woke")
     screen.page.clock.fast_forward("08:00:00")
     expect(screen.stale).to_be_visible()
-    assert seconds_shown(screen, gone.name) < 60
+    assert seconds_shown(screen, gone.name) < 600
 
     proxy.streams = Fate.PASS
+    proxy.release()
     screen.see(new.name)
     expect(screen.row(gone.name)).to_have_count(0)
     expect(screen.stale).to_be_hidden()
@@ -172,7 +177,7 @@ def test_a_wrong_clock_does_not_make_calls_older(kim: Visitor, sandbox: Sandbox,
     screen.see(call.name)
     screen.is_live()
 
-    assert seconds_shown(screen, call.name) < 60
+    assert seconds_shown(screen, call.name) < 600
     expect(screen.stale).to_be_hidden()
 
 
@@ -221,7 +226,6 @@ def test_the_floor_says_to_staff_which_feed_it_lives_from(
     expect(admins.page.locator("#clock")).to_have_text(re.compile(r"^Live(?! by)"))
 
 
-@pytest.mark.timeout(90)
 def test_after_an_outage_the_floor_is_not_live_until_everything_is_compared(
     kim: Visitor, sandbox: Sandbox, floor: Floor
 ) -> None:
@@ -280,7 +284,9 @@ def test_a_page_survives_a_new_server_process(
     before = set(floor.processes.all("gunicorn.conf.py"))
 
     replace(floor)
-    assert eventually(lambda: bool(set(floor.processes.all("gunicorn.conf.py")) - before), within=10)
+    assert eventually(lambda: bool(set(floor.processes.all("gunicorn.conf.py")) - before), within=30)
+    # A webhook that nobody takes is sent again after one, three and nine seconds.
+    assert eventually(lambda: status_of(f"{floor.url}/healthz") == 200, within=30)
     call = sandbox.script("Billing-deploy")
 
     screen.see(call.name)
@@ -289,7 +295,6 @@ def test_a_page_survives_a_new_server_process(
     kim.forgive(BROKEN)
 
 
-@pytest.mark.timeout(90)
 def test_a_server_that_was_down_comes_back_without_ghosts(invite: Invite, tmp_path: Path) -> None:
     port = free_port()
     with starting(tmp_path) as start:
@@ -303,7 +308,7 @@ def test_a_server_that_was_down_comes_back_without_ghosts(invite: Invite, tmp_pa
         screen.is_live()
 
         first.processes.clear_away()
-        expect(screen.stale).to_be_visible(timeout=15_000)
+        expect(screen.stale).to_be_visible(timeout=40_000)
         second = open_floor(tmp_path, start, port=port)
         call = second.sandbox.script("Billing-alive")
 

@@ -26,6 +26,7 @@ def test_a_hostile_conference_name_is_text(kim: Visitor, sandbox: Sandbox, name:
     screen = kim.visit()
     screen.is_live()
     call = sandbox.script(name, customer=f"{name[:200]}@evil.example")
+    sandbox.tell()
     good = sandbox.script("Billing-good")
     screen.see(good.name)
 
@@ -53,6 +54,7 @@ def test_a_hostile_agent_name_is_text_everywhere_it_is_said(invite: Invite, kim:
     admin.get_by_role("link", name="Ana Ruiz").click()
     admin.get_by_label("Name", exact=False).first.fill(MARKUP)
     admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.locator(".messagelist .success")).to_be_visible()
     try:
         call = sandbox.script("Billing-agent")
         screen = kim.visit()
@@ -70,6 +72,7 @@ def test_a_hostile_agent_name_is_text_everywhere_it_is_said(invite: Invite, kim:
         admin.get_by_role("link", name="<img").first.click()
         admin.get_by_label("Name", exact=False).first.fill("Ana Ruiz")
         admin.get_by_role("button", name="Save", exact=True).click()
+        expect(admin.locator(".messagelist .success")).to_contain_text("Ana Ruiz")
 
 
 def test_a_hostile_search_is_text(kim: Visitor, sandbox: Sandbox) -> None:

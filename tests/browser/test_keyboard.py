@@ -195,10 +195,11 @@ def test_keys_follow_an_agent_open_the_views_and_hang_up_and_are_in_the_list(kim
     for key, does in (("a", "follow"), ("v", "views"), ("h", "hang up"), ("s", "say")):
         expect(listed.locator("dl > div", has=page.get_by_text(key, exact=True))).to_contain_text(does)
     keys.press("Escape")
+    expect(listed).to_be_hidden()
 
     keys.press("h")
     expect(screen.ear).to_have_attribute("data-place", "away")
-    assert eventually(lambda: sandbox.hearing(call) is None, within=5)
+    assert eventually(lambda: sandbox.hearing(call) is None, within=10)
 
 
 def test_the_key_for_monitor_works_where_a_call_is_only_named(kim: Visitor, sandbox: Sandbox) -> None:
@@ -306,7 +307,8 @@ def test_forced_colours_show_what_is_pressed(kim: Visitor) -> None:
     page.emulate_media(forced_colors="active")
     before = [compact.evaluate(colours), views.evaluate(colours)]
 
-    compact.click()
+    with page.expect_event("load"):  # with its style sheets
+        compact.click()
     expect(compact).to_have_attribute("aria-pressed", "true")
     views.evaluate("e => e.classList.add('chosen')")
     after = [compact.evaluate(colours), views.evaluate(colours)]

@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
 from tests.browser.sandbox import Sandbox
+from tests.tooling.processes import eventually
 
 GROUND = "getComputedStyle(document.documentElement).backgroundColor"
 
@@ -15,20 +16,22 @@ def test_a_theme_is_chosen_in_the_menu_and_holds(kim: Visitor) -> None:
     page = screen.page
     page.emulate_media(color_scheme="light")
     light = page.evaluate(GROUND)
+    ground = page.locator("html")
 
     screen.my_menu.locator("summary").click()
     expect(page.get_by_role("button", name="System")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page).to_have_url(kim.url + "/?sort=newest")
-    assert page.evaluate(GROUND) != light
+    page.wait_for_load_state()  # with its style sheets
+    expect(ground).not_to_have_css("background-color", light)
     page.goto(kim.url + "/ear/")
-    assert page.evaluate(GROUND) != light
+    expect(ground).not_to_have_css("background-color", light)
 
     screen.my_menu.locator("summary").click()
     page.get_by_role("button", name="System").click()
     expect(page.locator("html")).not_to_have_attribute("data-theme", "dark")
-    assert page.evaluate(GROUND) == light
+    expect(ground).to_have_css("background-color", light)
 
 
 def test_staying_in_the_call_is_behind_more_and_esc_there_silences(kim: Visitor, sandbox: Sandbox) -> None:
@@ -45,7 +48,8 @@ def test_staying_in_the_call_is_behind_more_and_esc_there_silences(kim: Visitor,
     assert sandbox.hearing(call) == set()
     stay.click()
     expect(screen.ear).to_have_attribute("data-heard", "everyone")
-    assert sandbox.hearing(call) == {"Ana Ruiz", "+4930123456142"}
+    # The page says so as soon as it is asked for.
+    assert eventually(lambda: sandbox.hearing(call) == {"Ana Ruiz", "+4930123456142"}, within=10)
 
     stay.focus()
     screen.page.keyboard.press("Escape")

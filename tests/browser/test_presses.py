@@ -39,8 +39,9 @@ def presses_of(screen: Screen) -> list[dict[str, str]]:
     return forms
 
 
-def is_now(form: dict[str, str]) -> bool:
-    return abs(int(form["pressed_at"]) - time.time() * 1000) < 2_000
+def is_since(form: dict[str, str], began: float) -> bool:
+    """Return whether a press has the time of a moment since then; a page learns the time a little late."""
+    return began - 2 < int(form["pressed_at"]) / 1000 < time.time() + 2
 
 
 def test_presses_carry_the_page_a_rising_number_and_the_servers_time(kim: Visitor, sandbox: Sandbox) -> None:
@@ -49,16 +50,18 @@ def test_presses_carry_the_page_a_rising_number_and_the_servers_time(kim: Visito
     screen.is_live()
     forms = presses_of(screen)
 
+    began = time.time()
     screen.monitor(call.name)
-    assert is_now(forms[-1])
+    assert is_since(forms[-1], began)
     screen.target("Ana Ruiz").check()
     screen.role("Whisper").click()
     screen.verified("Whisper")
     screen.page.keyboard.press("Escape")
     screen.verified("Monitor")
+    began = time.time()
     screen.leave.click()
     expect(screen.page.get_by_text("connected, not in a call")).to_be_visible()
-    assert is_now(forms[-1])
+    assert is_since(forms[-1], began)
 
     assert [form["press"] for form in forms] == ["1", "2", "3", "4"]
     assert len({form["page"] for form in forms}) == 1
@@ -88,11 +91,12 @@ def test_signing_out_is_a_press_too(invite: Invite, floor: Floor) -> None:
     forms = presses_of(screen)
 
     screen.my_menu.locator("summary").click()
+    began = time.time()
     screen.page.get_by_role("button", name="Sign out").click()
     expect(screen.page.get_by_label("Password")).to_be_visible()
 
     assert forms[0]["press"] == "1"
-    assert is_now(forms[0])
+    assert is_since(forms[0], began)
 
 
 def test_a_press_while_the_ear_may_be_on_its_way_elsewhere_says_so(kim: Visitor, sandbox: Sandbox) -> None:
@@ -101,11 +105,11 @@ def test_a_press_while_the_ear_may_be_on_its_way_elsewhere_says_so(kim: Visitor,
     screen.monitor(here.name)
     forms = presses_of(screen)
 
-    sandbox.fault("/conferences/*/actions/leave", delay_s=2.0, when="after")
+    sandbox.fault("/conferences/*/actions/leave", times=2, delay_s=4.0, when="after")
     screen.row(there.name).get_by_role("button", name="Monitor").click()
     screen.page.keyboard.press("Escape")
 
-    assert screen.comes_to(lambda: len(forms) == 2, within=5)
+    assert screen.comes_to(lambda: len(forms) == 2, within=10)
     assert [form.get("hop") for form in forms] == [None, "1"]
 
 
@@ -120,8 +124,8 @@ def test_without_a_heartbeat_a_press_has_no_time(kim: Visitor, sandbox: Sandbox)
 
     screen.row(call.name).get_by_role("button", name="Monitor").click()
 
-    assert eventually(lambda: "Kim’s desk phone" in sandbox.present(call), within=10)
-    assert screen.comes_to(lambda: len(forms) == 1, within=5)
+    assert eventually(lambda: "Kim’s desk phone" in sandbox.present(call), within=30)
+    assert screen.comes_to(lambda: len(forms) == 1, within=10)
     assert forms[0]["press"] == "1"
     assert "pressed_at" not in forms[0]
     screen.page.close()
@@ -139,13 +143,15 @@ def test_after_sleep_the_servers_time_is_learned_anew(kim: Visitor, sandbox: San
     expect(screen.page.get_by_text("connected, not in a call")).to_be_visible()
     assert "pressed_at" not in forms[0]
 
+    began = time.time()
+
     def tells_its_time() -> bool:
         screen.row(call.name).get_by_role("button", name="Monitor").click()
         screen.verified("Monitor")
         return "pressed_at" in forms[-1]
 
-    assert eventually(tells_its_time, within=20), "no heartbeat was heard"
-    assert is_now(forms[-1])
+    assert eventually(tells_its_time, within=40), "no heartbeat was heard"
+    assert is_since(forms[-1], began)
 
 
 def inside(visitor: Visitor, sandbox: Sandbox, name: str) -> tuple[Screen, Scripted]:
@@ -163,10 +169,10 @@ def inside(visitor: Visitor, sandbox: Sandbox, name: str) -> tuple[Screen, Scrip
 
 def busy(screen: Screen, proxy: Proxy) -> None:
     """Let every connection of the browser but the page's own stream wait for an answer."""
-    assert eventually(lambda: proxy.open_streams == 1, within=5)
+    assert eventually(lambda: proxy.open_streams == 1, within=15)
     proxy.hold("GET /healthz")
     screen.page.evaluate(FILL_CONNECTIONS)
-    assert eventually(lambda: (proxy.waiting, proxy.open_streams) == (5, 1), within=5)
+    assert eventually(lambda: (proxy.waiting, proxy.open_streams) == (5, 1), within=15)
 
 
 def says(screen: Screen, words: str) -> None:
@@ -199,7 +205,7 @@ def test_an_unanswered_stop_is_told_after_two_seconds_until_it_is_answered(
     proxy.flow()
 
     expect(screen.unanswered).to_be_hidden()
-    assert eventually(lambda: "Kim’s desk phone" not in sandbox.present(call), within=5)
+    assert eventually(lambda: "Kim’s desk phone" not in sandbox.present(call), within=15)
 
 
 def test_a_louder_press_that_waited_five_seconds_is_given_up_and_never_sent(
@@ -212,7 +218,7 @@ def test_a_louder_press_that_waited_five_seconds_is_given_up_and_never_sent(
     says(screen, "It took too long and was not sent. Press again.")
     asked = len(proxy.asked)
     proxy.release()
-    assert eventually(lambda: len([one for one in proxy.asked[asked:] if "healthz" in one]) >= 3, within=5)
+    assert eventually(lambda: len([one for one in proxy.asked[asked:] if "healthz" in one]) >= 3, within=15)
 
     assert not [line for line in proxy.asked[asked:] if "/role/" in line]
     screen.role("Whisper").click()
@@ -231,7 +237,7 @@ def test_a_stop_takes_back_the_louder_press_that_still_waits(
     screen.role("Whisper").click()
     screen.page.keyboard.press(press)
 
-    assert eventually(lambda: any("POST /" in line for line in proxy.asked[asked:]), within=4)
+    assert eventually(lambda: any("POST /" in line for line in proxy.asked[asked:]), within=10)
     proxy.release()
-    assert eventually(lambda: len([one for one in proxy.asked[asked:] if "healthz" in one]) >= 8, within=5)
+    assert eventually(lambda: len([one for one in proxy.asked[asked:] if "healthz" in one]) >= 8, within=15)
     assert not [line for line in proxy.asked[asked:] if "/role/" in line]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Playwright, StorageState, expect
+from playwright.sync_api import Browser, Playwright, StorageState, expect
 
 from tests.browser.conftest import Visitor, launch
 from tests.browser.sandbox import Sandbox
-from tests.browser.screen import Screen
 from tests.tooling.processes import eventually
 
 REST = 3_100  # a little longer than a pointer rests before the list is let go (static/js/hold.js)
@@ -21,7 +20,7 @@ def with_scroll_bars(playwright: Playwright, kim: Visitor) -> Iterator[Visitor]:
     browser: Browser = launch(playwright, hide_scroll_bars=False)
     cookies: StorageState = kim.context.storage_state()
     context = browser.new_context(storage_state=cookies, viewport={"width": 1280, "height": 500})
-    yield Visitor(context, kim.url)
+    yield Visitor(context, kim.url, kim.sandbox)
     browser.close()
 
 
@@ -81,13 +80,14 @@ def test_scroll_bars_that_come_move_neither_the_desk_nor_what_is_on_it(
     assert (full["x"], full["width"]) == (empty["x"], empty["width"])
 
 
+# After every change of the page, not in every frame: a busy machine leaves frames out.
 SAYS = """() => {
   window.said = [];
   const look = () => {
     const now = document.querySelector("#my-ear strong")?.textContent.trim();
     if (now && window.said.at(-1) !== now) window.said.push(now);
-    requestAnimationFrame(look);
   };
+  new MutationObserver(look).observe(document.body, { childList: true, characterData: true, subtree: true });
   look();
 }"""
 
@@ -105,16 +105,13 @@ def test_a_hop_says_one_thing_on_the_way(kim: Visitor, sandbox: Sandbox) -> None
     expect(screen.ear.locator("strong")).to_have_text("Monitor ✓")
 
     said = screen.page.evaluate("window.said")
-    # Out of one call, then into the other: each is said once.
-    assert [words for words in said if not words.startswith("Leaving")] == [
-        "Monitor ✓",
-        "Joining…",
-        "Monitor ✓",
-    ], said
-    assert len([words for words in said if words.startswith("Leaving")]) <= 1, said
+    # Out of one call, then into the other: each is said once. In between the phone is in neither, which may be seen.
+    leaving, parked = [words for words in said if words.startswith("Leaving")], "Kim’s desk phone"
+    assert [words for words in said if words not in {*leaving, parked}] == ["Monitor ✓", "Joining…", "Monitor ✓"], said
+    assert len(leaving) <= 1, said
+    assert said.count(parked) <= 1, said
 
 
-@pytest.mark.timeout(120)
 def test_the_next_page_opens_at_its_top(kim: Visitor, sandbox: Sandbox) -> None:
     for number in range(48):
         sandbox.script(f"Billing-{number}")
@@ -133,7 +130,7 @@ def test_the_next_page_opens_at_its_top(kim: Visitor, sandbox: Sandbox) -> None:
         box = first.bounding_box()
         return box is not None and top["height"] <= box["y"] <= 400 - box["height"]
 
-    assert eventually(is_seen, within=5), first.bounding_box()
+    assert eventually(is_seen, within=15), first.bounding_box()
 
     # By keys the focus comes along: the first row is the next thing that they reach.
     back = screen.page.locator("#window a[rel=prev]")
@@ -141,17 +138,7 @@ def test_the_next_page_opens_at_its_top(kim: Visitor, sandbox: Sandbox) -> None:
     screen.page.keyboard.press("Enter")
     expect(screen.page.get_by_text("1–40 of 48")).to_be_visible()
     expect(first.get_by_role("link")).to_be_focused()
-    assert eventually(is_seen, within=5), first.bounding_box()
-
-
-def comes(screen: Screen, wanted: Locator) -> bool:
-    """Return whether something is shown while little of the page's own time passes: a swap waits for timers."""
-
-    def is_there() -> bool:
-        screen.page.clock.run_for(5)
-        return wanted.is_visible()
-
-    return eventually(is_there, within=10)
+    assert eventually(is_seen, within=15), first.bounding_box()
 
 
 def test_a_pointer_that_rests_on_the_list_does_not_freeze_it(kim: Visitor, sandbox: Sandbox) -> None:
@@ -159,24 +146,24 @@ def test_a_pointer_that_rests_on_the_list_does_not_freeze_it(kim: Visitor, sandb
     screen = kim.visit(clock=True)
     screen.see(call.name)
     screen.is_live()
-    screen.page.clock.pause_at(screen.page.evaluate("Date.now() / 1000 + 1"))
+    screen.stop_time()
     box = screen.row(call.name).bounding_box()
     assert box
     screen.page.mouse.move(box["x"] + 300, box["y"] + 20)
     screen.page.mouse.move(box["x"] + 305, box["y"] + 22)
 
     sandbox.script("Billing-next")
-    assert comes(screen, screen.new_rows.get_by_text("1 new call"))
+    assert screen.comes(screen.new_rows.get_by_text("1 new call"))
     expect(screen.row("Billing-next")).to_have_count(0)
     screen.page.clock.run_for(REST)
-    assert comes(screen, screen.row("Billing-next"))
+    assert screen.comes(screen.row("Billing-next"))
     # It still rests: what comes now comes at once.
     sandbox.script("Billing-after")
-    assert comes(screen, screen.row("Billing-after"))
+    assert screen.comes(screen.row("Billing-after"))
 
     screen.page.mouse.move(box["x"] + 310, box["y"] + 20)
     sandbox.script("Billing-held")
-    assert comes(screen, screen.new_rows.get_by_text("1 new call"))
+    assert screen.comes(screen.new_rows.get_by_text("1 new call"))
     expect(screen.row("Billing-held")).to_have_count(0)
 
 
@@ -185,15 +172,15 @@ def test_a_focus_that_rests_on_the_list_lets_it_go_too_and_stays(kim: Visitor, s
     screen = kim.visit(clock=True)
     screen.see(call.name)
     screen.is_live()
-    screen.page.clock.pause_at(screen.page.evaluate("Date.now() / 1000 + 1"))
+    screen.stop_time()
     screen.page.keyboard.press("j")
     link = screen.row(call.name).get_by_role("link")
     expect(link).to_be_focused()
 
     sandbox.script("Billing-next")
-    assert comes(screen, screen.new_rows.get_by_text("1 new call"))
+    assert screen.comes(screen.new_rows.get_by_text("1 new call"))
     screen.page.clock.run_for(REST)
-    assert comes(screen, screen.row("Billing-next"))
+    assert screen.comes(screen.row("Billing-next"))
     expect(link).to_be_focused()
 
 
@@ -281,11 +268,11 @@ def test_a_named_call_and_a_heading_that_go_while_the_list_is_in_use_say_no_name
     for line, words in zip(lines, ("Max Falk", call.name), strict=True):
         expect(line).to_contain_text(words)
     before = [line.bounding_box() for line in lines]
-    screen.page.clock.pause_at(screen.page.evaluate("Date.now() / 1000 + 1"))
+    screen.stop_time()
     screen.page.keyboard.press("j")
 
     sandbox.act(call.legs["Max Falk"], "hangup")
-    assert comes(screen, screen.page.locator("#conferences > .also.ended"))
+    assert screen.comes(screen.page.locator("#conferences > .also.ended"))
 
     for line in lines:
         expect(line).to_have_text("")

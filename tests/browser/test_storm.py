@@ -42,19 +42,20 @@ def test_text_in_the_search_box_survives(kim: Visitor, sandbox: Sandbox) -> None
 
 def test_new_calls_wait_behind_a_pill_while_the_list_is_in_use(kim: Visitor, sandbox: Sandbox) -> None:
     call = sandbox.script("Billing-mine", agents=["Ana Ruiz", "Max Falk"])
-    screen = kim.visit()
+    screen = kim.visit(clock=True)
     screen.see(call.name)
     screen.is_live()
+    screen.stop_time()  # after some seconds a focus that rests is no use any more
     screen.row(call.name).get_by_role("link").focus()
 
     sandbox.script("Billing-next")
     sandbox.script("Billing-after")
 
-    expect(screen.new_rows).to_contain_text("2 new calls")
+    assert screen.comes(screen.new_rows.get_by_text("2 new calls"))
     expect(screen.row("Billing-next")).to_have_count(0)
     screen.page.keyboard.press("n")
-    screen.see("Billing-next")
-    screen.see("Billing-after")
+    assert screen.comes(screen.row("Billing-next"))
+    assert screen.comes(screen.row("Billing-after"))
     expect(screen.new_rows).to_be_hidden()
 
 
@@ -133,18 +134,36 @@ def test_rows_keep_their_order_and_place_while_calls_begin_and_speak(kim: Visito
         assert (after["y"], after["height"]) == (box["y"], box["height"]), call.name
 
 
+# Notes the page once the first of two rows has ended, and for how long it stays: a test may look too late.
+WATCH_AN_END = """([ended, below]) => {
+  const row = () => document.getElementById(ended);
+  window.ended = null;
+  document.addEventListener("htmx:after:swap", () => {
+    if (window.ended && !row()) window.ended.stayed ??= performance.now() - window.ended.at;
+    if (window.ended || !row()?.classList.contains("ended")) return;
+    const { x, y, width, height } = document.getElementById(below).getBoundingClientRect();
+    const buttons = row().querySelectorAll("button").length;
+    window.ended = { at: performance.now(), words: row().innerText, buttons, place: { x, y, width, height } };
+  });
+}"""
+
+
 def test_an_ended_call_stays_in_its_place_for_a_moment_and_tells_so(kim: Visitor, sandbox: Sandbox) -> None:
     call, below = sandbox.script("Billing-ends"), sandbox.script("Billing-below")
     screen = kim.visit()
     screen.see(call.name)
     screen.see(below.name)
     place = screen.row(below.name).bounding_box()
+    ids = [screen.row(each.name).get_attribute("id") for each in (call, below)]
+    screen.page.evaluate(WATCH_AN_END, ids)
 
     sandbox.end(call, how="hangup")
 
-    expect(screen.row(call.name)).to_contain_text("ended")
-    expect(screen.row(call.name)).to_contain_text("Ana Ruiz")
-    expect(screen.row(call.name).get_by_role("button", name="Monitor")).to_have_count(0)
-    assert screen.row(below.name).bounding_box() == place
-    expect(screen.row(call.name)).to_have_count(0)
+    screen.page.wait_for_function("() => window.ended?.stayed")
+    ended = screen.page.evaluate("window.ended")
+    assert "ended" in ended["words"]
+    assert "Ana Ruiz" in ended["words"]
+    assert ended["buttons"] == 0
+    assert ended["place"] == place
+    assert ended["stayed"] > 1_000
     screen.see(below.name)

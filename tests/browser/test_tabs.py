@@ -18,7 +18,7 @@ EVERY_FEW_SECONDS = re.compile(r"^Live · updates every few seconds$")
 
 def streams(proxy: Proxy, number: int) -> bool:
     """Return whether so many streams are open, at the latest in a while."""
-    return eventually(lambda: proxy.open_streams == number, within=10)
+    return eventually(lambda: proxy.open_streams == number, within=20)
 
 
 def tries_the_stream_again(screen: Screen, proxy: Proxy) -> None:
@@ -35,7 +35,6 @@ def tries_the_stream_again(screen: Screen, proxy: Proxy) -> None:
     pytest.fail("The page did not try to stream again.")
 
 
-@pytest.mark.timeout(90)
 def test_with_seven_pages_open_a_leave_out_of_a_whisper_arrives_at_once(kim: Visitor, sandbox: Sandbox) -> None:
     call = sandbox.script("Billing-seven")
     screens = [kim.visit() for _ in range(7)]
@@ -49,7 +48,7 @@ def test_with_seven_pages_open_a_leave_out_of_a_whisper_arrives_at_once(kim: Vis
 
     screens[-1].ear.get_by_role("button", name=f"Leave call {call.name}").click()
 
-    assert eventually(lambda: "Kim’s desk phone" not in sandbox.present(call), within=5)
+    assert eventually(lambda: "Kim’s desk phone" not in sandbox.present(call), within=10)
 
 
 def test_a_hidden_page_ends_its_stream_and_comes_back_with_a_snapshot(
@@ -119,7 +118,6 @@ def test_a_third_page_that_is_seen_polls_and_says_so(behind: Visitor, proxy: Pro
     assert streams(proxy, 2)
 
 
-@pytest.mark.timeout(90)
 def test_behind_a_proxy_that_buffers_the_page_polls_and_no_requests_pile_up(
     behind: Visitor, proxy: Proxy, sandbox: Sandbox
 ) -> None:
@@ -158,8 +156,8 @@ def test_a_hidden_page_behind_a_proxy_that_buffers_is_paced_by_the_answers(
 
     screen.hide()
     screen.page.clock.run_for(5_000)
-    assert eventually(lambda: paced_polls() >= 1, within=10)
-    screen.page.clock.pause_at(screen.page.evaluate("Date.now() / 1000 + 1"))  # no timer runs any more
+    assert eventually(lambda: paced_polls() >= 1, within=20)
+    screen.stop_time()  # no timer runs any more
 
     assert eventually(lambda: paced_polls() >= 3, within=40)
 

@@ -61,7 +61,7 @@ def beats(screen: Screen) -> int:
 def hear_again(screen: Screen, *, how_often: int) -> None:
     """Wait for so many more heartbeats."""
     before = beats(screen)
-    assert eventually(lambda: beats(screen) >= before + how_often, within=30)
+    assert eventually(lambda: beats(screen) >= before + how_often, within=45)
 
 
 def banner(screen: Screen) -> Locator:
@@ -86,14 +86,13 @@ def kim_there(invite: Invite, own_floor: Floor) -> Iterator[Visitor]:
     visitor.forgive(BROKEN)
 
 
-@pytest.mark.timeout(150)
 def test_you_are_out_is_told_until_the_database_answers_and_shows_it(kim_there: Visitor, own_floor: Floor) -> None:
     sandbox = own_floor.sandbox
     screen, call = in_a_whisper(kim_there, sandbox, "Billing-taken-out")
 
     with locked(own_floor):
         screen.leave.click()
-        expect(banner(screen)).to_contain_text("You are out of the call.", timeout=20_000)
+        expect(banner(screen)).to_contain_text("You are out of the call.", timeout=30_000)
         assert sandbox.hearing(call) is None
         # Longer than the banner would need to end, by the page's own clock.
         screen.page.wait_for_function("since => performance.now() > since + 4000", arg=now_of(screen))
@@ -104,7 +103,6 @@ def test_you_are_out_is_told_until_the_database_answers_and_shows_it(kim_there: 
     expect(banner(screen)).to_be_empty()
 
 
-@pytest.mark.timeout(150)
 def test_hang_up_your_phone_is_told_until_the_phone_is_down(kim_there: Visitor, own_floor: Floor) -> None:
     sandbox = own_floor.sandbox
     screen, call = in_a_whisper(kim_there, sandbox, "Billing-unconfirmed")
@@ -133,7 +131,6 @@ def phone_of(sandbox: Sandbox, call: Scripted) -> str:
     return next(str(person["call_control_id"]) for person in people if person["label"] == "Kim’s desk phone")
 
 
-@pytest.mark.timeout(120)
 def test_a_leave_that_reached_nobody_is_told_until_the_phone_is_down(
     behind: Visitor, invite: Invite, sandbox: Sandbox
 ) -> None:

@@ -111,6 +111,19 @@ def test_semantics_and_phones_are_switched(sandbox: Running) -> None:
     sandbox.control("GET", "/matrix?conference=none", status=404)
 
 
+def test_a_phone_that_rings_is_answered_when_it_is_ordered_to(sandbox: Running) -> None:
+    made = sandbox.script("Ringing")["conference"]["id"]
+    phone = {"address": "sip:kim@sip.telnyx.com"}
+    sandbox.control("POST", "/phones", {**phone, "behaviour": "no_answer"})
+    kim = sandbox.rest("POST", "/calls", dial()).json()["data"]["call_control_id"]
+    body = {"call_control_id": kim, "supervisor_role": "monitor"}
+    refused = sandbox.rest("POST", f"/conferences/{made}/actions/join", body)
+    assert refused.json()["errors"][0]["code"] == "90034"
+
+    sandbox.control("POST", "/phones", {**phone, "behaviour": "answers"})
+    assert sandbox.rest("POST", f"/conferences/{made}/actions/join", body).ok
+
+
 def test_the_request_log_goes_on_from_where_one_was(sandbox: Running) -> None:
     seen = sandbox.control("GET", "/requests")["requests"]
     last = seen[-1]["n"] if seen else 0

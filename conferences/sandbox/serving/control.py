@@ -209,6 +209,8 @@ class Control:
         for known in BEHAVIOURS:
             if address and behaviour == known:
                 self.phones.set(address=address, behaviour=known)
+                if known == "answers":
+                    self.phones.pick_up(self.world, address=address)
                 return {"address": address, "behaviour": known}
         raise ControlError(400, f"Give an address and a behaviour: {', '.join(BEHAVIOURS)}.")
 

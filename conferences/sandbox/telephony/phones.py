@@ -35,6 +35,12 @@ class Phones:
     def set(self, *, address: str, behaviour: Behaviour) -> None:
         self.behaviours[_plain(address)] = behaviour
 
+    def pick_up(self, world: World, *, address: str) -> None:
+        """Let a phone that rings now be answered."""
+        for leg in list(world.legs.values()):
+            if leg.direction == "outgoing" and _plain(leg.to) == _plain(address):
+                _pick_up(world, leg, None)
+
     def behaviour(self, leg: SandboxLeg) -> Behaviour:
         return self.behaviours.get(_plain(leg.to), "answers")
 
