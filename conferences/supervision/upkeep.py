@@ -43,9 +43,15 @@ def keep_safe(ear: Ear, leg: Leg | None, *, now: datetime) -> None:
 
 
 def _obey_phone(ear: Ear, leg: Leg, session: SupervisorSession | None, *, now: datetime) -> bool:
-    """Obey hold and *0 (quieter) and *9 (leave); return whether the phone asked for something."""
-    if leg.phone_held_since is not None and _obey_hold(ear, session, held_since=leg.phone_held_since, now=now):
+    """Obey *0 (quieter), *9 (leave) and hold; return whether the phone asked for something."""
+    # The keys first: a phone may be on hold for long, and they work there, too.
+    if _obey_key(ear, leg, now=now):
         return True
+    return leg.phone_held_since is not None and _obey_hold(ear, session, held_since=leg.phone_held_since, now=now)
+
+
+def _obey_key(ear: Ear, leg: Leg, *, now: datetime) -> bool:
+    """Obey a key that was not obeyed yet; return whether there was one."""
     pressed, star = moment(leg.facts, "digit"), moment(leg.facts, "star")
     digit = text(leg.facts, "digit")
     if pressed is None or star is None or not timedelta(0) <= pressed - star <= STAR_WITHIN or digit not in {"0", "9"}:

@@ -365,6 +365,23 @@ def test_a_key_on_the_phone_that_a_locked_database_stopped_is_obeyed_in_the_next
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("key", "stage"), [("0", "inside"), ("9", "ended")])
+def test_a_key_is_obeyed_on_a_phone_that_is_on_hold_while_a_whisper_is_pending(
+    floor: Floor, kim: User, key: str, stage: str
+) -> None:
+    _first, second = two_calls(floor, kim)
+    leg = floor.world.legs[kim.supervisor_sessions.get().ear.call_control_id]
+    calls.set_sip_hold(floor.world, leg, held=True)
+    floor.wait(3)
+    session = second.choose(kim, Role.WHISPER, "Max Falk")
+    for digit in f"*{key}":
+        calls.press(floor.world, leg, digit=digit)
+    floor.wait(8)
+    assert roles_sent(floor) == []
+    assert second.state(session).stage == stage
+
+
+@pytest.mark.slow
 def test_hold_on_the_phone_makes_a_whisper_void_that_is_still_on_its_way(
     floor: Floor, kim: User, during_the_leave: During
 ) -> None:
