@@ -440,6 +440,7 @@ class Shift:
         self.pass_ticks(self.chance.uniform(0, 2))
         if participant.leg.alive:
             membership.join(self.floor.world, conference, participant.leg)
+            self.brought.note_join(participant.leg)
         if unheard:
             self.floor.tick()
             self.floor.webhooks_lost = False

@@ -118,8 +118,12 @@ class BroughtLines:
         assert conference is not None
         if conference.alive and len(conference.participants) < MOST_INSIDE:
             membership.join(self.floor.world, conference, leg)
-            (self.unheard.add if self.floor.webhooks_lost else self.unheard.discard)(leg.call_control_id)
+            self.note_join(leg)
             self.change_role(leg)
+
+    def note_join(self, leg: SandboxLeg) -> None:
+        """Note whether a webhook tells of a leg that has joined."""
+        (self.unheard.add if self.floor.webhooks_lost else self.unheard.discard)(leg.call_control_id)
 
     def change_role(self, leg: SandboxLeg) -> None:
         """Give a line another role, as a program beside Floorline would."""

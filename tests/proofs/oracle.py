@@ -191,7 +191,8 @@ class Presses:
             if press.is_loud and self.void(press):
                 return False  # a stop in the call that the line is still in: nothing of this press may be heard
             pressed = (other for other in self.received if other is not press)
-            choices = [other for other in pressed if other.what in CHOICES or other.is_stop]
+            # To follow somebody is to ask for Monitor in their call.
+            choices = [other for other in pressed if other.what in CHOICES or other.what == "follow" or other.is_stop]
             # With two calls at once on two pages it is not known which was meant: either may be refused.
             return not any(replaces(other, press) or is_at_once(other, press) for other in choices)
         # Whatever else asks for another press speaks of other presses, and is to be judged here.
