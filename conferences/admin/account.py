@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 
 from django import forms
@@ -18,8 +16,10 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from conferences.models import Account, Connection
+from conferences.models.account import keys_within
 from conferences.models.people import e164
 from conferences.secrets import EncryptedTextField
+from conferences.telnyx.inbound import is_public_key
 
 from .generic import AccountModelForm
 from .memberships import TeamOfForm
@@ -62,8 +62,8 @@ class AccountForm(AccountModelForm):
 
     def clean_public_keys(self) -> str:
         text: str = self.cleaned_data["public_keys"]
-        for key in text.replace(",", "\n").split():
-            if not _is_public_key(key):
+        for key in keys_within(text):
+            if not is_public_key(key):
                 raise ValidationError(
                     _("“%(key)s” is not a public key. Telnyx shows 44 characters of Base64. Copy it again."),
                     params={"key": key[:60]},
@@ -201,10 +201,3 @@ def _environment_in_words(variable: str, given: str) -> Any:
     if given:
         return format_lazy(_("Empty: {given} is used, from {variable}."), given=given, variable=variable)
     return format_lazy(_("Neither given by {variable}."), variable=variable)
-
-
-def _is_public_key(text: str) -> bool:
-    try:
-        return len(base64.b64decode(text, validate=True)) == 32
-    except (binascii.Error, ValueError):
-        return False

@@ -31,6 +31,11 @@ class Credentials:
     from_number: str
 
 
+def keys_within(text: str) -> tuple[str, ...]:
+    """Return public keys as a person types them: parted by lines, commas or blanks."""
+    return tuple(text.replace(",", " ").split())
+
+
 class Region(models.TextChoices):
     """The region in which Telnyx keeps the conferences (`region` in conference requests)."""
 
@@ -214,8 +219,7 @@ class Account(models.Model):
 
     def public_keys_in_force(self) -> tuple[str, ...]:
         """Return the keys that this account's webhooks may be signed with."""
-        stored = tuple(key.strip() for key in self.public_keys.replace(",", "\n").splitlines() if key.strip())
-        return stored or tuple(settings.TELNYX_PUBLIC_KEYS)
+        return keys_within(self.public_keys) or tuple(settings.TELNYX_PUBLIC_KEYS)
 
     def clock_is_off_by(self, *, now: datetime) -> int:
         """Return by how many whole seconds our clock is ahead of Telnyx', negative where behind; 0 where it is right.
