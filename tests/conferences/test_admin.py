@@ -15,6 +15,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -352,6 +353,27 @@ def test_wrong_numbers_and_public_keys_are_refused(as_boss: Client, account: Acc
         url(Account, "change", account.pk), account_form(from_number="555 1234", public_keys="not a key")
     )
     assert {"from_number", "public_keys"} == set(answer.context["adminform"].form.errors)
+
+
+def test_saving_an_account_leaves_alone_what_the_worker_and_the_intake_write(
+    as_boss: Client, with_key: Account, now: datetime
+) -> None:
+    noted = {"feed_stopped_since": now, "unsure_since": now, "checked_at": now, "heard_at": now, "clock_ahead": 7.5}
+    noted |= {"check_problem": "Telnyx does not answer.", "whisper_reaches": "later"}
+
+    def work_on(**_signal: object) -> None:
+        """Write between the reading of the row and its saving, as another process would."""
+        Account.objects.update(**noted)
+
+    pre_save.connect(work_on, sender=Account)
+    try:
+        form = account_form(name="renamed", max_ears="7", new_api_key="KEY_of_tomorrow")
+        assert as_boss.post(url(Account, "change", with_key.pk), form).status_code == 302
+    finally:
+        pre_save.disconnect(work_on, sender=Account)
+    assert Account.objects.values(*noted).get() == noted
+    with_key.refresh_from_db()
+    assert (with_key.name, with_key.max_ears, with_key.api_key) == ("renamed", 7, "KEY_of_tomorrow")
 
 
 def test_an_account_cannot_be_deleted(as_boss: Client, account: Account) -> None:
