@@ -18,6 +18,7 @@ from django.db import DatabaseError, connection
 
 from conferences.models.account import Feed
 from conferences.reconciliation.reconciler import Reconciler, note_bridged_calls
+from conferences.telnyx.client import Client
 
 from .clients import client_for
 from .lease import RENEW_SECONDS, Holder
@@ -77,10 +78,10 @@ class EarLoop:
 
 
 class ReconcileLoop:
-    """Steps one Reconciler per account; a change of credentials gets a new one."""
+    """Steps one Reconciler per account; other credentials or another region get a new one, in place of the old one."""
 
     def __init__(self) -> None:
-        self._reconcilers: dict[tuple[int, int], Reconciler] = {}
+        self._reconcilers: dict[int, tuple[Client, Reconciler]] = {}
 
     def step(self) -> None:
         """Do what is due for every account that has an API key."""
@@ -94,18 +95,19 @@ class ReconcileLoop:
                 logger.exception("account %s could not be compared with Telnyx", account.pk)
 
     def _step_one(self, account: Account) -> None:
-        client = client_for(account)
         if not account.credentials().api_key:
+            self._reconcilers.pop(account.pk, None)
             return
-        key = (account.pk, id(client))
-        if key not in self._reconcilers:
-            self._reconcilers[key] = Reconciler(account=account, client=client, clock=clock)
-        polling = account.feed == Feed.POLLING
-        self._reconcilers[key].step(reads_per_second=account.reads_per_second, polling=polling)
+        client = client_for(account)
+        known, reconciler = self._reconcilers.get(account.pk, (None, None))
+        if reconciler is None or known is not client:
+            reconciler = Reconciler(account=account, client=client, clock=clock)
+            self._reconcilers[account.pk] = (client, reconciler)
+        reconciler.step(reads_per_second=account.reads_per_second, polling=account.feed == Feed.POLLING)
 
     def watch_feeds(self) -> None:
         """Store which feeds have stopped; beside `step`, which a Telnyx that does not answer holds up for seconds."""
-        for reconciler in list(self._reconcilers.values()):
+        for _client, reconciler in list(self._reconcilers.values()):
             reconciler.watch_feed()
 
     def note_bridged(self) -> None:

@@ -195,6 +195,10 @@ class Account(models.Model):
             "Telnyx showed a change that no webhook reported, or does not answer. Empty while webhooks arrive."
         ),
     )
+    # Stored, because a worker that begins meanwhile cannot know it: then an answer of Telnyx is enough to begin again.
+    feed_only_unanswered = models.BooleanField(
+        _("webhooks stopped only as Telnyx does not answer"), default=False, db_default=False, editable=False
+    )
     feed_resumed_at = models.DateTimeField(_("webhooks come again since"), null=True, blank=True, editable=False)
 
     undelivered_read_at = models.DateTimeField(
