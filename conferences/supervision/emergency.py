@@ -244,7 +244,7 @@ def _store(note: Note, way: Way, press: Press, *, action: str, detail: str, at: 
 
 @dataclass(frozen=True, slots=True)
 class Unstored:
-    """What is to be stored as soon as the database is back, and until when that is tried."""
+    """Something to be stored as soon as the database is back; it is tried until a moment."""
 
     store: Callable[[], None]
     until: datetime
@@ -276,7 +276,7 @@ class Storing:
                 connection.close()
                 self._wait(unstored)
             except Exception:
-                # What cannot be stored keeps nothing else from being stored.
+                # One that cannot be stored keeps no other from it.
                 logger.exception("a stop without the database could not be stored")
         connection.close()
 

@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from conferences import audit
+from conferences import audit, changes
 from conferences.models import (
     Account,
     Agent,
@@ -468,6 +468,24 @@ def test_one_that_fails_again_keeps_its_body_its_problem_and_the_count(
     assert (failed.state, failed.problem, failed.attempts) == (WebhookEvent.State.FAILED, "ArithmeticError", 3)
 
 
+def test_all_failed_webhooks_are_tried_again_in_batches_between_which_the_intake_has_its_turn(
+    as_boss: Client, failed: WebhookEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conferences.projection.rebuild.BATCH", 2)
+    for number in range(4):
+        failed.pk, failed.event_id, failed.conference_telnyx_id = None, f"late-{number}", f"d{number}"
+        failed.body = event("conference.created", event_id=failed.event_id, conference_id=f"d{number}")
+        failed.save()
+    before, events = changes.current().version, list(WebhookEvent.objects.all())
+    with CaptureQueriesContext(connection) as asked:
+        told = try_again(as_boss, *events)
+    assert "5 of 5 failed events are on the board now." in told
+    assert changes.current().version == before + 3
+    read = [query["sql"] for query in asked if '"conferences_webhookevent"."body"' in query["sql"]]
+    assert len(read) == 4  # the last one finds nothing more
+    assert all("LIMIT 2" in sql for sql in read)
+
+
 def test_what_did_not_fail_is_not_tried_again(as_boss: Client, failed: WebhookEvent) -> None:
     WebhookEvent.objects.update(state=WebhookEvent.State.PROJECTED)
     assert "0 of 0 failed events" in try_again(as_boss, failed)
@@ -491,6 +509,21 @@ def test_the_audit_takes_no_action_that_it_does_not_know(kim: User, now: datetim
     audit.record(audit.Action.ENDED, at=now, actor=kim)
     audit.record(command_action(Command.Kind.LEAVE, Command.State.VERIFIED), at=now, actor=kim)
     assert list(AuditEntry.objects.order_by("pk").values_list("action", flat=True)) == ["ended", "leave verified"]
+
+
+def test_the_filters_of_the_audit_do_not_read_all_of_it(as_boss: Client, kim: User, lena: User, now: datetime) -> None:
+    audit.record(audit.Action.ENDED, at=now, actor=kim, role="whisper")
+    with CaptureQueriesContext(connection) as asked:
+        page = as_boss.get(url(AuditEntry, "changelist")).content.decode()
+    whole = [query["sql"] for query in asked if "DISTINCT" in query["sql"] and '"at"' not in query["sql"]]
+    assert whole == []
+    assert "?role__exact=whisper" in page
+    assert f"?actor__id__exact={kim.pk}" in page
+    assert f"?actor__id__exact={lena.pk}" not in page
+    for given in ({"role__exact": "whisper"}, {"action__exact": "ended"}, {"actor__id__exact": kim.pk}):
+        assert len(as_boss.get(url(AuditEntry, "changelist"), given).context["cl"].result_list) == 1
+    for other in ({"role__exact": "barge"}, {"action__exact": "follow"}, {"actor__id__exact": lena.pk}):
+        assert len(as_boss.get(url(AuditEntry, "changelist"), other).context["cl"].result_list) == 0
 
 
 def test_an_entry_about_a_command_tells_its_cause(account: Account, kim: User, now: datetime) -> None:
