@@ -46,7 +46,8 @@ def clock() -> datetime:
 class EarLoop:
     """Steps every open ear a few times a second, never the same one twice at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, holder: Holder) -> None:
+        self._holder = holder
         self._pool = ThreadPoolExecutor(max_workers=EARS_AT_ONCE, thread_name_prefix="ear")
         self._busy: set[UUID] = set()
         self._lock = threading.Lock()
@@ -67,7 +68,9 @@ class EarLoop:
 
     def _step_one(self, ear_id: UUID) -> None:
         try:
-            step_ear(ear_id=ear_id, now=clock())
+            # Asked once more: the lease may have run out while this ear waited for its turn.
+            if self._holder.is_ours(now=clock()):
+                step_ear(ear_id=ear_id, now=clock())
         except Exception:
             # An ear that cannot be stepped now is stepped again in a moment; the others go on meanwhile.
             logger.exception("an ear could not be followed")
@@ -118,7 +121,8 @@ class ReconcileLoop:
 
 def run(stop: threading.Event) -> None:
     """Run every loop until `stop` is set; where several workers run, one works and the others stand by."""
-    ears, reconciling, holder = EarLoop(), ReconcileLoop(), Holder("worker")
+    holder = Holder("worker")
+    ears, reconciling = EarLoop(holder), ReconcileLoop()
     loops: list[tuple[Callable[[], object], float]] = [
         (ears.step, EAR_SECONDS),
         (lambda: adopt(now=clock()), ADOPT_SECONDS),

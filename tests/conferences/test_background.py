@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import time_machine
@@ -48,7 +49,7 @@ from conferences.reconciliation.reconciler import Reconciler
 from conferences.retention import forget
 from conferences.sandbox.center import directory
 from conferences.telnyx.inbound import Event
-from conferences.worker import ReconcileLoop
+from conferences.worker import EarLoop, ReconcileLoop
 from tests.proofs.boards import board, differences, people, take_in
 from tests.proofs.histories import START, story
 from tests.supervision.conftest import Floor
@@ -314,6 +315,45 @@ def test_a_worker_whose_lease_ran_out_begins_no_further_step(db: None) -> None:
     second.claim(now=late)
     assert not first.claim(now=late)
     assert second.claim(now=late + timedelta(seconds=3))
+
+
+class AskedHolder(Holder):
+    """Tells when it has been asked for the third time."""
+
+    def __init__(self) -> None:
+        super().__init__("worker")
+        self.answers = list[bool]()
+        self.asked_thrice = threading.Event()
+
+    def is_ours(self, *, now: datetime) -> bool:
+        self.answers.append(super().is_ours(now=now))
+        if len(self.answers) == 3:
+            self.asked_thrice.set()
+        return self.answers[-1]
+
+
+def test_ears_that_wait_for_their_turn_are_not_stepped_once_the_lease_has_run_out(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, stepped, all_wait = AskedHolder(), list[UUID](), threading.Event()
+    ears = [uuid4() for _ in range(3)]
+    with time_machine.travel(NOW, tick=False) as travel:
+
+        def step_ear(*, ear_id: UUID, now: datetime) -> None:
+            stepped.append(ear_id)
+            all_wait.wait(10)
+            travel.move_to(NOW + LIFE)
+
+        monkeypatch.setattr("conferences.worker.EARS_AT_ONCE", 1)
+        monkeypatch.setattr("conferences.worker.open_ears", lambda: ears)
+        monkeypatch.setattr("conferences.worker.step_ear", step_ear)
+        holder.claim(now=NOW)
+        loop = EarLoop(holder)
+        loop.step()
+        all_wait.set()
+        assert holder.asked_thrice.wait(10)
+        loop.close()
+    assert (holder.answers, stepped) == ([True, False, False], ears[:1])
 
 
 def test_a_worker_that_ends_in_order_leaves_the_lease_free(db: None) -> None:
