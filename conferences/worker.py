@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from .lease import RENEW_SECONDS, Holder
 from .models import Account
 from .retention import forget
 from .supervision import adopt, open_ears, renew_lines, step_ear
+from .supervision.commands import clock
 
 EAR_SECONDS = 0.15
 ADOPT_SECONDS = 1.0
@@ -36,11 +36,6 @@ BETWEEN_BATCHES_SECONDS = 0.5  # the intake goes first
 EARS_AT_ONCE = 8
 
 logger = logging.getLogger(__name__)
-
-
-def clock() -> datetime:
-    """Return the time now."""
-    return datetime.now(UTC)
 
 
 class EarLoop:

@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from conferences.masks import spelt_out
 from conferences.models import Account, AuditEntry, WebhookEvent
 from conferences.projection.observations import CONFERENCE_NEWS, LEG_NEWS
 from conferences.projection.rebuild import try_again
 
-from .masking import readable_body, visible
+from .masking import readable_body
 from .reading import ReadOnlyAdmin, to_the_second
 
 KNOWN_TYPES = sorted({*CONFERENCE_NEWS, *LEG_NEWS})
@@ -70,7 +71,9 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         failed = chosen.filter(state=WebhookEvent.State.FAILED).defer(None).order_by("pk")
         tried = projected = 0
         for account in list(Account.objects.defer("api_key").filter(pk__in=failed.values("account"))):
-            for batch, on_board in try_again(account=account, events=failed.filter(account=account), now=timezone.now()):
+            for batch, on_board in try_again(
+                account=account, events=failed.filter(account=account), now=timezone.now()
+            ):
                 tried += len(batch)
                 projected += len(on_board)
         told = _("%(projected)d of %(tried)d failed events are on the board now.")
@@ -79,7 +82,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("event type"), ordering="event_type")
     def type(self, event: WebhookEvent) -> str:
-        return visible(event.event_type) or str(_("(unreadable)"))
+        return spelt_out(event.event_type) or str(_("(unreadable)"))
 
     @admin.display(description=_("conference"))
     def conference(self, event: WebhookEvent) -> Any:

@@ -307,7 +307,7 @@ class Lease(models.Model):
     """The process that does the background work: one at a time, known by a number that only grows."""
 
     name = models.CharField(primary_key=True, max_length=20)
-    token = models.BigIntegerField(default=0, help_text="Fences off a holder who slept through the end of the lease.")
+    token = models.BigIntegerField(default=0, help_text="Fences off a process that was paused until its lease ran out.")
     expires_at = models.DateTimeField()
 
     def __str__(self) -> str:

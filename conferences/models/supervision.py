@@ -128,7 +128,7 @@ class SupervisorSession(models.Model):
     conference = models.ForeignKey(Conference, on_delete=models.CASCADE, related_name="supervisor_sessions")
     stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.CONNECTING)
 
-    # The role that follows once inside: whisper by itself, barge after asking again (guarantee 6).
+    # The role that follows once inside: whisper by itself, barge after asking again.
     wanted_role = models.CharField(max_length=8, choices=Role.choices, default=Role.MONITOR)
     wanted_targets: models.JSONField[Any, Any] = models.JSONField(default=list, help_text="Leg ids.")
     wanted_at = models.DateTimeField()

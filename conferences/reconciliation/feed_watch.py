@@ -63,14 +63,14 @@ class FeedWatch:
 
     # --- what the comparison tells ------------------------------------------------------------------------------------
 
-    def asks(self, now: datetime) -> datetime | None:
-        """Note that a request is being sent; return what `asked_nothing` wants where none was sent after all."""
+    def begin_request(self, now: datetime) -> datetime | None:
+        """Note that a request is being sent. Return since when Telnyx has owed an answer, for `cancel_request`."""
         before = self._unanswered_since
         self._unanswered_since = before or now
         return before
 
-    def asked_nothing(self, before: datetime | None) -> None:
-        """Take back what `asks` noted."""
+    def cancel_request(self, before: datetime | None) -> None:
+        """Take back what `begin_request` noted, where no request was sent after all."""
         self._unanswered_since = before
 
     def answered(self, now: datetime) -> None:

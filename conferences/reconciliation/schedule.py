@@ -134,7 +134,10 @@ class Schedule:
         return [*(unknown[:AT_A_LOOK] if some_unread else ()), *doubtful.distinct()[:AT_A_LOOK]]
 
     def _longest_unread(self, now: datetime) -> list[Conference]:
-        """Return what was read or, heard by events alone, began longest ago: new calls must not starve the old ones."""
+        """Return what was read or, heard by events alone, began longest ago.
+
+        New calls must not keep the old ones waiting for ever.
+        """
         before = now - ROTATION_EVERY
         never_read = self.readable().filter(participants_read_at=None)
         # Two queries, because each has its index; a single one by the later of both times would sort the whole floor.

@@ -43,8 +43,8 @@ def choose_role(
 
     `targets` and `audience` are ids of legs: whom a whisper should reach, and who was shown as present. A line that is
     not inside yet comes in as monitor; a whisper then follows by itself, a barge has to be asked for again.
-    `press` says when this was pressed; without one it counts as pressed `now`. Raises Refused, and then nothing has
-    changed.
+    `press` says when this was pressed; without one it counts as pressed `now`. Raises Refused; then no louder role was
+    sent, but the line may have left another call, or have been rung.
     """
     listeners = list(dict.fromkeys(targets)) if role == Role.WHISPER else []
     choice = Choice(
@@ -58,7 +58,7 @@ def choose_role(
     try:
         return choose(choice, now=now)
     except Refused as refused:
-        # Sent here, because no request may be sent inside a transaction.
+        # Recorded here: the transaction in which it was refused has been rolled back.
         audit.record(
             Action.REFUSED,
             at=now,
@@ -82,7 +82,8 @@ def quieter(*, user: User, press: Press | None = None, reason: str = "", now: da
         keep_stop_alone(user, Way.QUIETER, press, now=now)
     else:
         _silence(session, press, reason=reason, now=now)
-    # On the way from one conference to the next: since the stop is stored, nothing louder can be stored any more.
+    # The line may have moved to the next conference meanwhile. The stop is stored, so nothing louder can be stored for
+    # it.
     following = open_session(user)
     if following is not None and (session is None or following.pk != session.pk):
         _silence(following, replace(press, id=uuid4()), reason=reason, now=now)

@@ -370,7 +370,7 @@ def test_an_event_that_cannot_be_understood_is_kept_as_failed(telnyx: Telnyx, mo
     assert stored() == [("a", State.PROJECTED), ("b", State.FAILED)]
 
 
-# --- When the database does not play along ----------------------------------------------------------------------------
+# --- When the database fails ------------------------------------------------------------------------------------------
 
 
 def test_a_locked_database_is_answered_503_in_time_and_the_retry_is_taken(telnyx: Telnyx) -> None:

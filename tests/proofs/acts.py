@@ -155,7 +155,7 @@ class Shift:
 
     @property
     def troubled(self) -> bool:
-        """Return whether requests or webhooks got lost a moment ago, so that things take longer (promises 3, 7)."""
+        """Return whether requests or webhooks got lost a moment ago, so that things take longer."""
         moments = filter(None, (self.troubled_at, self.floor.struck_at))
         return any((self.floor.now - since).total_seconds() < STOPPED_WITHIN for since in moments)
 
