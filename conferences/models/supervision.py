@@ -1,4 +1,4 @@
-"""Defines ears, supervisor sessions, lines that nobody steers, and stops."""
+"""Defines ears, supervisor sessions, lines that Floorline does not control, and stops."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class SupervisorSession(models.Model):
 
 
 class UnsteeredLineQuerySet(models.QuerySet["UnsteeredLine"]):
-    """Unsteered lines by whether they are still inside."""
+    """Uncontrolled lines by whether they are still inside."""
 
     def open(self) -> UnsteeredLineQuerySet:
         """Return those that have not ended."""
@@ -180,7 +180,7 @@ class UnsteeredLineQuerySet(models.QuerySet["UnsteeredLine"]):
 
 
 class UnsteeredLine(models.Model):
-    """A supervisor's line that the center's call flow brought in, and that Floorline records but does not steer."""
+    """A supervisor's line that the center's call flow brought in, and that Floorline records but does not control."""
 
     class Reason(models.TextChoices):
         NO_RIGHT = "no right", _("not allowed to listen here")

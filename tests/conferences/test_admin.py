@@ -203,7 +203,11 @@ def test_a_superuser_sees_the_number_and_lena_no_client_state(as_boss: Client, l
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\xff\xfe", b"[" * 100_000, b'"<script>alert(1)</script>\\u202e"', b"9" * 200_000, b'{"a": NaN}']
+    "body",
+    [
+        *(b"", b"\xff\xfe", b"[" * 100_000, b"9" * 200_000, b'{"a": NaN}'),
+        *(b'"<script>alert(1)</script>\\u202e"', b'"\\ud800"', '"\U000e0041"'.encode()),
+    ],
 )
 @pytest.mark.usefixtures("floor")
 def test_a_hostile_body_is_shown_harmlessly(as_boss: Client, body: bytes) -> None:
@@ -211,7 +215,7 @@ def test_a_hostile_body_is_shown_harmlessly(as_boss: Client, body: bytes) -> Non
     page = as_boss.get(url(WebhookEvent, "change", WebhookEvent.objects.get().pk))
     assert page.status_code == 200
     assert b"<script>alert" not in page.content
-    assert "\u202e" not in page.content.decode()
+    assert not {"\u202e", "\U000e0041"} & set(page.content.decode())
 
 
 @pytest.mark.parametrize("key", ["event_id", "conference_telnyx_id", "call_control_id"])
