@@ -22,7 +22,7 @@ from conferences.telnyx.client import Client
 from .clients import client_for
 from .lease import RENEW_SECONDS, Holder
 from .models import Account
-from .retention import forget
+from .retention import delete_old_rows
 from .supervision import adopt, open_ears, renew_lines, step_ear
 from .supervision.commands import clock
 
@@ -31,7 +31,7 @@ ADOPT_SECONDS = 1.0
 RECONCILE_SECONDS = 0.5
 FEED_SECONDS = 1.0
 BRIDGED_SECONDS = 30.0
-FORGET_SECONDS = 300.0
+DELETE_SECONDS = 300.0
 BETWEEN_BATCHES_SECONDS = 0.5  # the intake goes first
 EARS_AT_ONCE = 8
 
@@ -124,7 +124,7 @@ def run(stop: threading.Event) -> None:
         (reconciling.step, RECONCILE_SECONDS),
         (reconciling.watch_feeds, FEED_SECONDS),
         (reconciling.note_bridged, BRIDGED_SECONDS),
-        (partial(_forget, stop), FORGET_SECONDS),
+        (partial(_delete_old_rows, stop), DELETE_SECONDS),
     ]
     steps: list[tuple[Callable[[], object], float]] = [(lambda: holder.claim(now=clock()), RENEW_SECONDS)]
     steps += [(partial(_under_lease, holder, step), pause) for step, pause in loops]
@@ -143,8 +143,8 @@ def _under_lease(holder: Holder, step: Callable[[], object]) -> None:
         step()
 
 
-def _forget(stop: threading.Event) -> None:
-    while forget(now=clock()) and not stop.wait(BETWEEN_BATCHES_SECONDS):
+def _delete_old_rows(stop: threading.Event) -> None:
+    while delete_old_rows(now=clock()) and not stop.wait(BETWEEN_BATCHES_SECONDS):
         pass
 
 

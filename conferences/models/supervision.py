@@ -107,7 +107,7 @@ class SupervisorSessionQuerySet(models.QuerySet["SupervisorSession"]):
         """Return those that have not ended: on the way in, inside, or on the way out."""
         return self.filter(ended_at=None)
 
-    def with_everything(self) -> SupervisorSessionQuerySet:
+    def for_next_step(self) -> SupervisorSessionQuerySet:
         """Load with each session what its next step needs."""
         return self.select_related("ear__account", "ear__user", "conference__account", "user")
 

@@ -29,7 +29,7 @@ LOOK_AGAIN_AFTER = timedelta(seconds=1)
 Look = Callable[[datetime], Conference | Leg | None]
 
 
-class Ahead:
+class Prefetched:
     """The next few of an order, fetched together; one that is empty is not looked for again at once."""
 
     def __init__(self, look: Callable[[datetime], Iterable[Conference]]) -> None:
@@ -52,8 +52,8 @@ class Schedule:
         self._account = account
         self._screens_turn = False
         self._legs_turn = False
-        self._urgent = Ahead(self._unknown_or_doubtful)
-        self._rest = Ahead(self._longest_unread)
+        self._urgent = Prefetched(self._unknown_or_doubtful)
+        self._rest = Prefetched(self._longest_unread)
 
     def live(self) -> QuerySet[Conference]:
         """Return the conferences that no event and no reading has ended."""

@@ -24,7 +24,7 @@ from .line import dial, let_go, live_ear, new_ear
 from .presses import Press, Way, press_of_follow, refuse_stale
 from .roles import fall_back
 from .sessions import leave_session, open_session
-from .stops import keep_stop_alone, loses_to, refuse_void, store_stop
+from .stops import PressedStop, keep_stop_alone, loses_to, refuse_void, store_stop
 
 Stage = SupervisorSession.Stage
 
@@ -96,7 +96,7 @@ def leave(*, user: User, press: Press | None = None, now: datetime, reason: str 
     if session is None:
         keep_stop_alone(user, Way.LEAVE, press, now=now)
     else:
-        leave_session(session, reason=reason, stop=(Way.LEAVE, press), now=now)
+        leave_session(session, reason=reason, stop=PressedStop(Way.LEAVE, press), now=now)
     following = open_session(user)
     if following is not None and (session is None or following.pk != session.pk):
         leave_session(following, reason=reason, cause=press.cause, now=now)
@@ -178,7 +178,7 @@ def disconnect(*, user: User, press: Press | None = None, now: datetime, reason:
         if ear is not None:
             let_go(ear, reason=reason, cause=press.cause, now=now)
     else:
-        let_go(ear, reason=reason, stop=(Way.DISCONNECT, press), now=now)
+        let_go(ear, reason=reason, stop=PressedStop(Way.DISCONNECT, press), now=now)
 
 
 def _silence(session: SupervisorSession, press: Press, *, reason: str, now: datetime) -> None:

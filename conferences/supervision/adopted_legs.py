@@ -83,7 +83,7 @@ def _some_line_is_free() -> bool:
     return any((leg.account_id, leg.call_control_id) not in held for leg in lines)
 
 
-def follow_center(ear: Ear, *, now: datetime) -> bool:
+def mirror_call_flow(ear: Ear, *, now: datetime) -> bool:
     """Keep the session of an adopted leg as Telnyx shows it; return whether nobody has commanded this leg yet."""
     if ear.dialled_by_us:
         return False

@@ -44,7 +44,7 @@ from .stops import keep_stop
 # | nothing after | of                                             | then                                             |
 # |---------------|------------------------------------------------|--------------------------------------------------|
 # | 0.7 s         | the database storing the stop                  | `sent_in_time` sends it before it is stored      |
-# | 0.8 s         | Django answering (its threads, its sessions)   | `hasten` sends it by the note of the page        |
+# | 0.8 s         | Django answering (its threads, its sessions)   | `send_by_note` sends it without Django           |
 # | 5.0 s, or 5xx | Django answering                               | `stop` takes the line out, without the database  |
 STORED_WITHIN = 0.7
 HASTENED_AFTER = 0.8
@@ -101,7 +101,7 @@ def seal(session: SupervisorSession) -> str:
     return _cipher().encrypt(json.dumps(note).encode()).decode()
 
 
-def hasten(sealed: str, *, way: Way, press: Press) -> None:
+def send_by_note(sealed: str, *, way: Way, press: Press) -> None:
     """Send what was pressed beside a slow ordinary way, which then finds out about the outcome."""
     note = _opened(sealed)
     if note is None:

@@ -18,7 +18,7 @@ from django.db import OperationalError
 
 from conferences.models import Account, AuditEntry, Ear, Stop
 from conferences.models.supervision import Role
-from conferences.supervision import Press, Refused, Way, hasten, open_session, seal, stop
+from conferences.supervision import Press, Refused, Way, open_session, seal, send_by_note, stop
 from conferences.supervision.stops import keep_stop_alone
 from conferences.telnyx.client import Client
 
@@ -145,7 +145,7 @@ def test_the_note_sends_beside_a_slow_way_what_that_way_would_send_and_nothing_m
     session = open_session(kim)
     assert session is not None
     before = len(floor.api.log)
-    hasten(seal(session), way=pressed, press=Press())
+    send_by_note(seal(session), way=pressed, press=Press())
     assert [entry["path"].rpartition("/actions")[2] for entry in list(floor.api.log)[before:]] == [sent]
     assert call.who_hears(session) == set()
 
