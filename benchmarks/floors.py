@@ -41,25 +41,26 @@ def fill(*, conferences: int, viewers: int) -> list[str]:
         )
     Agent.objects.update(created_at=now - timedelta(days=400))
     agents = {team.pk: list(Agent.objects.filter(team=team)) for team in teams}
+    began = [now - timedelta(seconds=chance.expovariate(1 / 300)) for _number in range(conferences)]
     rows = [
         Conference(
             account=account,
             telnyx_id=f"conference-{number}",
             name=f"{(team := chance.choice(teams)).name}-{number}",
             team=team,
-            started_at=now - timedelta(seconds=chance.expovariate(1 / 300)),
+            started_at=began[number],
             version=VERSION,
         )
         for number in range(conferences)
     ]
-    for row in rows:
-        mark = stamp(occurred_at=row.started_at, event_id="filled")
+    for row, at in zip(rows, began, strict=True):
+        mark = stamp(occurred_at=at, event_id="filled")
         row.connection_id = f"line-{row.team_id}"
         row.facts = {"name": [mark, row.name], "created": [mark, True], "connection_id": [mark, row.connection_id]}
     Conference.objects.bulk_create(rows)
     legs: list[Leg] = []
     participants: list[Participant] = []
-    for number, row in enumerate(rows):
+    for number, (row, at) in enumerate(zip(rows, began, strict=True)):
         people: list[Agent | None] = [None, *chance.sample(agents[row.team_id or 0], chance.choice([1, 1, 1, 2]))]
         for place, agent in enumerate(people):
             leg = Leg(
@@ -70,7 +71,7 @@ def fill(*, conferences: int, viewers: int) -> list[str]:
                 direction="incoming",
                 from_address="" if agent else f"+1312555{chance.randrange(10**4):04}",
             )
-            mark = stamp(occurred_at=row.started_at, event_id="filled")
+            mark = stamp(occurred_at=at, event_id="filled")
             leg.facts = {"seen": [mark, True], "direction": [mark, "incoming"], "from": [mark, leg.from_address]}
             legs.append(leg)
             participants.append(

@@ -1,8 +1,8 @@
 """Reads request bodies whole: within a size, a time, and a share of memory that all bodies in flight have together.
 
 Small bodies have a share of their own, so that a flood of large ones does not turn them away. Where a share is used up,
-the body that has been incomplete for longest gives way: what Telnyx or a browser sends comes in one piece, and is never
-the oldest of many.
+the body that has been incomplete for longest gives way: what Telnyx or a browser sends comes in one piece, so
+it is complete before it can be the oldest.
 """
 
 from __future__ import annotations

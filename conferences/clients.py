@@ -10,18 +10,21 @@ from conferences.telnyx.transport import Session
 
 from .models import Account
 
-_clients: dict[tuple[int, Credentials, str], Client] = {}
+# By the account's key: with what its client speaks, and the client.
+_clients: dict[int, tuple[tuple[Credentials, str], Client]] = {}
 
 
 def client_for(account: Account, *, session: Session | None = None) -> Client:
     """Return the client that speaks with an account's credentials as they are now; given a session, through that."""
     credentials = account.credentials()
-    key = (account.pk, credentials, account.region)
-    if key not in _clients or session is not None:
-        _clients[key] = Client(
+    spoken_with = (credentials, account.region)
+    known, client = _clients.get(account.pk, (None, None))
+    if client is None or known != spoken_with or session is not None:
+        client = Client(
             api_base=credentials.api_base, api_key=credentials.api_key, region=account.region, session=session
         )
-    return _clients[key]
+        _clients[account.pk] = (spoken_with, client)
+    return client
 
 
 def forget_clients() -> None:
@@ -31,5 +34,5 @@ def forget_clients() -> None:
 
 def client_without_database(account_id: int) -> Client:
     """Return the client last used for an account; where this process has none, one from the environment alone."""
-    known = [client for (pk, _, _), client in _clients.items() if pk == account_id]
-    return known[-1] if known else Client(api_base=settings.TELNYX_API_BASE, api_key=settings.TELNYX_API_KEY)
+    _spoken_with, client = _clients.get(account_id, (None, None))
+    return client or Client(api_base=settings.TELNYX_API_BASE, api_key=settings.TELNYX_API_KEY)

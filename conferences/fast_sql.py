@@ -32,7 +32,7 @@ class Above:
 
 
 def load_rows(model: type[Row], *, defer: Collection[str] = (), **where: Any) -> list[Row]:
-    """Return the rows whose columns have these values; any of several where a column is given a list or a set.
+    """Return the rows whose columns have these values; `name=[a, b]` finds rows with either value, as does a set.
 
     None finds the empty ones, and `Above(value)` those above it; without a condition all are found. A column may be
     the expression of an index.

@@ -1,8 +1,8 @@
 """Grants one process at a time the background work, on however many machines workers run.
 
 The holder renews its lease every few seconds; another process takes over once it has run out. Each holder gets a
-higher token than the one before, and a lease is renewed only under its token, so a holder that slept through the end
-of its lease learns that it is none any more before it begins another step. What such a sleeper had begun does no harm:
+higher token than the one before, and a lease is renewed only under its token. A process that was paused until its lease
+ran out begins no further step: each step asks first, also one that waited for a thread. What it had begun does no harm:
 readings carry the time at which they were asked for, and older ones are not noted (conferences.projection.listings).
 """
 

@@ -36,9 +36,10 @@ _KEPT = re.compile(
     """,
     re.VERBOSE,
 )
-# Not the joiners of emoji and of Persian words, and no line break.
+# Not the joiners of emoji and of Persian words, and no line break; what no encoding takes, though: half of a pair.
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 

@@ -13,8 +13,6 @@ from .masks import MASK, masked_within, numbers_within
 from .models import Conference, Leg
 from .telnyx.addresses import Kind, read_address
 
-__all__ = ["masked_within", "numbers_within"]
-
 NAME_LIMIT = 60
 
 # Country codes have one, two or three digits (ITU-T E.164).

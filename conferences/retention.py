@@ -37,7 +37,7 @@ def events_kept_since(now: datetime) -> datetime:
     return now - timedelta(days=settings.EVENTS_KEPT_DAYS)
 
 
-def forget(*, now: datetime) -> int:
+def delete_old_rows(*, now: datetime) -> int:
     """Delete at most one batch of each kind; return how many rows went, 0 when there is nothing old left.
 
     Raw webhooks are the bulk; calls are small; commands say who listened to whom, beside the audit, which stays.

@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
@@ -18,34 +17,32 @@ from django.db import DatabaseError, connection
 
 from conferences.models.account import Feed
 from conferences.reconciliation.reconciler import Reconciler, note_bridged_calls
+from conferences.telnyx.client import Client
 
 from .clients import client_for
 from .lease import RENEW_SECONDS, Holder
 from .models import Account
-from .retention import forget
+from .retention import delete_old_rows
 from .supervision import adopt, open_ears, renew_lines, step_ear
+from .supervision.commands import clock
 
 EAR_SECONDS = 0.15
 ADOPT_SECONDS = 1.0
 RECONCILE_SECONDS = 0.5
 FEED_SECONDS = 1.0
 BRIDGED_SECONDS = 30.0
-FORGET_SECONDS = 300.0
+DELETE_SECONDS = 300.0
 BETWEEN_BATCHES_SECONDS = 0.5  # the intake goes first
 EARS_AT_ONCE = 8
 
 logger = logging.getLogger(__name__)
 
 
-def clock() -> datetime:
-    """Return the time now."""
-    return datetime.now(UTC)
-
-
 class EarLoop:
     """Steps every open ear a few times a second, never the same one twice at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, holder: Holder) -> None:
+        self._holder = holder
         self._pool = ThreadPoolExecutor(max_workers=EARS_AT_ONCE, thread_name_prefix="ear")
         self._busy: set[UUID] = set()
         self._lock = threading.Lock()
@@ -66,7 +63,9 @@ class EarLoop:
 
     def _step_one(self, ear_id: UUID) -> None:
         try:
-            step_ear(ear_id=ear_id, now=clock())
+            # Asked once more: the lease may have run out while this ear waited for its turn.
+            if self._holder.is_ours(now=clock()):
+                step_ear(ear_id=ear_id, now=clock())
         except Exception:
             # An ear that cannot be stepped now is stepped again in a moment; the others go on meanwhile.
             logger.exception("an ear could not be followed")
@@ -77,10 +76,10 @@ class EarLoop:
 
 
 class ReconcileLoop:
-    """Steps one Reconciler per account; a change of credentials gets a new one."""
+    """Steps one Reconciler per account; other credentials or another region get a new one, in place of the old one."""
 
     def __init__(self) -> None:
-        self._reconcilers: dict[tuple[int, int], Reconciler] = {}
+        self._reconcilers: dict[int, tuple[Client, Reconciler]] = {}
 
     def step(self) -> None:
         """Do what is due for every account that has an API key."""
@@ -94,18 +93,19 @@ class ReconcileLoop:
                 logger.exception("account %s could not be compared with Telnyx", account.pk)
 
     def _step_one(self, account: Account) -> None:
-        client = client_for(account)
         if not account.credentials().api_key:
+            self._reconcilers.pop(account.pk, None)
             return
-        key = (account.pk, id(client))
-        if key not in self._reconcilers:
-            self._reconcilers[key] = Reconciler(account=account, client=client, clock=clock)
-        polling = account.feed == Feed.POLLING
-        self._reconcilers[key].step(reads_per_second=account.reads_per_second, polling=polling)
+        client = client_for(account)
+        known, reconciler = self._reconcilers.get(account.pk, (None, None))
+        if reconciler is None or known is not client:
+            reconciler = Reconciler(account=account, client=client, clock=clock)
+            self._reconcilers[account.pk] = (client, reconciler)
+        reconciler.step(reads_per_second=account.reads_per_second, polling=account.feed == Feed.POLLING)
 
     def watch_feeds(self) -> None:
         """Store which feeds have stopped; beside `step`, which a Telnyx that does not answer holds up for seconds."""
-        for reconciler in list(self._reconcilers.values()):
+        for _client, reconciler in list(self._reconcilers.values()):
             reconciler.watch_feed()
 
     def note_bridged(self) -> None:
@@ -116,14 +116,15 @@ class ReconcileLoop:
 
 def run(stop: threading.Event) -> None:
     """Run every loop until `stop` is set; where several workers run, one works and the others stand by."""
-    ears, reconciling, holder = EarLoop(), ReconcileLoop(), Holder("worker")
+    holder = Holder("worker")
+    ears, reconciling = EarLoop(holder), ReconcileLoop()
     loops: list[tuple[Callable[[], object], float]] = [
         (ears.step, EAR_SECONDS),
         (lambda: adopt(now=clock()), ADOPT_SECONDS),
         (reconciling.step, RECONCILE_SECONDS),
         (reconciling.watch_feeds, FEED_SECONDS),
         (reconciling.note_bridged, BRIDGED_SECONDS),
-        (partial(_forget, stop), FORGET_SECONDS),
+        (partial(_delete_old_rows, stop), DELETE_SECONDS),
     ]
     steps: list[tuple[Callable[[], object], float]] = [(lambda: holder.claim(now=clock()), RENEW_SECONDS)]
     steps += [(partial(_under_lease, holder, step), pause) for step, pause in loops]
@@ -142,8 +143,8 @@ def _under_lease(holder: Holder, step: Callable[[], object]) -> None:
         step()
 
 
-def _forget(stop: threading.Event) -> None:
-    while forget(now=clock()) and not stop.wait(BETWEEN_BATCHES_SECONDS):
+def _delete_old_rows(stop: threading.Event) -> None:
+    while delete_old_rows(now=clock()) and not stop.wait(BETWEEN_BATCHES_SECONDS):
         pass
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,6 +16,7 @@ from django.http.request import split_domain_port, validate_host
 
 from conferences.models import Account
 from conferences.models.account import Credentials
+from conferences.telnyx.inbound import is_public_key
 from dashboard.serving import programs
 from dashboard.settings import host_of, is_loopback
 
@@ -67,7 +66,7 @@ def _account(credentials: Credentials) -> Iterator[CheckMessage]:
         yield Error("TELNYX_API_KEY holds a blank or a sign that no key has.", hint=portal, id="floorline.E002")
     if not credentials.public_keys:
         yield Error("TELNYX_PUBLIC_KEY is missing: no webhook could be verified.", hint=portal, id="floorline.E003")
-    if not all(_is_public_key(key) for key in credentials.public_keys):
+    if not all(is_public_key(key) for key in credentials.public_keys):
         yield Error(
             "TELNYX_PUBLIC_KEY is not a public key: 32 bytes in Base64, 44 signs, several parted by commas.",
             hint=portal,
@@ -82,13 +81,6 @@ def _account(credentials: Credentials) -> Iterator[CheckMessage]:
         yield Error("TELNYX_FROM_NUMBER is missing: supervisors' phones show it.", hint=number, id="floorline.E005")
     elif not re.fullmatch(r"\+[1-9][0-9]{6,14}", credentials.from_number):
         yield Error("TELNYX_FROM_NUMBER is not a phone number.", hint=number, id="floorline.E005")
-
-
-def _is_public_key(text: str) -> bool:
-    try:
-        return len(base64.b64decode(text, validate=True)) == 32
-    except (binascii.Error, ValueError):
-        return False
 
 
 def _field_keys() -> Iterator[CheckMessage]:

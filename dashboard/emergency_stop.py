@@ -22,7 +22,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from conferences.asgi_types import Receive, Scope, Send
-from conferences.supervision import Way, emergency, hasten, read_press, stop
+from conferences.supervision import Way, emergency, read_press, send_by_note, stop
 
 LARGEST_FORM = 64 * 1024
 
@@ -52,7 +52,7 @@ async def _silence(django: Application, scope: Scope, receive: Receive, send: Se
     if not note:
         await asyncio.wait({asking})
     elif not await _is_done(asking, within=emergency.HASTENED_AFTER):
-        hastening = _in_thread_of_its_own(partial(hasten, note, way=way, press=press))
+        hastening = _in_thread_of_its_own(partial(send_by_note, note, way=way, press=press))
         hastening.add_done_callback(_log_failure)
         await _is_done(asking, within=emergency.GIVEN_UP_AFTER - emergency.HASTENED_AFTER)
     told = _answer_of(asking) if asking.done() else None

@@ -17,8 +17,9 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
+from conferences.masks import masked_within
 from conferences.models import Agent, Conference, Leg, Participant
-from conferences.names import conference_name, masked_within
+from conferences.names import conference_name
 from conferences.recognition import sip_address
 
 from .reading import ReadOnlyAdmin, ReadOnlyInline, to_the_second

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from conferences.masks import spelt_out
 from conferences.models import Account, AuditEntry, WebhookEvent
 from conferences.projection.observations import CONFERENCE_NEWS, LEG_NEWS
 from conferences.projection.rebuild import try_again
 
-from .masking import readable_body, visible
+from .masking import readable_body
 from .reading import ReadOnlyAdmin, to_the_second
 
 KNOWN_TYPES = sorted({*CONFERENCE_NEWS, *LEG_NEWS})
@@ -69,17 +70,19 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     def try_again(self, request: HttpRequest, chosen: QuerySet[WebhookEvent]) -> None:
         failed = chosen.filter(state=WebhookEvent.State.FAILED).defer(None).order_by("pk")
         tried = projected = 0
-        for account in Account.objects.defer("api_key").filter(pk__in=failed.values("account")):
-            events = list(failed.filter(account=account))
-            tried += len(events)
-            projected += len(try_again(account=account, events=events, now=timezone.now()))
+        for account in list(Account.objects.defer("api_key").filter(pk__in=failed.values("account"))):
+            for batch, on_board in try_again(
+                account=account, events=failed.filter(account=account), now=timezone.now()
+            ):
+                tried += len(batch)
+                projected += len(on_board)
         told = _("%(projected)d of %(tried)d failed events are on the board now.")
         level = messages.SUCCESS if projected == tried else messages.WARNING
         self.message_user(request, told % {"projected": projected, "tried": tried}, level)
 
     @admin.display(description=_("event type"), ordering="event_type")
     def type(self, event: WebhookEvent) -> str:
-        return visible(event.event_type) or str(_("(unreadable)"))
+        return spelt_out(event.event_type) or str(_("(unreadable)"))
 
     @admin.display(description=_("conference"))
     def conference(self, event: WebhookEvent) -> Any:
@@ -96,16 +99,20 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         return format_html('<pre class="webhook-body">{}</pre>', readable_body(bytes(event.body), full_numbers=False))
 
 
+class ActorFilter(admin.RelatedFieldListFilter):
+    """Those who have done something: looked for one by one, because the audit never ends and is not read as a whole."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        acted = Q(Exists(AuditEntry.objects.filter(actor=OuterRef("pk"))))
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        return field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=acted)
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     moment = to_the_second("at", _("at"))
     list_display = ["moment", "actor", "action", "cause", "role", "conference_name", "detail"]
-    list_filter = [
-        ("action", admin.AllValuesFieldListFilter),
-        "cause",
-        "role",
-        ("actor", admin.RelatedOnlyFieldListFilter),
-    ]
+    list_filter = ["action", "cause", "role", ("actor", ActorFilter)]
     list_select_related = ["actor"]
     date_hierarchy = "at"
     search_fields = ["conference_name", "=conference_id", "=session_id", "=command_id", "detail"]

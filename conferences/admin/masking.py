@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 
-from conferences.names import masked_within
+from conferences.masks import masked_within, spelt_out
 
 CALL_CONTROL_ID = re.compile(r"\bv[0-9]:[\w=-]{12,}")
 _CONNECTION_ID = re.compile(r"[0-9]{16,20}")
@@ -29,15 +29,8 @@ def readable_body(body: bytes, *, full_numbers: bool) -> str:
     except (ValueError, RecursionError):
         text = body[:SHOWN_CHARACTERS].decode(errors="backslashreplace")
         text = text if full_numbers else masked_within(text)
-    text = visible(CALL_CONTROL_ID.sub(lambda found: f"{found[0][:8]}…", text))
+    text = spelt_out(CALL_CONTROL_ID.sub(lambda found: f"{found[0][:8]}…", text))
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
-
-
-def visible(text: str) -> str:
-    """Return a text with its control and bidi characters spelt out, so that it cannot look like something else."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else f"\\u{ord(character):04x}" for character in text
-    )
 
 
 def masked_column(field: Any) -> Callable[[Any], str]:

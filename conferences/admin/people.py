@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from conferences.masks import masked_within
 from conferences.models import Agent, Team
-from conferences.names import masked_within
 
 from .agent_form import AgentForm, todays_legs
 from .memberships import RIGHTS, MembershipInline

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
 
-from conferences.names import masked_within, numbers_within
+from conferences.masks import masked_within, numbers_within
 
 from .generic import AnyModelAdmin, AnyPaginator, AnyTabularInline
 from .masking import holds_text_from_outside, masked_column

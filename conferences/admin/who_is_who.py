@@ -17,7 +17,7 @@ from .generic import AnyModelAdmin
 
 
 def recognise_everywhere() -> None:
-    """Recognise the live legs of every account; agents are theirs all."""
+    """Recognise the live legs of every account; every account has the same agents."""
     for account in Account.objects.defer("api_key").order_by("pk"):
         recognise_again(account=account, now=timezone.now())
 

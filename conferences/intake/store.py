@@ -132,10 +132,10 @@ def _with_own_digits(account: Account, readings: list[ParsedWebhook]) -> list[Pa
     if not blanked:
         return readings
     own = own_ears(account, [marks_of(ids(reading.event)[1], reading.observation.leg) for reading in blanked])
-    return [_whole(reading) if ids(reading.event)[1] in own else reading for reading in readings]
+    return [_with_digits(reading) if ids(reading.event)[1] in own else reading for reading in readings]
 
 
-def _whole(reading: ParsedWebhook) -> ParsedWebhook:
+def _with_digits(reading: ParsedWebhook) -> ParsedWebhook:
     if (whole := reading.whole) is None or reading.event.problem:
         return reading
     return _observed(whole, parse(body=whole.body, received_at=whole.received_at, event_id=reading.event.id))

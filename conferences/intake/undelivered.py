@@ -1,6 +1,6 @@
 """Takes in the webhooks that Telnyx could not deliver, from its own log of deliveries.
 
-The comparison with Telnyx heals the board without them; but who called, how long they waited and what happened in a
+The comparison with Telnyx corrects the board without them; but who called, how long they waited and what happened in a
 call that began and ended during an outage is in no listing, only in these events.
 """
 

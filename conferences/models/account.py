@@ -31,6 +31,11 @@ class Credentials:
     from_number: str
 
 
+def keys_within(text: str) -> tuple[str, ...]:
+    """Return public keys as a person types them: parted by lines, commas or blanks."""
+    return tuple(text.replace(",", " ").split())
+
+
 class Region(models.TextChoices):
     """The region in which Telnyx keeps the conferences (`region` in conference requests)."""
 
@@ -190,6 +195,10 @@ class Account(models.Model):
             "Telnyx showed a change that no webhook reported, or does not answer. Empty while webhooks arrive."
         ),
     )
+    # Stored, because a worker that begins meanwhile cannot know it: then an answer of Telnyx is enough to begin again.
+    feed_only_unanswered = models.BooleanField(
+        _("webhooks stopped only as Telnyx does not answer"), default=False, db_default=False, editable=False
+    )
     feed_resumed_at = models.DateTimeField(_("webhooks come again since"), null=True, blank=True, editable=False)
 
     undelivered_read_at = models.DateTimeField(
@@ -214,8 +223,7 @@ class Account(models.Model):
 
     def public_keys_in_force(self) -> tuple[str, ...]:
         """Return the keys that this account's webhooks may be signed with."""
-        stored = tuple(key.strip() for key in self.public_keys.replace(",", "\n").splitlines() if key.strip())
-        return stored or tuple(settings.TELNYX_PUBLIC_KEYS)
+        return keys_within(self.public_keys) or tuple(settings.TELNYX_PUBLIC_KEYS)
 
     def clock_is_off_by(self, *, now: datetime) -> int:
         """Return by how many whole seconds our clock is ahead of Telnyx', negative where behind; 0 where it is right.
@@ -299,7 +307,7 @@ class Lease(models.Model):
     """The process that does the background work: one at a time, known by a number that only grows."""
 
     name = models.CharField(primary_key=True, max_length=20)
-    token = models.BigIntegerField(default=0, help_text="Fences off a holder who slept through the end of the lease.")
+    token = models.BigIntegerField(default=0, help_text="Fences off a process that was paused until its lease ran out.")
     expires_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Defines the records kept as evidence: signed webhooks and audit entries."""
+"""Defines the records kept as evidence: webhooks and audit entries."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from .account import Account
 from .commands import Cause, Command
+from .supervision import Role
 
 
 class WebhookEvent(models.Model):
-    """A signed webhook as it arrived."""
+    """A webhook: signed and delivered, or fetched from Telnyx' log of deliveries; typed digits are blanked."""
 
     class State(models.TextChoices):
         PROJECTED = "projected", _("on the board")
@@ -101,7 +102,7 @@ class AuditEntry(models.Model):
     conference_name = models.CharField(_("conference"), max_length=200, blank=True, default="")
     session_id = models.UUIDField(null=True)
     command_id = models.UUIDField(null=True)
-    role = models.CharField(_("role"), max_length=8, blank=True, default="")
+    role = models.CharField(_("role"), max_length=8, choices=Role.choices, blank=True, default="")
     targets: models.JSONField[Any, Any] = models.JSONField(_("targets"), default=list)
     detail = models.CharField(_("detail"), max_length=300, blank=True, default="")
 

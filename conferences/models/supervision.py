@@ -1,4 +1,4 @@
-"""Defines ears, supervisor sessions, lines that nobody steers, and stops."""
+"""Defines ears, supervisor sessions, lines that Floorline does not control, and stops."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class SupervisorSessionQuerySet(models.QuerySet["SupervisorSession"]):
         """Return those that have not ended: on the way in, inside, or on the way out."""
         return self.filter(ended_at=None)
 
-    def with_everything(self) -> SupervisorSessionQuerySet:
+    def for_next_step(self) -> SupervisorSessionQuerySet:
         """Load with each session what its next step needs."""
         return self.select_related("ear__account", "ear__user", "conference__account", "user")
 
@@ -128,7 +128,7 @@ class SupervisorSession(models.Model):
     conference = models.ForeignKey(Conference, on_delete=models.CASCADE, related_name="supervisor_sessions")
     stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.CONNECTING)
 
-    # The role that follows once inside: whisper by itself, barge after asking again (guarantee 6).
+    # The role that follows once inside: whisper by itself, barge after asking again.
     wanted_role = models.CharField(max_length=8, choices=Role.choices, default=Role.MONITOR)
     wanted_targets: models.JSONField[Any, Any] = models.JSONField(default=list, help_text="Leg ids.")
     wanted_at = models.DateTimeField()
@@ -172,7 +172,7 @@ class SupervisorSession(models.Model):
 
 
 class UnsteeredLineQuerySet(models.QuerySet["UnsteeredLine"]):
-    """Unsteered lines by whether they are still inside."""
+    """Uncontrolled lines by whether they are still inside."""
 
     def open(self) -> UnsteeredLineQuerySet:
         """Return those that have not ended."""
@@ -180,7 +180,7 @@ class UnsteeredLineQuerySet(models.QuerySet["UnsteeredLine"]):
 
 
 class UnsteeredLine(models.Model):
-    """A supervisor's line that the center's call flow brought in, and that Floorline records but does not steer."""
+    """A supervisor's line that the center's call flow brought in, and that Floorline records but does not control."""
 
     class Reason(models.TextChoices):
         NO_RIGHT = "no right", _("not allowed to listen here")

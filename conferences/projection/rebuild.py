@@ -51,10 +51,9 @@ def rebuild(*, account: Account, since: datetime, now: datetime) -> Report:
     """Make every row that began since then again from the account's stored webhooks."""
     report = Report()
     events = WebhookEvent.objects.filter(account=account).order_by("pk")
-    for batch in _batches(events.filter(state__in=FAILED)):
+    for batch, on_board in try_again(account=account, events=events.filter(state__in=FAILED), now=now):
         report.events += len(batch)
-        projected = try_again(account=account, events=batch, now=now)
-        report.mended += [f"webhook event {event.event_id}" for event in projected]
+        report.mended += [f"webhook event {event.event_id}" for event in on_board]
     for batch in _batches(_without_rows(events.filter(received_at__gte=since))):
         _make_rows(account, batch, report, now=now)
     for model, again in ((Leg, _leg), (Conference, _conference), (Participant, _participant)):
@@ -132,13 +131,18 @@ def _participant(row: Participant, facts: Facts) -> None:
     derive_participant(row, conference=row.conference, leg=row.leg, account=row.conference.account)
 
 
-def try_again(*, account: Account, events: Sequence[WebhookEvent], now: datetime) -> list[WebhookEvent]:
-    """Put events on the board that failed or were not understood when they came; return those that are on it now.
+def try_again(
+    *, account: Account, events: QuerySet[WebhookEvent], now: datetime
+) -> Iterator[tuple[Sequence[WebhookEvent], Sequence[WebhookEvent]]]:
+    """Put events on the board that failed or were not understood when they came, in batches by key.
 
-    Each has a savepoint of its own: one that fails once more keeps no other from it.
+    Yields each batch, and those of it that are on the board now. Each event has a savepoint of its own: one that fails
+    once more keeps no other from it.
     """
-    with board_hold(now=now) as change:
-        return [event for event in events if _is_projected(account, event, change)]
+    for batch in _batches(events):
+        with board_hold(now=now) as change:
+            on_board = [event for event in batch if _is_projected(account, event, change)]
+        yield batch, on_board
 
 
 def _is_projected(account: Account, event: WebhookEvent, change: BoardChange) -> bool:

@@ -51,9 +51,8 @@ def supervisor_line(marks: LegMarks, directory: Directory) -> UUID | None:
     line = directory.line_of(marks.from_sip)
     if line is not None and _proven(line, marks, directory, role):
         return line
-    # Nobody calls from a credential connection without a credential, so here the caller's own word is enough.
     if role == Connection.Role.AGENTS:
-        return directory.line_of(marks.caller_sip) if marks.calling_party_type != "pstn" else None
+        return directory.line_of(marks.caller_sip) if _names_itself(marks, role) else None
     # A leg that a SIP phone began is that phone's leg, whomever it dials.
     if not marks.outgoing or marks.calling_party_type == "sip":
         return None
@@ -64,13 +63,18 @@ def supervisor_line(marks: LegMarks, directory: Directory) -> UUID | None:
     return directory.line_of(marks.to_sip) or by_number
 
 
+def _names_itself(marks: LegMarks, role: str) -> bool:
+    """Return whether a caller's own word is enough: nobody calls from a connection of agents without a credential."""
+    return role == Connection.Role.AGENTS and marks.calling_party_type != "pstn"
+
+
 def _proven(caller: int | UUID, marks: LegMarks, directory: Directory, role: str) -> bool:
     """Return whether the agent or the line that a leg's From names really calls.
 
     A From header is what the caller writes. It is believed on a connection of agents, where Telnyx lets nobody call
     without the credential, and on a leg that came in as the far end of such a call, in the same call session. A leg
-    that was dialled to somebody proves nothing about who calls: the call flow rings Ana for the stranger, too, who
-    calls under her name.
+    that was dialled to somebody proves nothing about who calls: a stranger may call with Ana's name in From, and the
+    call flow then rings Ana.
     """
     if marks.calling_party_type == "pstn":
         return False
@@ -126,8 +130,7 @@ def _other_marks(marks: LegMarks, directory: Directory, role: str) -> Iterator[t
     if directory.agent_path:
         for reference in values_at(marks.client_state, directory.agent_path):
             yield directory.by_reference.get(reference), f"client_state {directory.agent_path}"
-    if role == Connection.Role.AGENTS and marks.calling_party_type != "pstn":
-        # Nobody calls from a credential connection without a credential, so here the caller's own word is enough.
+    if _names_itself(marks, role):
         for address in filter(None, (marks.from_sip, marks.caller_sip)):
             yield directory.agent_with_sip(address.user), f"connection {directory.name_of(marks.connection_id)}"
     if _dialled(marks, role):

@@ -2,7 +2,8 @@
 
 A feed has stopped when a reading shows what no webhook told within fifteen seconds, and none came since; or when
 nothing comes and Telnyx' API does not answer either. A quiet floor is not stopped. The feed runs again once webhooks
-come; what was missed meanwhile is compared before the account counts as live (conferences.reconciliation.outage).
+come, or once Telnyx answers where only its silence showed the stop; what was missed meanwhile is compared before the
+account counts as live (conferences.reconciliation.outage).
 """
 
 from __future__ import annotations
@@ -39,6 +40,14 @@ class Sight:
     due_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class FeedStop:
+    """Since when webhooks have not come, and whether nothing shows it but that Telnyx does not answer either."""
+
+    since: datetime
+    only_unanswered: bool
+
+
 class FeedWatch:
     """One account's feed. What was there when this process began is no evidence: somebody else may have been told."""
 
@@ -49,24 +58,24 @@ class FeedWatch:
         self._sights: dict[tuple[str, Any], Sight] = {}
         self._unanswered_since: datetime | None = None
         self._answered_at = now
-        self._only_unanswered = False
+        self._has_answered = False
         self._looking = threading.Lock()
 
     # --- what the comparison tells ------------------------------------------------------------------------------------
 
-    def asks(self, now: datetime) -> datetime | None:
-        """Note that a request is being sent; return what `asked_nothing` wants where none was sent after all."""
+    def begin_request(self, now: datetime) -> datetime | None:
+        """Note that a request is being sent. Return since when Telnyx has owed an answer, for `cancel_request`."""
         before = self._unanswered_since
         self._unanswered_since = before or now
         return before
 
-    def asked_nothing(self, before: datetime | None) -> None:
-        """Take back what `asks` noted."""
+    def cancel_request(self, before: datetime | None) -> None:
+        """Take back what `begin_request` noted, where no request was sent after all."""
         self._unanswered_since = before
 
     def answered(self, now: datetime) -> None:
         """Note that Telnyx answered."""
-        self._unanswered_since, self._answered_at = None, now
+        self._unanswered_since, self._answered_at, self._has_answered = None, now, True
 
     def wants_proof(self, now: datetime) -> bool:
         """Return whether Telnyx should be asked something, only to see whether it answers."""
@@ -116,27 +125,27 @@ class FeedWatch:
         if not self._looking.acquire(blocking=False):
             return
         try:
-            account = Account.objects.only("feed", "heard_at", "feed_stopped_since").get(pk=self._account.pk)
+            columns = ("feed", "heard_at", "feed_stopped_since", "feed_only_unanswered")
+            account = Account.objects.only(*columns).get(pk=self._account.pk)
             if account.feed_stopped_since is None:
-                since = None if account.feed == Feed.POLLING else self._stopped_since(account.heard_at, now)
-                if since is not None:
-                    self._store_feed(now, feed_stopped_since=since)
+                stop = None if account.feed == Feed.POLLING else self._stop(account.heard_at, now)
+                if stop is not None:
+                    self._store_feed(now, feed_stopped_since=stop.since, feed_only_unanswered=stop.only_unanswered)
             elif account.feed == Feed.POLLING or self._runs_again(account, now):
-                self._store_feed(now, feed_stopped_since=None, feed_resumed_at=now)
+                self._store_feed(now, feed_stopped_since=None, feed_only_unanswered=False, feed_resumed_at=now)
         finally:
             self._looking.release()
 
-    def _stopped_since(self, heard_at: datetime | None, now: datetime) -> datetime | None:
+    def _stop(self, heard_at: datetime | None, now: datetime) -> FeedStop | None:
+        """Return since when the feed has stopped, and why; None where it runs."""
         unanswered = self._unanswered_since
         quiet = heard_at is None or now - heard_at >= UNANSWERED_FOR
-        self._only_unanswered = False
         for key, sight in self._due(now):
             self._sights.pop(key, None)
             if (heard_at is None or heard_at <= sight.happened_at + UNDER_WAY) and self._is_untold(*key):
-                return max(sight.happened_at, heard_at or sight.happened_at)
+                return FeedStop(max(sight.happened_at, heard_at or sight.happened_at), only_unanswered=False)
         if quiet and unanswered is not None and now - unanswered >= UNANSWERED_FOR:
-            self._only_unanswered = True
-            return max(unanswered, heard_at or unanswered)
+            return FeedStop(max(unanswered, heard_at or unanswered), only_unanswered=True)
         return None
 
     def _runs_again(self, account: Account, now: datetime) -> bool:
@@ -144,15 +153,15 @@ class FeedWatch:
         if heard_at is not None and since is not None and heard_at > since:
             self._sights.clear()
             return True
-        if not self._only_unanswered or self._unanswered_since is not None:
+        if not account.feed_only_unanswered or not self._has_answered or self._unanswered_since is not None:
             return False
         # Telnyx answers again; unless something shows that webhooks are missing, that was all.
         for key, _sight in self._due(now):
             if self._is_untold(*key):
-                self._only_unanswered = False
-            else:
-                self._sights.pop(key, None)
-        return self._only_unanswered and not self._sights
+                Account.objects.filter(pk=self._account.pk).update(feed_only_unanswered=False)
+                return False
+            self._sights.pop(key, None)
+        return not self._sights
 
     def _due(self, now: datetime) -> list[tuple[tuple[str, Any], Sight]]:
         # Copied at once: the thread that reads may add to them meanwhile.
@@ -178,13 +187,13 @@ class FeedWatch:
             )
         )
 
-    def _store_feed(self, now: datetime, **fields: datetime | None) -> None:
+    def _store_feed(self, now: datetime, *, feed_stopped_since: datetime | None, **fields: datetime | bool) -> None:
         """Show it on every open page, and derive the reasons of every call of the account again."""
-        if (since := fields["feed_stopped_since"]) is not None:
+        if (since := feed_stopped_since) is not None:
             logger.warning("webhooks of account %s have stopped since %s", self._account.pk, since)
         with board_change(now=now) as change:
             rows = Account.objects.filter(pk=self._account.pk)
-            rows.update(**fields)
+            rows.update(feed_stopped_since=since, **fields)
             if since is not None:
                 # The last comparison does not know either what was missed before the stop was noticed.
                 rows.filter(unsure_since=None).update(unsure_since=Least(since, Coalesce("checked_at", since)))

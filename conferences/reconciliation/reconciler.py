@@ -94,9 +94,9 @@ class Reconciler:
         if not self._client.may_read:
             self._feed.answered(self._clock())  # we pause, because Telnyx asked us to
         while self._budget.allows_one and self._client.may_read:
-            before = self._feed.asks(self._clock())
+            before = self._feed.begin_request(self._clock())
             if not self._read_next():
-                self._feed.asked_nothing(before)
+                self._feed.cancel_request(before)
                 return
             self._feed.answered(self._clock())
 

@@ -29,7 +29,7 @@ LOOK_AGAIN_AFTER = timedelta(seconds=1)
 Look = Callable[[datetime], Conference | Leg | None]
 
 
-class Ahead:
+class Prefetched:
     """The next few of an order, fetched together; one that is empty is not looked for again at once."""
 
     def __init__(self, look: Callable[[datetime], Iterable[Conference]]) -> None:
@@ -52,8 +52,8 @@ class Schedule:
         self._account = account
         self._screens_turn = False
         self._legs_turn = False
-        self._urgent = Ahead(self._unknown_or_doubtful)
-        self._rest = Ahead(self._longest_unread)
+        self._urgent = Prefetched(self._unknown_or_doubtful)
+        self._rest = Prefetched(self._longest_unread)
 
     def live(self) -> QuerySet[Conference]:
         """Return the conferences that no event and no reading has ended."""
@@ -134,7 +134,10 @@ class Schedule:
         return [*(unknown[:AT_A_LOOK] if some_unread else ()), *doubtful.distinct()[:AT_A_LOOK]]
 
     def _longest_unread(self, now: datetime) -> list[Conference]:
-        """Return what was read or, heard by events alone, began longest ago: new calls must not starve the old ones."""
+        """Return what was read or, heard by events alone, began longest ago.
+
+        New calls must not keep the old ones waiting for ever.
+        """
         before = now - ROTATION_EVERY
         never_read = self.readable().filter(participants_read_at=None)
         # Two queries, because each has its index; a single one by the later of both times would sort the whole floor.

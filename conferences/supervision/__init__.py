@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .actions import choose_role, connect, disconnect, follow, leave, quieter
 from .adopted_legs import adopt
-from .emergency import hasten, seal, stop
+from .emergency import seal, send_by_note, stop
 from .errors import Refused, not_allowed
 from .line import live_ear
 from .presses import Press, Way, read_press
@@ -22,7 +22,6 @@ __all__ = [
     "connect",
     "disconnect",
     "follow",
-    "hasten",
     "leave",
     "live_ear",
     "may_still_run",
@@ -33,6 +32,7 @@ __all__ = [
     "read_press",
     "renew_lines",
     "seal",
+    "send_by_note",
     "step_ear",
     "stop",
 ]

@@ -24,7 +24,7 @@ from .line import dial, let_go, live_ear, new_ear
 from .presses import Press, Way, press_of_follow, refuse_stale
 from .roles import fall_back
 from .sessions import leave_session, open_session
-from .stops import keep_stop_alone, loses_to, refuse_void, store_stop
+from .stops import PressedStop, keep_stop_alone, loses_to, refuse_void, store_stop
 
 Stage = SupervisorSession.Stage
 
@@ -43,8 +43,8 @@ def choose_role(
 
     `targets` and `audience` are ids of legs: whom a whisper should reach, and who was shown as present. A line that is
     not inside yet comes in as monitor; a whisper then follows by itself, a barge has to be asked for again.
-    `press` says when this was pressed; without one it counts as pressed `now`. Raises Refused, and then nothing has
-    changed.
+    `press` says when this was pressed; without one it counts as pressed `now`. Raises Refused; then no louder role was
+    sent, but the line may have left another call, or have been rung.
     """
     listeners = list(dict.fromkeys(targets)) if role == Role.WHISPER else []
     choice = Choice(
@@ -58,7 +58,7 @@ def choose_role(
     try:
         return choose(choice, now=now)
     except Refused as refused:
-        # Sent here, because no request may be sent inside a transaction.
+        # Recorded here: the transaction in which it was refused has been rolled back.
         audit.record(
             Action.REFUSED,
             at=now,
@@ -82,7 +82,8 @@ def quieter(*, user: User, press: Press | None = None, reason: str = "", now: da
         keep_stop_alone(user, Way.QUIETER, press, now=now)
     else:
         _silence(session, press, reason=reason, now=now)
-    # On the way from one conference to the next: since the stop is stored, nothing louder can be stored any more.
+    # The line may have moved to the next conference meanwhile. The stop is stored, so nothing louder can be stored for
+    # it.
     following = open_session(user)
     if following is not None and (session is None or following.pk != session.pk):
         _silence(following, replace(press, id=uuid4()), reason=reason, now=now)
@@ -95,7 +96,7 @@ def leave(*, user: User, press: Press | None = None, now: datetime, reason: str 
     if session is None:
         keep_stop_alone(user, Way.LEAVE, press, now=now)
     else:
-        leave_session(session, reason=reason, stop=(Way.LEAVE, press), now=now)
+        leave_session(session, reason=reason, stop=PressedStop(Way.LEAVE, press), now=now)
     following = open_session(user)
     if following is not None and (session is None or following.pk != session.pk):
         leave_session(following, reason=reason, cause=press.cause, now=now)
@@ -177,7 +178,7 @@ def disconnect(*, user: User, press: Press | None = None, now: datetime, reason:
         if ear is not None:
             let_go(ear, reason=reason, cause=press.cause, now=now)
     else:
-        let_go(ear, reason=reason, stop=(Way.DISCONNECT, press), now=now)
+        let_go(ear, reason=reason, stop=PressedStop(Way.DISCONNECT, press), now=now)
 
 
 def _silence(session: SupervisorSession, press: Press, *, reason: str, now: datetime) -> None:

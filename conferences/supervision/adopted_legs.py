@@ -1,10 +1,8 @@
 """Follows supervisors' legs that the center's own call flow brought into a conference.
 
-Floorline did not dial such a leg and does not take charge of it either. Until its owner gives a command, the session
-only follows what Telnyx shows; from the first command on it is looked after as any other. It is never hung up on a
-mere Leave, because the leg is the call flow's to end; only where Telnyx keeps an audible leg inside although it was
-told to let it go is it hung up, since silence goes first (docs/decisions/0004-adopted-legs.md). A line whose owner may
-not listen here, or has another in use, is only recorded.
+Floorline did not dial this leg. Until its owner presses something, the session only shows what Telnyx shows. Leave
+takes it out and does not hang it up. Exception: Telnyx keeps an audible leg inside after a leave; then it is hung up
+(docs/decisions/0004-adopted-legs.md). A line whose owner may not listen here, or has another in use, is only recorded.
 """
 
 from __future__ import annotations
@@ -85,7 +83,7 @@ def _some_line_is_free() -> bool:
     return any((leg.account_id, leg.call_control_id) not in held for leg in lines)
 
 
-def follow_center(ear: Ear, *, now: datetime) -> bool:
+def mirror_call_flow(ear: Ear, *, now: datetime) -> bool:
     """Keep the session of an adopted leg as Telnyx shows it; return whether nobody has commanded this leg yet."""
     if ear.dialled_by_us:
         return False

@@ -13,16 +13,17 @@ import json
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from conferences import audit
 from conferences.audit import Action
@@ -43,7 +44,7 @@ from .stops import keep_stop
 # | nothing after | of                                             | then                                             |
 # |---------------|------------------------------------------------|--------------------------------------------------|
 # | 0.7 s         | the database storing the stop                  | `sent_in_time` sends it before it is stored      |
-# | 0.8 s         | Django answering (its threads, its sessions)   | `hasten` sends it by the note of the page        |
+# | 0.8 s         | Django answering (its threads, its sessions)   | `send_by_note` sends it without Django           |
 # | 5.0 s, or 5xx | Django answering                               | `stop` takes the line out, without the database  |
 STORED_WITHIN = 0.7
 HASTENED_AFTER = 0.8
@@ -54,7 +55,7 @@ PATIENCE = 1.5
 LAST_PATIENCE = 4.0
 LOOK_AFTER = (0.0, 0.3)  # seconds
 STORE_EVERY_SECONDS = 1.0
-STORE_TRIES = 3600
+STORE_FOR = timedelta(hours=1)
 
 Note = Mapping[str, Any]
 Step = Callable[[Client, Note, Press], bool]
@@ -100,7 +101,7 @@ def seal(session: SupervisorSession) -> str:
     return _cipher().encrypt(json.dumps(note).encode()).decode()
 
 
-def hasten(sealed: str, *, way: Way, press: Press) -> None:
+def send_by_note(sealed: str, *, way: Way, press: Press) -> None:
     """Send what was pressed beside a slow ordinary way, which then finds out about the outcome."""
     note = _opened(sealed)
     if note is None:
@@ -227,27 +228,74 @@ def _is_dead(client: Client, note: Note) -> bool:
 
 
 def _store_later(note: Note, way: Way, press: Press, *, action: str, detail: str) -> None:
-    storing = partial(_store, note, way, press, action=action, detail=detail, at=clock())
-    threading.Thread(target=storing, name="stop-audit", daemon=True).start()
+    at = clock()
+    _storing.put(Unstored(partial(_store, note, way, press, action=action, detail=detail, at=at), until=at + STORE_FOR))
 
 
 def _store(note: Note, way: Way, press: Press, *, action: str, detail: str, at: datetime) -> None:
-    """Store the stop, and what was done, as soon as the database is back."""
-    for _ in range(STORE_TRIES):
-        try:
-            session = SupervisorSession.objects.select_related("conference").get(pk=note["session"])
-            actor = User.objects.get(pk=note["user"])
-            with board_change(now=at) as change:
-                keep_stop(actor, way, press, change=change, now=at)
-            audit.record(action, at=at, actor=actor, conference=session.conference, session=session, detail=detail)
-            return
-        except DatabaseError:
-            connection.close()
-            time.sleep(STORE_EVERY_SECONDS)
-        except (SupervisorSession.DoesNotExist, User.DoesNotExist):
-            return
-        finally:
-            connection.close()
+    """Store the stop, and what was done. Raises DatabaseError."""
+    with contextlib.suppress(SupervisorSession.DoesNotExist, User.DoesNotExist):
+        session = SupervisorSession.objects.select_related("conference").get(pk=note["session"])
+        actor = User.objects.get(pk=note["user"])
+        with board_change(now=at) as change:
+            keep_stop(actor, way, press, change=change, now=at)
+        audit.record(action, at=at, actor=actor, conference=session.conference, session=session, detail=detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Unstored:
+    """Something to be stored as soon as the database is back; it is tried until a moment."""
+
+    store: Callable[[], None]
+    until: datetime
+
+
+class Storing:
+    """Stores one after another, in one thread however much waits; the end of the process does not wait for it."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Unstored] = deque()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def put(self, unstored: Unstored) -> None:
+        """Have something stored as soon as the database is back."""
+        with self._lock:
+            self._waiting.append(unstored)
+            if self._thread is None:
+                # Not an executor: the end of the process waits for an executor's thread.
+                thread = threading.Thread(target=self._store_all, name="stop-audit", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def _store_all(self) -> None:
+        while (unstored := self._next()) is not None:
+            try:
+                unstored.store()
+            except (DatabaseError, InterfaceError):
+                connection.close()
+                self._wait(unstored)
+            except Exception:
+                # One that cannot be stored keeps no other from it.
+                logger.exception("a stop without the database could not be stored")
+        connection.close()
+
+    def _next(self) -> Unstored | None:
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._thread = None
+            return None
+
+    def _wait(self, unstored: Unstored) -> None:
+        """Try again after the others, whatever is wrong with this one."""
+        if clock() < unstored.until:
+            with self._lock:
+                self._waiting.append(unstored)
+        time.sleep(STORE_EVERY_SECONDS)
+
+
+_storing = Storing()
 
 
 def _cipher() -> Fernet:

@@ -57,7 +57,10 @@ _HANGUPS: dict[str, Promise] = {
 
 
 class Refused(Exception):
-    """A click that changes nothing; `sentence` says why, in the user's language."""
+    """A click that sends no louder role; `sentence` says why, in the user's language.
+
+    The line may have left another call for it, or have been rung.
+    """
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)

@@ -132,8 +132,9 @@ def _is_new(participant: Participant, seen: set[str]) -> bool:
 def _came_since(participant: Participant, whisper: Command | None, ear: Ear) -> bool:
     """Return whether somebody whom no page's list would show as new came in after a whisper was asked for.
 
-    Other supervisors stand on no list, and who left and came back between two looks stands on it as before. By the
-    board's versions, not by times: two clocks may differ by more than somebody is away.
+    Two kinds of people are not new on any list: other supervisors, and whoever left and came back between two looks.
+    Their last coming in is compared by the board's version, because the two clocks may differ by more than the time
+    they were away.
     """
     if participant.leg.call_control_id == ear.call_control_id:
         return False

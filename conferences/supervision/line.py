@@ -135,7 +135,7 @@ def let_go(
     if ear.dialled_by_us:
         hang_up(ear, reason=reason, stop=stop, cause=cause, now=now)
         return
-    sessions = SupervisorSession.objects.with_everything()
+    sessions = SupervisorSession.objects.for_next_step()
     session = sessions.open().filter(ear=ear).first()
     if session is None:
         with board_change(now=now) as change:
@@ -170,8 +170,8 @@ def hang_up(
                 ear=ear,
                 version=change.version,
                 id=command_id,
-                pressed_at=stop[1].at if stop is not None else None,
-                cause=stop[1].cause if stop is not None else cause,
+                pressed_at=stop.press.at if stop is not None else None,
+                cause=stop.press.cause if stop is not None else cause,
                 now=now,
             )
     ear.state, ear.end_reason = Ear.State.ENDING, reason

@@ -23,11 +23,13 @@ def my_leg(ear: Ear) -> MyLeg:
 
 
 def send_join(client: Client, command: Command) -> None:
+    """Send a stored join: the ear's leg enters the command's conference, in its role."""
     ear, conference = _pinned(command)
     client.join(command_id=command.pk, conference_id=conference.telnyx_id, my_leg=my_leg(ear), role=_role(command))
 
 
 def send_role(client: Client, command: Command) -> None:
+    """Send a stored change of role in the command's conference."""
     ear, conference = _pinned(command)
     client.set_role(
         command_id=command.pk,
@@ -39,6 +41,7 @@ def send_role(client: Client, command: Command) -> None:
 
 
 def send_leave(client: Client, command: Command) -> None:
+    """Send a stored leave: the ear's leg goes out of the command's conference and stays connected."""
     ear, conference = _pinned(command)
     client.leave(
         command_id=command.pk, conference_id=conference.telnyx_id, my_leg=my_leg(ear), patience=patience(command)
@@ -46,6 +49,7 @@ def send_leave(client: Client, command: Command) -> None:
 
 
 def send_hangup(client: Client, command: Command) -> None:
+    """Send a stored hang-up of the ear's leg; a command without an ear names no leg, and nothing is sent."""
     if command.ear is not None:
         client.hangup(command_id=command.pk, my_leg=my_leg(command.ear), patience=patience(command))
 

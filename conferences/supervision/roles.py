@@ -26,7 +26,7 @@ from .errors import NOT_SILENCED, Refused
 from .outbound import my_leg, send_role
 from .presses import Press, Way, columns_of, press_of_session
 from .sessions import leave_session
-from .stops import loses_to, refuse_void, store_stop
+from .stops import PressedStop, loses_to, refuse_void, store_stop
 
 Stage = SupervisorSession.Stage
 SAME_CLICK = timedelta(seconds=5)
@@ -56,7 +56,7 @@ def send_role_command(
     """
     if role == Role.MONITOR and session.ear.account.monitor_harms_call:
         reason = _("Listening cuts the sound between customer and agent on this account, so your phone was taken out.")
-        return leave_session(session, reason=reason, stop=(Way.QUIETER, press) if press else None, now=now)
+        return leave_session(session, reason=reason, stop=PressedStop(Way.QUIETER, press) if press else None, now=now)
     command_id = press.command_id(Command.Kind.UPDATE) if press is not None and role == Role.MONITOR else uuid4()
     in_time = _monitor_in_time(session, command_id) if role == Role.MONITOR else contextlib.nullcontext()
     with in_time, board_change(now=now) as change:

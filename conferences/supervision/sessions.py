@@ -93,8 +93,8 @@ def leave_session(
             session=session,
             version=change.version,
             id=command_id,
-            pressed_at=stop[1].at if stop is not None else None,
-            cause=stop[1].cause if stop is not None else cause,
+            pressed_at=stop.press.at if stop is not None else None,
+            cause=stop.press.cause if stop is not None else cause,
             now=now,
         )
     session.stage, session.end_reason = Stage.LEAVING, reason
@@ -105,7 +105,7 @@ def leave_session(
 
 def command_id_of(stop: PressedStop | None, kind: Command.Kind) -> UUID:
     """Return the id that a pressed stop gives to a command of this kind, and a new one where nobody pressed."""
-    return stop[1].command_id(kind) if stop is not None else uuid4()
+    return stop.press.command_id(kind) if stop is not None else uuid4()
 
 
 def after_leave(session: SupervisorSession, command: Command) -> None:

@@ -21,7 +21,7 @@ from conferences.models.supervision import Role
 from conferences.permissions import rights_book, teams_of
 from conferences.projection.registers import moment, value
 
-from .adopted_legs import follow_center
+from .adopted_legs import mirror_call_flow
 from .commands import settle, store, transmit
 from .errors import ALREADY_INSIDE, NOT_ANSWERED_YET, explain_hangup
 from .guard import check_inside, obey_late_stop, remove_unexpected_leg
@@ -51,7 +51,7 @@ def open_ears() -> list[UUID]:
     return [ear_id for ear_id in both if ear_id is not None]
 
 
-def _loaded(ear_id: UUID) -> Ear:
+def _load_ear(ear_id: UUID) -> Ear:
     """Return an ear with its account, line and owner: row by row, since it is asked for several times a second."""
     [ear] = load_rows(Ear, id=ear_id)
     [ear.account] = load_rows(Account, id=ear.account_id)
@@ -62,8 +62,8 @@ def _loaded(ear_id: UUID) -> Ear:
 
 def step_ear(*, ear_id: UUID, now: datetime) -> None:
     """Do what is due for one ear."""
-    ear = _loaded(ear_id)
-    if follow_center(ear, now=now):
+    ear = _load_ear(ear_id)
+    if mirror_call_flow(ear, now=now):
         return
     if ear.ended_at is None:
         _step_line(ear, now=now)

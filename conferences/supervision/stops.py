@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
@@ -17,9 +18,15 @@ from conferences.models import Ear, Stop, SupervisorSession
 from .errors import Refused
 from .presses import CLOCKS_AGREE_WITHIN, Press, Way, press_of_session
 
-PressedStop = tuple[Way, Press]
 LEFT = gettext_noop("You have left since, so this was not done. Press again.")
 SILENCED = gettext_noop("You asked for silence after this, so you stay on Monitor. Press again to be heard.")
+
+
+class PressedStop(NamedTuple):
+    """A stop as it was pressed: the way, and the press."""
+
+    way: Way
+    press: Press
 
 
 def store_stop(user: User, way: Way, press: Press) -> None:

@@ -1,4 +1,4 @@
-"""Records supervisors' lines that the center's own call flow brought in and that Floorline does not steer.
+"""Records supervisors' lines that the center's own call flow brought in and that Floorline does not control.
 
 Their owner may not listen here, or has another line in use. Floorline sends nothing for such a line; from the first
 sight to its end it is in the audit, and on the screen as a supervision.
@@ -37,7 +37,7 @@ def record_line(
         return
     with board_change(participant.conference_id, now=now) as change:
         if row is not None:
-            _end(row, because=_("why it is not steered has changed"), change=change, now=now)
+            _end(row, because=_("why it is not controlled has changed"), change=change, now=now)
         row = UnsteeredLine.objects.create(
             user=line.user,
             line=line,
@@ -69,10 +69,10 @@ def end_records(*, now: datetime) -> None:
 
 
 def end_record_of(participant: Participant, *, change: BoardChange, now: datetime) -> None:
-    """End the record of a line that is steered from now on."""
+    """End the record of a line that is controlled from now on."""
     found = Q(leg=participant.leg_id, conference=participant.conference_id)
     for row in UnsteeredLine.objects.open().filter(found).select_related("user", "conference"):
-        _end(row, because=_("steered from Floorline from now on"), change=change, now=now)
+        _end(row, because=_("controlled from Floorline from now on"), change=change, now=now)
 
 
 def _follow(row: UnsteeredLine, *, role: Role, targets: list[str], verified_at: datetime | None, now: datetime) -> None:

@@ -70,6 +70,15 @@ def public_key(text: str) -> PublicKey:
     return PublicKey(raw, Ed25519PublicKey.from_public_bytes(raw))
 
 
+def is_public_key(text: str) -> bool:
+    """Return whether webhooks can be verified with a text as a public key."""
+    try:
+        public_key(text)
+    except ValueError:
+        return False
+    return True
+
+
 def refuse_headers(*, signature: str | None, timestamp: str | None, now: datetime) -> tuple[bytes, bytes]:
     """Return the signature and the timestamp as bytes; raise SignatureRefused where no body could make them right."""
     if not signature or not timestamp:

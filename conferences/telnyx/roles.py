@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NewType
 
-# A supervisor's own leg; only conferences.supervision makes one, from the ear it has pinned.
+# A supervisor's own leg: from an answer of Telnyx, or from a pinned ear.
 MyLeg = NewType("MyLeg", str)
 
 

@@ -119,7 +119,7 @@ class Transport:
 
 
 def _body(response: requests.Response, *, deadline: float) -> bytes:
-    """Read an answer; the read time-out alone would let one that drips go on for ever."""
+    """Read an answer; with the read time-out alone, one that sends a byte now and then would never end."""
     body = bytearray()
     for chunk in response.iter_content(65536):
         body += chunk

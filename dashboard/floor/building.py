@@ -10,6 +10,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from conferences import names
+from conferences.masks import numbers_within
 from conferences.models import Account, Conference, Connection, Leg, Participant, SupervisorSession, UnsteeredLine
 from conferences.models.supervision import Role
 from conferences.permissions import Teams, teams_of
@@ -162,7 +163,7 @@ def _whole_numbers(conference: Conference, present: Iterable[Participant]) -> fr
     callers = [
         participant.leg for participant in present if participant.leg.party in {Leg.Party.CUSTOMER, Leg.Party.UNKNOWN}
     ]
-    return frozenset(names.numbers_within(conference.name)).union(*(names.searched_as(leg) for leg in callers))
+    return frozenset(numbers_within(conference.name)).union(*(names.searched_as(leg) for leg in callers))
 
 
 def _clues(

@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from conferences import audit, names
+from conferences.masks import masked_within
 from conferences.models import AuditEntry, NumberSearch
 from conferences.retention import NUMBER_SEARCHES_KEPT
 
@@ -79,7 +80,7 @@ def _hold(query: str, *, viewer: User, now: datetime) -> str:
     else:
         _audit_refusal(viewer, now)
         return ""
-    audit.record(AuditEntry.Action.NUMBER_SEARCHED, at=now, actor=viewer, detail=names.masked_within(query))
+    audit.record(AuditEntry.Action.NUMBER_SEARCHED, at=now, actor=viewer, detail=masked_within(query))
     return token
 
 

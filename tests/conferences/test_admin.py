@@ -15,12 +15,13 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from conferences import audit
+from conferences import audit, changes
 from conferences.models import (
     Account,
     Agent,
@@ -202,7 +203,11 @@ def test_a_superuser_sees_the_number_and_lena_no_client_state(as_boss: Client, l
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\xff\xfe", b"[" * 100_000, b'"<script>alert(1)</script>\\u202e"', b"9" * 200_000, b'{"a": NaN}']
+    "body",
+    [
+        *(b"", b"\xff\xfe", b"[" * 100_000, b"9" * 200_000, b'{"a": NaN}'),
+        *(b'"<script>alert(1)</script>\\u202e"', b'"\\ud800"', '"\U000e0041"'.encode()),
+    ],
 )
 @pytest.mark.usefixtures("floor")
 def test_a_hostile_body_is_shown_harmlessly(as_boss: Client, body: bytes) -> None:
@@ -210,7 +215,7 @@ def test_a_hostile_body_is_shown_harmlessly(as_boss: Client, body: bytes) -> Non
     page = as_boss.get(url(WebhookEvent, "change", WebhookEvent.objects.get().pk))
     assert page.status_code == 200
     assert b"<script>alert" not in page.content
-    assert "\u202e" not in page.content.decode()
+    assert not {"\u202e", "\U000e0041"} & set(page.content.decode())
 
 
 @pytest.mark.parametrize("key", ["event_id", "conference_telnyx_id", "call_control_id"])
@@ -354,6 +359,27 @@ def test_wrong_numbers_and_public_keys_are_refused(as_boss: Client, account: Acc
     assert {"from_number", "public_keys"} == set(answer.context["adminform"].form.errors)
 
 
+def test_saving_an_account_leaves_alone_what_the_worker_and_the_intake_write(
+    as_boss: Client, with_key: Account, now: datetime
+) -> None:
+    noted = {"feed_stopped_since": now, "unsure_since": now, "checked_at": now, "heard_at": now, "clock_ahead": 7.5}
+    noted |= {"check_problem": "Telnyx does not answer.", "whisper_reaches": "later"}
+
+    def work_on(**_signal: object) -> None:
+        """Write between the reading of the row and its saving, as another process would."""
+        Account.objects.update(**noted)
+
+    pre_save.connect(work_on, sender=Account)
+    try:
+        form = account_form(name="renamed", max_ears="7", new_api_key="KEY_of_tomorrow")
+        assert as_boss.post(url(Account, "change", with_key.pk), form).status_code == 302
+    finally:
+        pre_save.disconnect(work_on, sender=Account)
+    assert Account.objects.values(*noted).get() == noted
+    with_key.refresh_from_db()
+    assert (with_key.name, with_key.max_ears, with_key.api_key) == ("renamed", 7, "KEY_of_tomorrow")
+
+
 def test_an_account_cannot_be_deleted(as_boss: Client, account: Account) -> None:
     assert as_boss.post(url(Account, "delete", account.pk), {"post": "yes"}).status_code == 403
 
@@ -446,6 +472,24 @@ def test_one_that_fails_again_keeps_its_body_its_problem_and_the_count(
     assert (failed.state, failed.problem, failed.attempts) == (WebhookEvent.State.FAILED, "ArithmeticError", 3)
 
 
+def test_all_failed_webhooks_are_tried_again_in_batches_between_which_the_intake_has_its_turn(
+    as_boss: Client, failed: WebhookEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conferences.projection.rebuild.BATCH", 2)
+    for number in range(4):
+        failed.pk, failed.event_id, failed.conference_telnyx_id = None, f"late-{number}", f"d{number}"
+        failed.body = event("conference.created", event_id=failed.event_id, conference_id=f"d{number}")
+        failed.save()
+    before, events = changes.current().version, list(WebhookEvent.objects.all())
+    with CaptureQueriesContext(connection) as asked:
+        told = try_again(as_boss, *events)
+    assert "5 of 5 failed events are on the board now." in told
+    assert changes.current().version == before + 3
+    read = [query["sql"] for query in asked if '"conferences_webhookevent"."body"' in query["sql"]]
+    assert len(read) == 4  # the last one finds nothing more
+    assert all("LIMIT 2" in sql for sql in read)
+
+
 def test_what_did_not_fail_is_not_tried_again(as_boss: Client, failed: WebhookEvent) -> None:
     WebhookEvent.objects.update(state=WebhookEvent.State.PROJECTED)
     assert "0 of 0 failed events" in try_again(as_boss, failed)
@@ -469,6 +513,21 @@ def test_the_audit_takes_no_action_that_it_does_not_know(kim: User, now: datetim
     audit.record(audit.Action.ENDED, at=now, actor=kim)
     audit.record(command_action(Command.Kind.LEAVE, Command.State.VERIFIED), at=now, actor=kim)
     assert list(AuditEntry.objects.order_by("pk").values_list("action", flat=True)) == ["ended", "leave verified"]
+
+
+def test_the_filters_of_the_audit_do_not_read_all_of_it(as_boss: Client, kim: User, lena: User, now: datetime) -> None:
+    audit.record(audit.Action.ENDED, at=now, actor=kim, role="whisper")
+    with CaptureQueriesContext(connection) as asked:
+        page = as_boss.get(url(AuditEntry, "changelist")).content.decode()
+    whole = [query["sql"] for query in asked if "DISTINCT" in query["sql"] and '"at"' not in query["sql"]]
+    assert whole == []
+    assert "?role__exact=whisper" in page
+    assert f"?actor__id__exact={kim.pk}" in page
+    assert f"?actor__id__exact={lena.pk}" not in page
+    for given in ({"role__exact": "whisper"}, {"action__exact": "ended"}, {"actor__id__exact": kim.pk}):
+        assert len(as_boss.get(url(AuditEntry, "changelist"), given).context["cl"].result_list) == 1
+    for other in ({"role__exact": "barge"}, {"action__exact": "follow"}, {"actor__id__exact": lena.pk}):
+        assert len(as_boss.get(url(AuditEntry, "changelist"), other).context["cl"].result_list) == 0
 
 
 def test_an_entry_about_a_command_tells_its_cause(account: Account, kim: User, now: datetime) -> None:

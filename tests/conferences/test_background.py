@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import time_machine
@@ -45,10 +46,10 @@ from conferences.models.supervision import Role
 from conferences.projection.observations import Observation, observe
 from conferences.projection.rebuild import rebuild
 from conferences.reconciliation.reconciler import Reconciler
-from conferences.retention import forget
+from conferences.retention import delete_old_rows
 from conferences.sandbox.center import directory
 from conferences.telnyx.inbound import Event
-from conferences.worker import ReconcileLoop
+from conferences.worker import EarLoop, ReconcileLoop
 from tests.proofs.boards import board, differences, people, take_in
 from tests.proofs.histories import START, story
 from tests.supervision.conftest import Floor
@@ -184,9 +185,9 @@ def test_old_rows_are_deleted_in_small_batches(telnyx: Account, monkeypatch: pyt
     events = WebhookEvent.objects.count()
     monkeypatch.setattr(retention, "BATCH", 25)
     late = START + timedelta(days=31)
-    assert forget(now=late) == 25
+    assert delete_old_rows(now=late) == 25
     assert WebhookEvent.objects.count() == events - 25
-    while forget(now=late):
+    while delete_old_rows(now=late):
         pass
     assert not WebhookEvent.objects.exists()
     assert Conference.objects.exists()
@@ -195,8 +196,8 @@ def test_old_rows_are_deleted_in_small_batches(telnyx: Account, monkeypatch: pyt
 def test_an_operator_says_how_long_webhooks_are_kept(telnyx: Account, settings: Settings) -> None:
     settings.EVENTS_KEPT_DAYS = 2
     take_in(telnyx, story(3, seconds=20))
-    assert forget(now=START + timedelta(days=1)) == 0
-    while forget(now=START + timedelta(days=3)):
+    assert delete_old_rows(now=START + timedelta(days=1)) == 0
+    while delete_old_rows(now=START + timedelta(days=3)):
         pass
     assert not WebhookEvent.objects.exists()
     assert Conference.objects.exists()
@@ -206,7 +207,7 @@ def test_calls_go_later_with_everyone_who_was_in_them_and_live_ones_stay(telnyx:
     take_in(telnyx, story(3, seconds=60, rate=60))
     live = set(Conference.objects.filter(ended_at=None).values_list("pk", flat=True))
     assert 0 < len(live) < Conference.objects.count()
-    while forget(now=START + timedelta(days=91)):
+    while delete_old_rows(now=START + timedelta(days=91)):
         pass
     assert set(Conference.objects.values_list("pk", flat=True)) == live
     assert not Leg.objects.exclude(participations__conference__in=live).exists()
@@ -219,11 +220,11 @@ def test_what_supervision_did_outlives_the_call_by_its_own_time(floor: Floor, ki
     floor.wait(5)
     Conference.objects.update(ended_at=floor.now)
     SupervisorSession.objects.update(ended_at=floor.now)
-    while forget(now=floor.now + timedelta(days=200)):
+    while delete_old_rows(now=floor.now + timedelta(days=200)):
         pass
     assert SupervisorSession.objects.count() == Conference.objects.count() == 1
     assert Command.objects.exists()
-    while forget(now=floor.now + timedelta(days=400)):
+    while delete_old_rows(now=floor.now + timedelta(days=400)):
         pass
     assert not Command.objects.exists()
     assert not SupervisorSession.objects.exists()
@@ -232,8 +233,8 @@ def test_what_supervision_did_outlives_the_call_by_its_own_time(floor: Floor, ki
 
 def test_expired_sessions_are_deleted(db: None, kim: User, client: Client) -> None:
     client.force_login(kim)
-    assert forget(now=timezone.now()) == 0
-    assert forget(now=timezone.now() + timedelta(days=1)) == 1
+    assert delete_old_rows(now=timezone.now()) == 0
+    assert delete_old_rows(now=timezone.now() + timedelta(days=1)) == 1
     assert not Session.objects.exists()
 
 
@@ -261,7 +262,7 @@ STAYS = {
 
 @pytest.mark.slow
 def test_every_table_is_pruned_or_does_not_grow(floor: Floor, kim: User, client: Client) -> None:
-    """A new model needs a place here, and what grows with every call needs one in `forget`."""
+    """A new model needs a place here, and what grows with every call needs one in `delete_old_rows`."""
     assert {model.__name__ for model in apps.get_models()} == GROWS | STAYS
     call = floor.call()
     call.choose(kim, Role.MONITOR)
@@ -280,7 +281,7 @@ def test_every_table_is_pruned_or_does_not_grow(floor: Floor, kim: User, client:
     SupervisorSession.objects.update(ended_at=floor.now)
     UnsteeredLine.objects.update(ended_at=floor.now)
     Ear.objects.update(ended_at=floor.now)
-    while forget(now=floor.now + timedelta(days=366)):
+    while delete_old_rows(now=floor.now + timedelta(days=366)):
         pass
     assert [model.__name__ for model in models if model._default_manager.exists()] == []
 
@@ -314,6 +315,45 @@ def test_a_worker_whose_lease_ran_out_begins_no_further_step(db: None) -> None:
     second.claim(now=late)
     assert not first.claim(now=late)
     assert second.claim(now=late + timedelta(seconds=3))
+
+
+class AskedHolder(Holder):
+    """Tells when it has been asked for the third time."""
+
+    def __init__(self) -> None:
+        super().__init__("worker")
+        self.answers = list[bool]()
+        self.asked_thrice = threading.Event()
+
+    def is_ours(self, *, now: datetime) -> bool:
+        self.answers.append(super().is_ours(now=now))
+        if len(self.answers) == 3:
+            self.asked_thrice.set()
+        return self.answers[-1]
+
+
+def test_ears_that_wait_for_their_turn_are_not_stepped_once_the_lease_has_run_out(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder, stepped, all_wait = AskedHolder(), list[UUID](), threading.Event()
+    ears = [uuid4() for _ in range(3)]
+    with time_machine.travel(NOW, tick=False) as travel:
+
+        def step_ear(*, ear_id: UUID, now: datetime) -> None:
+            stepped.append(ear_id)
+            all_wait.wait(10)
+            travel.move_to(NOW + LIFE)
+
+        monkeypatch.setattr("conferences.worker.EARS_AT_ONCE", 1)
+        monkeypatch.setattr("conferences.worker.open_ears", lambda: ears)
+        monkeypatch.setattr("conferences.worker.step_ear", step_ear)
+        holder.claim(now=NOW)
+        loop = EarLoop(holder)
+        loop.step()
+        all_wait.set()
+        assert holder.asked_thrice.wait(10)
+        loop.close()
+    assert (holder.answers, stepped) == ([True, False, False], ears[:1])
 
 
 def test_a_worker_that_ends_in_order_leaves_the_lease_free(db: None) -> None:

@@ -15,6 +15,7 @@ import time_machine
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.test import Client
+from django.urls import reverse
 from nacl.signing import SigningKey
 
 from conferences import changes
@@ -25,6 +26,7 @@ from conferences.projection.projector import project
 from conferences.telnyx.inbound import Event, parse
 
 from .signed import Post, Telnyx, event, public_text, signature
+from .test_admin import account_form
 
 DATA = Path(__file__).parents[1] / "data"
 KEY = SigningKey(bytes(range(1, 33)))
@@ -188,6 +190,17 @@ def test_a_new_key_comes_into_force_without_a_restart(telnyx: Telnyx, monkeypatc
     Account.objects.update(public_keys=f"{public_text(KEY)}\n{public_text(STRANGER)}")
     telnyx.send(joined("e0"))  # the keys are read beside the traffic, so the next one finds them
     assert telnyx.post(telnyx.signed(joined(), key=STRANGER)) == [200]
+
+
+@pytest.mark.parametrize("parted_by", ["\n", "\r\n", " ", ",", ", ", "\t"])
+def test_however_two_keys_typed_in_the_admin_are_parted_both_are_in_force(
+    telnyx: Telnyx, settings: Any, admin_client: Client, parted_by: str
+) -> None:
+    settings.TELNYX_PUBLIC_KEYS = []
+    page = reverse("admin:conferences_account_change", args=[Account.objects.get().pk])
+    typed = account_form(public_keys=f"{public_text(STRANGER)}{parted_by}{public_text(KEY)}")
+    assert admin_client.post(page, typed).status_code == 302
+    assert telnyx.post(telnyx.signed(joined("e1")), telnyx.signed(joined("e2"), key=STRANGER)) == [200, 200]
 
 
 def test_without_a_key_everything_is_refused(telnyx: Telnyx, settings: Any) -> None:
@@ -357,7 +370,7 @@ def test_an_event_that_cannot_be_understood_is_kept_as_failed(telnyx: Telnyx, mo
     assert stored() == [("a", State.PROJECTED), ("b", State.FAILED)]
 
 
-# --- When the database does not play along ----------------------------------------------------------------------------
+# --- When the database fails ------------------------------------------------------------------------------------------
 
 
 def test_a_locked_database_is_answered_503_in_time_and_the_retry_is_taken(telnyx: Telnyx) -> None:

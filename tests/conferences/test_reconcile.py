@@ -1,4 +1,4 @@
-"""The comparison with Telnyx: what it heals, what it leaves alone, and what it costs."""
+"""The comparison with Telnyx: what it corrects, what it leaves alone, and what it costs."""
 
 from __future__ import annotations
 
@@ -406,7 +406,7 @@ def test_two_readers_at_once_do_not_undo_each_other(floor: Floor) -> None:
     assert Leg.objects.count() == 2
 
 
-# --- Who slept through the end of a lease -----------------------------------------------------------------------------
+# --- A process that was paused until its lease ran out ----------------------------------------------------------------
 
 
 @pytest.mark.slow

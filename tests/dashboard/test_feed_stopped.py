@@ -8,19 +8,21 @@ from typing import Any
 
 import pytest
 
+from conferences.clients import client_for
 from conferences.models import Account, Conference, WebhookEvent
 from conferences.permissions import EVERYWHERE, RightsScope
 from conferences.sandbox.telephony import membership
 from conferences.supervision.authorisation import needs_reading
+from conferences.worker import ReconcileLoop
 from dashboard.floor.health import FloorHealth, floor_health
 from dashboard.floor.live import LiveFloor
 from dashboard.floor.sorting import Entry
 from dashboard.floor.window import Window
 from tests.conferences.floors import many_calls, wait
-from tests.supervision.conftest import Floor
+from tests.supervision.conftest import Floor, InProcess, session_to
 
 EVERYTHING = RightsScope(seen=EVERYWHERE)
-Beat = Callable[[], FloorHealth]
+State = Callable[[], bool]
 
 
 @pytest.fixture
@@ -209,3 +211,69 @@ def test_a_webhook_that_is_late_by_seconds_stops_nothing(busy: Floor) -> None:
     wait(busy, 30)
     assert beat(busy).stopped is None
     assert Account.objects.get().is_live(now=busy.now + timedelta(seconds=1))
+
+
+# --- The worker's own loop: another region, and another process -------------------------------------------------------
+
+
+def work(
+    floor: Floor, loop: ReconcileLoop, seconds: int, *, until: State | None = None, always: State | None = None
+) -> None:
+    """Let the worker's loop compare, and watch the feeds, for so many seconds."""
+    for _ in range(seconds):
+        if until is not None and until():
+            return
+        floor.world.advance(floor.world.now + 1)
+        floor.travel.move_to(floor.now)
+        floor.deliver()
+        loop.step()
+        loop.watch_feeds()
+        assert always is None or always()
+    assert until is None or until(), "it did not happen in time"
+
+
+def thaw(floor: Floor) -> None:
+    floor.webhooks_lost = False
+    floor.faults.armed.clear()
+
+
+@pytest.mark.slow
+def test_after_a_change_of_region_during_an_outage_only_the_new_comparison_judges_the_feed(busy: Floor) -> None:
+    loop = ReconcileLoop()
+    work(busy, loop, 10)
+    freeze(busy)
+    work(busy, loop, 15, until=lambda: beat(busy).stopped is not None)
+    Account.objects.update(region="Europe")
+    client_for(Account.objects.get(), session=session_to(InProcess(busy)))
+    work(busy, loop, 10, always=lambda: beat(busy).stopped is not None)
+    thaw(busy)
+    speak(busy)
+    work(busy, loop, 90, until=lambda: beat(busy).live)
+    work(busy, loop, 30, always=lambda: beat(busy).live)
+
+
+@pytest.mark.slow
+def test_a_worker_that_begins_during_an_outage_is_live_once_telnyx_answers_and_all_is_compared(busy: Floor) -> None:
+    loop = ReconcileLoop()
+    work(busy, loop, 10)
+    freeze(busy)
+    work(busy, loop, 15, until=lambda: beat(busy).stopped is not None)
+    loop = ReconcileLoop()
+    work(busy, loop, 20, always=lambda: beat(busy).stopped is not None)
+    thaw(busy)
+    work(busy, loop, 90, until=lambda: beat(busy).live)
+    work(busy, loop, 30, always=lambda: beat(busy).live)
+
+
+@pytest.mark.slow
+def test_a_worker_that_begins_while_webhooks_are_missing_waits_for_one(busy: Floor) -> None:
+    loop = ReconcileLoop()
+    work(busy, loop, 10)
+    busy.webhooks_lost = True
+    many_calls(busy, 1)
+    work(busy, loop, 30, until=lambda: beat(busy).stopped is not None)
+    loop = ReconcileLoop()
+    work(busy, loop, 90, always=lambda: beat(busy).stopped is not None)
+    thaw(busy)
+    speak(busy)
+    work(busy, loop, 90, until=lambda: beat(busy).live)

@@ -129,7 +129,7 @@ def test_a_token_lives_as_long_as_a_page_asks_for_it(
     for minutes, found in ((20, ["Billing-1"]), (45, ["Billing-1"]), (80, [])):
         monkeypatch.setattr(timezone, "now", lambda minutes=minutes: began + timedelta(minutes=minutes))
         assert shown(client.get(address).content.decode()) == found
-    retention.forget(now=timezone.now())
+    retention.delete_old_rows(now=timezone.now())
     assert not NumberSearch.objects.exists()
 
 

@@ -45,7 +45,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def hastened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Way]]:
     """Return what the note sent beside a slow ordinary way."""
     sent: list[tuple[str, Way]] = []
-    monkeypatch.setattr(emergency_stop, "hasten", lambda note, *, way, press: sent.append((note, way)))
+    monkeypatch.setattr(emergency_stop, "send_by_note", lambda note, *, way, press: sent.append((note, way)))
     return sent
 
 

@@ -25,7 +25,7 @@ from conferences.models import (
 )
 from conferences.sandbox.center import directory
 from conferences.sandbox.telephony import calls, membership
-from conferences.supervision import Press, Refused, Way, follow, hasten, open_session, seal, stop
+from conferences.supervision import Press, Refused, Way, follow, open_session, seal, send_by_note, stop
 from tests.supervision.conftest import STEP, Call, Floor
 
 from .brought import PHONES, BroughtLines
@@ -155,7 +155,7 @@ class Shift:
 
     @property
     def troubled(self) -> bool:
-        """Return whether requests or webhooks got lost a moment ago, so that things take longer (promises 3, 7)."""
+        """Return whether requests or webhooks got lost a moment ago, so that things take longer."""
         moments = filter(None, (self.troubled_at, self.floor.struck_at))
         return any((self.floor.now - since).total_seconds() < STOPPED_WITHIN for since in moments)
 
@@ -283,7 +283,7 @@ class Shift:
             assert not any(self.hands.who_hears(call) for call in self.calls), "told that nobody hears, and heard"
             assert not any(self.hands.own_legs(call) for call in self.calls), "told to be out, and inside"
         else:
-            hasten(note, way=way, press=press)
+            send_by_note(note, way=way, press=press)
         self.clockwork.without_database = False
         pressed.answered = self.floor.now
         # The database is back, and within a second the stop is stored.

@@ -1,4 +1,4 @@
-"""On a floor that is not live a louder click asks Telnyx first who would hear it (promise 12)."""
+"""On a floor that is not live a louder click asks Telnyx first who would hear it."""
 
 from __future__ import annotations
 

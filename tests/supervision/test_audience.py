@@ -1,4 +1,4 @@
-"""Checks a running whisper while people join, leave, or turn out to be somebody else (promise 9)."""
+"""Checks a running whisper while people join, leave, or turn out to be somebody else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Legs that leave and rejoin within a moment, or leave unheard, while a supervisor speaks (promises 3 and 9)."""
+"""Legs that leave and rejoin within a moment, or leave unheard, while a supervisor speaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a right, of a session or of an account ends the ear, within fifteen seconds (promise 11)."""
+"""The end of a right, of a session or of an account ends the ear, within fifteen seconds."""
 
 from __future__ import annotations
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +18,13 @@ from django.db import OperationalError
 
 from conferences.models import Account, AuditEntry, Ear, Stop
 from conferences.models.supervision import Role
-from conferences.supervision import Press, Refused, Way, hasten, open_session, seal, stop
+from conferences.supervision import Press, Refused, Way, open_session, seal, send_by_note, stop
 from conferences.supervision.stops import keep_stop_alone
 from conferences.telnyx.client import Client
 
 from .conftest import Floor
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +145,7 @@ def test_the_note_sends_beside_a_slow_way_what_that_way_would_send_and_nothing_m
     session = open_session(kim)
     assert session is not None
     before = len(floor.api.log)
-    hasten(seal(session), way=pressed, press=Press())
+    send_by_note(seal(session), way=pressed, press=Press())
     assert [entry["path"].rpartition("/actions")[2] for entry in list(floor.api.log)[before:]] == [sent]
     assert call.who_hears(session) == set()
 
@@ -188,6 +194,55 @@ def test_a_stop_by_the_note_is_kept_with_its_person_once_the_database_is_back(fl
     floor.wait(2)
     with pytest.raises(Refused, match="left since"):
         call.choose_at(kim, Role.BARGE, press=barge)
+
+
+@pytest.mark.slow
+def test_while_the_database_is_down_one_thread_waits_to_store_however_often_somebody_presses(
+    floor: Floor, kim: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = floor.call()
+    call.bring_in(kim)
+    session = open_session(kim)
+    assert session is not None
+    note = seal(session)
+    presses = [floor.press() for _ in range(5)]
+    with monkeypatch.context() as down:
+        down.setattr("conferences.supervision.emergency.board_change", unavailable)
+        down.setattr("conferences.supervision.emergency.STORE_EVERY_SECONDS", 0.05)
+        assert all(stop(note, press=press) for press in presses)
+        assert [thread.name for thread in threading.enumerate()].count("stop-audit") == 1
+    for thread in threading.enumerate():
+        if thread.name == "stop-audit":
+            thread.join(30)
+    assert set(Stop.objects.values_list("id", flat=True)) <= {press.id for press in presses}
+    assert AuditEntry.objects.filter(action="stopped without the database").count() == len(presses)
+
+
+def unavailable(*_given: object, **_options: object) -> None:
+    raise OperationalError("the database is down")
+
+
+STOP_WITHOUT_A_DATABASE = """
+import django
+django.setup()
+from conferences.models import Account, Conference, Ear, SupervisorSession
+from conferences.supervision import seal, stop
+ear = Ear(account=Account(pk=1), call_control_id="v3:kim")
+conference = Conference(telnyx_id="5f0c2d1e-8a4b-4c7d-9e21-7b3a6d2f1c90")
+print(stop(seal(SupervisorSession(user_id=1, ear=ear, conference=conference))))
+"""
+
+
+@pytest.mark.slow
+def test_what_waits_to_be_stored_does_not_keep_the_process_from_ending(tmp_path: Path) -> None:
+    no_database = {"DATABASE_URL": f"sqlite:///{tmp_path}/no/such/folder.sqlite3", "SECRET_KEY": "k" * 50}
+    no_database |= {"TELNYX_API_BASE": "http://127.0.0.1:9/v2", "DJANGO_SETTINGS_MODULE": "dashboard.settings"}
+    command = [sys.executable, "-c", STOP_WITHOUT_A_DATABASE]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **no_database}, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "False\n"
+    assert "a supervisor was taken out without the database" in done.stderr
 
 
 def audited() -> bool:

@@ -163,6 +163,7 @@ def _seed_account(calls: int) -> None:
             "unsure_since": None,
             "heard_at": None,
             "feed_stopped_since": None,
+            "feed_only_unanswered": False,
             "feed_resumed_at": None,
             # Until everything has been read once, a first start is "still comparing": some ten minutes.
             "reads_per_second": min(MOST_READS, max(LEAST_READS, calls // CALLS_PER_READ)),

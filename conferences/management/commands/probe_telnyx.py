@@ -18,7 +18,7 @@ from conferences.probe import Probe, ProbeFailed, ProbePhones, Question, profile
 from conferences.probe.client import ProbeClient
 
 CONSENT = "dial"
-UNTOUCHED = "The phones were hung up, and the account's profile is as it was."
+UNTOUCHED = "The account's profile is as it was."
 ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "?": None, "": None}
 
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
             ask=self._ask if answers is None else _from(answers),
             pause=time.sleep,
         )
-        # A polite end, too, goes through the probe's `finally`, so that no phone is left off the hook.
+        # SIGTERM, too, runs the probe's `finally`, so that every phone is hung up.
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             findings = probe.run()
