@@ -73,7 +73,7 @@ def send_role_command(
         }
         if not _is_wanted(current, wanted=wanted, press=press, again=again):
             if press is not None:
-                _keep_press(press, current, wanted)
+                _keep_press(press, current, wanted, change)
             return None
         if press is not None and role == Role.MONITOR and _may_have_been_undone(session, press):
             command_id = uuid4()
@@ -106,12 +106,12 @@ def _is_wanted(current: SupervisorSession, *, wanted: dict[str, Any], press: Pre
     return again or not _is_same_click(current, wanted)
 
 
-def _keep_press(press: Press, current: SupervisorSession, wanted: dict[str, Any]) -> None:
+def _keep_press(press: Press, current: SupervisorSession, wanted: dict[str, Any], change: BoardChange) -> None:
     """Store a later press for what is asked already: a press on another page is compared with the newest one."""
     newest = press_of_session(current)
     same = (current.wanted_role, current.wanted_targets) == (wanted["wanted_role"], wanted["wanted_targets"])
     if same and not (newest is not None and press.is_before(newest)):
-        set_columns(SupervisorSession, columns_of(press), id=current.pk)
+        change.update(SupervisorSession.objects.filter(pk=current.pk), **columns_of(press))
 
 
 def _may_have_been_undone(session: SupervisorSession, stop: Press) -> bool:
