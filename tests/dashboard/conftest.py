@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -60,7 +61,7 @@ def new_call(account: Account, billing: Team, ana: Agent, now: datetime) -> NewC
         n = next(numbers)
         conference = Conference.objects.create(
             account=account,
-            telnyx_id=f"conference-{n}",
+            telnyx_id=str(UUID(int=n)),
             name=name or f"Billing-{n}",
             team=team,
             started_at=now - age,
