@@ -79,10 +79,11 @@ function prepare(event) {
   const path = pathOf(ctx.request.action);
   const kind = kindOf(path, ctx.request.body);
   if (!kind) return;
+  ctx.isStop = kind === "stop";
   mark(path, ctx.request.body, at);
   if (kind === "stop") clearTheWay(ctx, path, at);
   if (kind === "louder") setTimeout(giveUp, GIVEN_UP_AFTER - (performance.now() - at), ctx);
-  setTimeout(() => pending.has(ctx) && ctx.status === "issuing" && !ctx.response && sayWaits(ctx, kind === "stop"), WAITS_AFTER);
+  setTimeout(() => pending.has(ctx) && ctx.status === "issuing" && !ctx.response && sayWaits(ctx), WAITS_AFTER);
 }
 
 // Forms that the browser sends itself: signing out, connecting from the ear's own page.

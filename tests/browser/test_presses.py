@@ -241,3 +241,50 @@ def test_a_stop_takes_back_the_louder_press_that_still_waits(
     proxy.release()
     assert eventually(lambda: len([one for one in proxy.asked[asked:] if "healthz" in one]) >= 8, within=15)
     assert not [line for line in proxy.asked[asked:] if "/role/" in line]
+
+
+HANG_UP = "If you wanted to leave or go back to Monitor, hang up your phone: that always works."
+
+
+def answering(screen: Screen, path: str, status: int) -> None:
+    """Let Floorline answer each press on this path with an error from now on."""
+    screen.page.route(path, lambda route: route.fulfill(status=status, body="no"))
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_a_press_that_is_answered_with_an_error_is_told_as_not_done(
+    kim: Visitor, sandbox: Sandbox, status: int
+) -> None:
+    call, other = sandbox.script("Billing-error"), sandbox.script("Billing-other")
+    screen = kim.visit()
+    screen.monitor(call.name)
+
+    answering(screen, "**/monitor/", status)
+    screen.row(other.name).get_by_role("button", name="Monitor").click()
+    says(screen, "It may not have been done. Reload the page, then try again.")
+    answering(screen, "**/leave/", status)
+    screen.leave.click()
+    says(screen, HANG_UP)
+
+    screen.page.unroute("**/leave/")
+    screen.leave.click()
+    expect(screen.page.get_by_text("connected, not in a call")).to_be_visible()
+    expect(screen.unanswered.get_by_text(HANG_UP)).to_be_hidden()
+    kim.forgive(f"status of {status}")
+
+
+def test_a_failed_monitor_out_of_a_barge_is_told_as_a_failed_stop(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-still-heard")
+    screen = kim.visit()
+    screen.monitor(call.name)
+    screen.barge()
+    screen.verified("Barge")
+    for path in ("**/monitor/", "**/role/"):
+        answering(screen, path, 500)
+
+    screen.row(call.name).get_by_role("button", name="Monitor").click()
+    says(screen, HANG_UP)
+    screen.leave.click()
+    expect(screen.unanswered).to_be_hidden()
+
+    kim.forgive("status of 500")
