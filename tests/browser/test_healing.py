@@ -125,7 +125,9 @@ def test_a_press_that_reached_nobody_says_so_until_one_is_answered(
     screen.page.context.set_offline(True)
     press()
     expect(unanswered).to_be_visible()
-    expect(unanswered).to_contain_text("It may not have been done. Reload the page, then try again.", use_inner_text=True)
+    expect(unanswered).to_contain_text(
+        "It may not have been done. Reload the page, then try again.", use_inner_text=True
+    )
     expect(unanswered).not_to_contain_text("hang up your phone", use_inner_text=True)
 
     screen.page.context.set_offline(False)
