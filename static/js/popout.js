@@ -6,7 +6,7 @@ import { watch } from "./feed.js";
 import { keepSeen } from "./tabs.js";
 
 const SIZE = { width: 380, height: 200 };
-const MIRRORED = ["stale", "stopped", "unanswered", "my-ear"];
+const MIRRORED = ["stale", "stopped", "unanswered", "refusal", "my-ear"];
 let small = null; // the window that stays on top
 let opening = false;
 let ordinary = null; // the one that a browser without such windows opened
