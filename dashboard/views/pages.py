@@ -33,7 +33,7 @@ def setup(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     context = {
         "refused": refused_webhooks(now=now),
-        "webhook_url": request.build_absolute_uri("/webhooks/telnyx/"),
+        "webhook_url": f"{settings.PUBLIC_URL}/webhooks/telnyx/",
         **text_page(request, now=now),
     }
     return render(request, "setup.html", context)
