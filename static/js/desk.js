@@ -73,7 +73,7 @@ export function startDesk() {
     const role = event.detail.ctx.sourceElement?.matches?.("button[data-arm]") && event.detail.ctx.sourceElement.value;
     if (role && (isArmed(role) || holds(confirmed, role))) {
       event.detail.ctx.request.body.set("confirmed", role);
-      confirmed = promise(role, ONCE_CONFIRMED);
+      event.detail.ctx.confirms = promise(role, ONCE_CONFIRMED);
       armed = null;
     }
   });
@@ -81,6 +81,10 @@ export function startDesk() {
     if (event.target.matches?.("#desk input[name=targets]")) guardWhisper();
   });
   document.addEventListener("htmx:after:swap", afterSwap);
-  document.addEventListener("htmx:finally:request", showArmed);
+  // Only what Floorline has taken on: a press that was refused, or reached nobody, asks for two again.
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (ctx.confirms && ctx.response?.status === 200) confirmed = ctx.confirms;
+    showArmed();
+  });
   afterSwap();
 }
