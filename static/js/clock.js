@@ -105,8 +105,7 @@ function judge() {
       const since = why.querySelector("[data-stale-since]");
       if (since && failed?.[1] && !why.hidden) since.textContent = new Date(failed[1]).toLocaleTimeString([], { hour12: false });
     }
-    const problem = banner.querySelector("[data-problem]");
-    if (problem) problem.textContent = beat?.problem ?? "";
+    for (const problem of banner.querySelectorAll("[data-problem]")) problem.textContent = beat?.problem ?? "";
     banner.hidden = !failed;
   }
   indicate();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from benchmarks.servers import free_port
 from tests.browser.conftest import BROKEN, Floor, Invite, Visitor, database_of, open_floor, sign_in
@@ -318,3 +319,22 @@ def test_a_server_that_was_down_comes_back_without_ghosts(invite: Invite, tmp_pa
         expect(screen.row(ghost.name)).to_have_count(0)
         expect(screen.stale).to_be_hidden()
         kim.forgive(BROKEN)
+
+
+def test_a_floor_that_is_not_live_yet_tells_staff_why(invite: Invite, sandbox: Sandbox) -> None:
+    admin = invite("admin")
+    problem = "Telnyx refuses the API key."
+
+    def answer_as_unread(route: Route) -> None:
+        real = route.fetch()
+        beat = json.loads(real.headers["floorline-heartbeat"]) | {"truth": None, "stopped": None, "problem": problem}
+        route.fulfill(response=real, headers={**real.headers, "floorline-heartbeat": json.dumps(beat)})
+
+    admin.context.route("**/stream/**", lambda route: route.abort())
+    admin.context.route("**/snapshot/**", answer_as_unread)
+    screen = admin.visit()
+
+    expect(screen.stale.get_by_text("Not live yet.")).to_be_visible(timeout=20_000)
+    expect(screen.stale.get_by_text(problem)).to_be_visible()
+    screen.page.close()
+    admin.forgive("ERR_FAILED")
