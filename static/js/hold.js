@@ -14,6 +14,8 @@ let usedAt = -Infinity;
 let pointer = ""; // where it was seen last: browsers tell of a move also where only the page has moved
 let timer;
 const places = new WeakMap(); // rows → {top, movedAt}
+const BANNERS = ["stale", "stopped", "unanswered", "notices"]; // they come by themselves, above the list
+let bannersHeight = 0;
 
 const list = () => document.getElementById("conferences");
 const table = () => list()?.closest("table");
@@ -106,8 +108,8 @@ function noticePointer(event) {
   if (table()?.contains(event.target)) use();
 }
 
-// What the stream has moved in the list counts as moved; what has moved the whole list does not, nor what the reader's own
-// filter or page has brought.
+// What the stream has moved in the list counts as moved; what has moved the whole list does not, unless it was a banner, nor
+// what the reader's own filter or page has brought.
 function measure(isPushed) {
   const movedAt = isPushed ? performance.now() : -Infinity;
   const start = list()?.getBoundingClientRect().top;
@@ -118,6 +120,19 @@ function measure(isPushed) {
   }
   markMoved();
   if (isPushed) setTimeout(markMoved, JUST_MOVED + 50);
+}
+
+const heightOfBanners = () => BANNERS.reduce((sum, id) => sum + (document.getElementById(id)?.offsetHeight ?? 0), 0);
+
+// A banner that comes or goes moves every row at once.
+function noticeBanners() {
+  const height = heightOfBanners();
+  if (height === bannersHeight) return;
+  bannersHeight = height;
+  const movedAt = performance.now();
+  for (const one of list()?.children ?? []) places.set(one, { top: places.get(one)?.top, movedAt });
+  markMoved();
+  setTimeout(markMoved, JUST_MOVED + 50);
 }
 
 // A click there was meant for the row that stood there before. In my own call's row Monitor is a stop, which always acts.
@@ -148,6 +163,12 @@ export function startHold() {
   document.addEventListener("focusout", settle);
   document.addEventListener("htmx:after:swap", (event) => measure(event.detail.ctx?.sourceElement?.id === "stream"));
   measure(false);
+  bannersHeight = heightOfBanners();
+  const banners = new MutationObserver(noticeBanners);
+  for (const id of BANNERS) {
+    const banner = document.getElementById(id);
+    if (banner) banners.observe(banner, { attributeFilter: ["hidden"], childList: true, subtree: true });
+  }
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("#new-rows")) release();
   });
