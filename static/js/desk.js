@@ -23,9 +23,10 @@ function showArmed() {
       place.classList.toggle("armed", on);
       about.textContent = on ? button.dataset.arm : about.dataset.consequence;
     }
-    const hint = document.getElementById("armed-hint");
-    if (hint && button.value === "barge") hint.textContent = on ? button.dataset.arm : "";
   }
+  // Spoken, too, where it appears.
+  const hint = document.getElementById("armed-hint");
+  if (hint) hint.textContent = document.querySelector("#desk .armed [data-arm]")?.dataset.arm ?? "";
   if (armed && !isArmed(armed.role)) armed = null;
 }
 
