@@ -56,9 +56,9 @@ def headline(claim: Claim, *, targets: Sequence[str] = ()) -> str:
         State.ASKED: _("%(role)s…"),
         State.ACCEPTED: _("%(role)s…"),
         State.VERIFIED: _("%(role)s ✓"),
-        State.UNCONFIRMED: _("%(role)s, not confirmed"),
+        State.UNCONFIRMED: _("Not confirmed: %(role)s"),
         State.CONTRADICTED: _("Telnyx does not show %(role)s"),
-        State.UNKNOWN: _("%(role)s, not confirmed yet"),
+        State.UNKNOWN: _("Not confirmed yet: %(role)s"),
     }
     return marks[claim.state] % {"role": role}
 
