@@ -138,7 +138,9 @@ def _going(command: Command | None, *, going: str, since: datetime | None) -> Pr
         return Progress(Tone.DOUBT, _("%(going)s: not confirmed, trying again") % {"going": going}, command.answered_at)
     if command.state in {Command.State.UNKNOWN, Command.State.CONTRADICTED}:
         return Progress(
-            Tone.DOUBT, _("%(going)s: Telnyx did not confirm yet, trying again") % {"going": going}, command.sent_at
+            Tone.DOUBT,
+            _("%(going)s: Telnyx has not confirmed it yet. Trying again.") % {"going": going},
+            command.sent_at,
         )
     return Progress(Tone.WAIT, _("%(going)s, checking…") % {"going": going}, command.asked_at)
 

@@ -44,7 +44,7 @@ def test_staying_in_the_call_is_behind_more_and_esc_there_silences(kim: Visitor,
 
     screen.desk.get_by_text("More", exact=True).click()
     stay.click()
-    expect(screen.desk.locator(".stay")).to_contain_text("press again")
+    expect(screen.desk.locator(".stay")).to_contain_text("Press again")
     assert sandbox.hearing(call) == set()
     stay.click()
     expect(screen.ear).to_have_attribute("data-heard", "everyone")

@@ -99,7 +99,7 @@ def test_whom_the_ear_follows_stands_on_the_ear_page_and_on_the_desk(
     [
         ("asked", "Leaving, checking…"),
         ("accepted", "Leaving, checking…"),
-        ("unknown", "Leaving: Telnyx did not confirm yet, trying again"),
+        ("unknown", "Leaving: Telnyx has not confirmed it yet. Trying again."),
         ("rejected", "Leaving: not confirmed, trying again"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_line_that_is_being_hung_up_is_not_called_gone(
     Ear.objects.update(state=Ear.State.ENDING)
     Command.objects.create(account=account, kind="hangup", actor=kim, ear=ear, state="unknown", asked_at=now)
     page = page_of(kim).get("/ear/").content.decode()
-    assert "Hanging up: Telnyx did not confirm yet, trying again" in page
+    assert "Hanging up: Telnyx has not confirmed it yet. Trying again." in page
     assert "Connect my phone" not in page
 
 
