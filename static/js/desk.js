@@ -8,9 +8,12 @@ let confirmed = null; // the same, of the last one that was done
 const desk = () => document.getElementById("desk");
 const audience = () => [...document.querySelectorAll("#desk input[name=audience]")].map((input) => input.value).join();
 
-const holds = (asked, role) => Boolean(asked && asked.role === role && asked.conference === desk()?.dataset.conference && asked.audience === audience() && Date.now() < asked.until);
+const isStillSo = (asked) => asked.conference === desk()?.dataset.conference && asked.audience === audience();
+const holds = (asked, role) => asked?.role === role && isStillSo(asked) && Date.now() < asked.until;
 const isArmed = (role) => holds(armed, role);
-const promise = (role, lasts) => ({ role, conference: desk().dataset.conference, audience: audience(), until: Date.now() + lasts });
+const promise = (role, lasts) => {
+  return { role, conference: desk().dataset.conference, audience: audience(), until: Date.now() + lasts };
+};
 
 function showArmed() {
   for (const button of document.querySelectorAll("#desk button[data-arm]")) {

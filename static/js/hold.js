@@ -49,10 +49,9 @@ function hold(tasks) {
   for (const task of tasks) {
     // What ended while it waited is not new any more.
     if (!task.target) for (const ended of task.fragment.querySelectorAll(".ended")) waiting.delete(ended.id);
-    const style = task.swapSpec.style;
-    if (/^(afterend|afterbegin|beforeend|innerMorph)$/.test(style) && (!task.target || task.target === list() || task.target.parentElement === list())) {
-      for (const fresh of [...task.fragment.children]) inserted.set(fresh.id, [task, fresh]);
-    }
+    const inserts = /^(afterend|afterbegin|beforeend|innerMorph)$/.test(task.swapSpec.style);
+    if (!inserts || (task.target && task.target !== list() && task.target.parentElement !== list())) continue;
+    for (const fresh of [...task.fragment.children]) inserted.set(fresh.id, [task, fresh]);
   }
   const whole = tasks.some((task) => task.swapSpec.style === "innerMorph" && task.target === list());
   const kept = tasks.filter((task) => {
@@ -129,8 +128,8 @@ function noticeBanners() {
   const height = heightOfBanners();
   if (height === bannersHeight) return;
   bannersHeight = height;
-  const movedAt = performance.now();
-  for (const one of list()?.children ?? []) places.set(one, { top: places.get(one)?.top, movedAt });
+  const now = performance.now();
+  for (const one of list()?.children ?? []) if (places.has(one)) places.get(one).movedAt = now;
   markMoved();
   setTimeout(markMoved, JUST_MOVED + 50);
 }
@@ -139,7 +138,10 @@ function noticeBanners() {
 function markMoved() {
   const mine = `conference-${document.getElementById("my-ear")?.dataset.conference}`;
   const now = performance.now();
-  for (const one of list()?.children ?? []) one.classList.toggle("just-moved", one.id !== mine && now - places.get(one)?.movedAt < JUST_MOVED);
+  for (const one of list()?.children ?? []) {
+    const isMoved = now - places.get(one)?.movedAt < JUST_MOVED;
+    one.classList.toggle("just-moved", isMoved && one.id !== mine);
+  }
 }
 
 export function startHold() {
@@ -159,7 +161,9 @@ export function startHold() {
   document.addEventListener("pointermove", noticePointer);
   document.addEventListener("pointerdown", (event) => table()?.contains(event.target) && use());
   document.addEventListener("pointerout", settle);
-  for (const used of ["focusin", "keydown"]) document.addEventListener(used, () => list()?.contains(document.activeElement) && use());
+  for (const used of ["focusin", "keydown"]) {
+    document.addEventListener(used, () => list()?.contains(document.activeElement) && use());
+  }
   document.addEventListener("focusout", settle);
   document.addEventListener("htmx:after:swap", (event) => measure(event.detail.ctx?.sourceElement?.id === "stream"));
   measure(false);
@@ -173,8 +177,8 @@ export function startHold() {
     if (event.target.closest?.("#new-rows")) release();
   });
   // The reader's own filter answers with a whole window of its own.
-  document.addEventListener("htmx:after:swap", (event) => {
-    if (event.detail.ctx?.sourceElement?.id === "stream" || !event.detail.ctx?.text?.includes('hx-target="#conferences"')) return;
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx?.sourceElement?.id === "stream" || !ctx?.text?.includes('hx-target="#conferences"')) return;
     waiting.clear();
     stale = false;
     letThrough = true;

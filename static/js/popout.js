@@ -44,7 +44,8 @@ function mirror() {
   // Signed out: nothing may stay on any screen.
   if (!document.getElementById("my-ear")) return small.close();
   for (const { name, value } of document.documentElement.attributes) {
-    if (name !== "style") small.document.documentElement.setAttribute(name, value); // the content security policy forbids that one
+    // The content security policy forbids styles.
+    if (name !== "style") small.document.documentElement.setAttribute(name, value);
   }
   for (const id of MIRRORED) show(document.getElementById(id), small.document.querySelector(`[data-place-of="${id}"]`));
 }
