@@ -19,6 +19,7 @@ from tests.browser.conftest import BROKEN, Floor, Invite, Visitor, database_of, 
 from tests.browser.proxy import Fate, Proxy
 from tests.browser.sandbox import Sandbox
 from tests.browser.screen import Screen
+from tests.browser.test_pages import assert_accessible
 from tests.tooling.conftest import starting
 from tests.tooling.processes import eventually, status_of
 
@@ -338,3 +339,17 @@ def test_a_floor_that_is_not_live_yet_tells_staff_why(invite: Invite, sandbox: S
     expect(screen.stale.get_by_text(problem)).to_be_visible()
     screen.page.close()
     admin.forgive("ERR_FAILED")
+
+
+def test_a_page_that_is_not_live_can_be_read_in_both_themes(behind: Visitor, proxy: Proxy, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-readable")
+    screen = behind.visit()
+    screen.is_live()
+    screen.monitor(call.name)
+
+    proxy.stall()
+    expect(screen.stale).to_be_visible(timeout=20_000)
+    for theme in ("light", "dark"):
+        screen.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        assert_accessible(screen.page, theme)
+    proxy.flow()
