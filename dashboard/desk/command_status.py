@@ -146,7 +146,7 @@ def _going(command: Command | None, *, going: str, since: datetime | None) -> Pr
 
 
 def _connecting(ear: Ear) -> Progress:
-    line = ear.line.label if ear.line else _("your phone")
+    line = names.plain(ear.line.label) if ear.line else _("your phone")
     if ear.state == Ear.State.CONFIRMING:
         return Progress(Tone.WAIT, _("Press 1 on %(line)s to listen.") % {"line": line}, ear.confirming_since)
     if ear.state == Ear.State.CONNECTED:

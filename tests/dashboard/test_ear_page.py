@@ -159,3 +159,18 @@ def test_nonsense_for_a_line_is_a_bad_request(
 ) -> None:
     assert page_of(kim).post(path, {"line": "nonsense"}).status_code == 400
     assert asked == []
+
+
+@pytest.mark.parametrize("state", [Ear.State.DIALLING, Ear.State.CONFIRMING])
+def test_the_name_of_a_phone_that_rings_is_one_harmless_line(
+    kim: User, new_call: NewCall, kim_listens: Callable[..., SupervisorSession], page_of: SignIn, state: str
+) -> None:
+    call = new_call()
+    kim_listens(call)
+    kim.lines.update(label="Desk\u202eenohp\x07")
+    Ear.objects.update(state=state)
+    SupervisorSession.objects.update(stage=SupervisorSession.Stage.CONNECTING)
+    for path in ("/ear/", call.url):
+        page = page_of(kim).get(path).content.decode()
+        assert "Desk" in page
+        assert not [sign for sign in "\u202e\x07" if sign in page]
