@@ -336,7 +336,7 @@ def test_a_floor_that_is_not_live_yet_tells_staff_why(invite: Invite, sandbox: S
     screen = admin.visit()
 
     expect(screen.stale.get_by_text("Not live yet.")).to_be_visible(timeout=20_000)
-    expect(screen.stale.get_by_text(problem)).to_be_visible()
+    expect(screen.stale.locator("[data-why=first]").get_by_text(problem)).to_be_visible()
     screen.page.close()
     admin.forgive("ERR_FAILED")
 

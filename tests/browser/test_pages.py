@@ -307,6 +307,5 @@ def test_the_tab_key_skips_to_the_calls_and_to_the_selected_one(kim: Visitor, sa
 @pytest.mark.parametrize("path", ["/setup/", "/ear/", "/accounts/password/"])
 def test_a_page_without_calls_skips_to_its_content(kim: Visitor, path: str) -> None:
     page = kim.visit(path).page
-    tab_to(page, "Skip to the content")
-    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Skip to the content").press("Enter")
     expect(page.locator("#main")).to_be_focused()
