@@ -129,7 +129,7 @@ $(PY):
 define install
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The Python of $(VENV) is older than 3.11. Leave that environment (deactivate), or remove $(VENV), and try again." >&2; exit 1; }
 	@echo "Installing the packages of $< …"
-	@$(PY) -m pip --disable-pip-version-check install --quiet --quiet --require-hashes --requirement $< || { echo "The packages could not be installed; pip says why above. Mend that and try again." >&2; exit 1; }
+	@$(PY) -m pip --disable-pip-version-check install --quiet --quiet --require-hashes --requirement $< || { echo "The packages could not be installed; pip says why above. Fix that and try again." >&2; exit 1; }
 	@printf '%s\n' '#!/bin/sh' 'PYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" exec "$(abspath $(PY))" -P -m dashboard "$$@"' >$(VENV)/bin/floorline
 	@chmod +x $(VENV)/bin/floorline
 	@touch $@
@@ -142,4 +142,4 @@ $(DEV): requirements-dev.lock | $(PY)
 	$(install)
 	@touch $(RUNTIME)
 
-.PHONY: run serve setup test quick lint types unit browser postgres wheel proof bench docs pictures screenshots audit build format lock help
+.PHONY: run serve setup test quick lint types unit coverage browser postgres wheel proof bench docs pictures screenshots audit build format lock help

@@ -25,13 +25,13 @@ TAG = "floorline"
 
 @register(TAG, deploy=True)
 def settings_fit(**_: Any) -> list[CheckMessage]:
-    """Hold what only the environment can say."""
+    """Check the settings that only the environment gives."""
     return [*_secret_key(), *_hosts(), *_public_url(), *_field_keys(), *_debug()]
 
 
 @register(TAG, deploy=True)
 def accounts_are_complete(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Hold every Telnyx account: the rows of the database, completed from the environment, or the environment alone.
+    """Check each Telnyx account, completed from the environment.
 
     Silent unless the database may be asked: what the environment lacks, a row may say.
     """

@@ -67,7 +67,7 @@ def _first_shift(page: Page, floor: Floor) -> None:
     screen.desk.screenshot(path=PICTURES / "desk-close.png")
 
     screen.role("Barge").click()
-    expect(page.locator("#about-barge")).to_contain_text("press again")
+    expect(page.locator("#about-barge")).to_contain_text("Press again")
     _take(page, "barge")
 
     expect(page.locator("#armed-hint")).to_be_empty(timeout=30_000)

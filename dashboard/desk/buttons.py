@@ -75,7 +75,7 @@ def role_buttons(
             consequence=_("everyone hears you"),
             off_because=general or ("" if rights.barge else not_allowed(Role.BARGE)),
             claim=pressed if asked == Role.BARGE else None,
-            asks_twice=_("%(audience)s will hear you — press again") % {"audience": _everyone(present)},
+            asks_twice=_("%(audience)s will hear you. Press again.") % {"audience": _everyone(present)},
         ),
     )
 
@@ -90,7 +90,7 @@ def stay_button(rights: Rights, present: list[Participant], pressed: Claim | Non
         consequence=_("everyone hears you, same as Barge"),
         off_because=off,
         claim=pressed if pressed and pressed.role == Role.NONE else None,
-        asks_twice=_("%(audience)s will hear you — press again") % {"audience": _everyone(present)},
+        asks_twice=_("%(audience)s will hear you. Press again.") % {"audience": _everyone(present)},
     )
 
 

@@ -56,9 +56,9 @@ def headline(claim: Claim, *, targets: Sequence[str] = ()) -> str:
         State.ASKED: _("%(role)s…"),
         State.ACCEPTED: _("%(role)s…"),
         State.VERIFIED: _("%(role)s ✓"),
-        State.UNCONFIRMED: _("%(role)s, not confirmed"),
+        State.UNCONFIRMED: _("Not confirmed: %(role)s"),
         State.CONTRADICTED: _("Telnyx does not show %(role)s"),
-        State.UNKNOWN: _("%(role)s, not confirmed yet"),
+        State.UNKNOWN: _("Not confirmed yet: %(role)s"),
     }
     return marks[claim.state] % {"role": role}
 
@@ -138,13 +138,15 @@ def _going(command: Command | None, *, going: str, since: datetime | None) -> Pr
         return Progress(Tone.DOUBT, _("%(going)s: not confirmed, trying again") % {"going": going}, command.answered_at)
     if command.state in {Command.State.UNKNOWN, Command.State.CONTRADICTED}:
         return Progress(
-            Tone.DOUBT, _("%(going)s: Telnyx did not confirm yet, trying again") % {"going": going}, command.sent_at
+            Tone.DOUBT,
+            _("%(going)s: Telnyx has not confirmed it yet. Trying again.") % {"going": going},
+            command.sent_at,
         )
     return Progress(Tone.WAIT, _("%(going)s, checking…") % {"going": going}, command.asked_at)
 
 
 def _connecting(ear: Ear) -> Progress:
-    line = ear.line.label if ear.line else _("your phone")
+    line = names.plain(ear.line.label) if ear.line else _("your phone")
     if ear.state == Ear.State.CONFIRMING:
         return Progress(Tone.WAIT, _("Press 1 on %(line)s to listen.") % {"line": line}, ear.confirming_since)
     if ear.state == Ear.State.CONNECTED:

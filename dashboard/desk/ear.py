@@ -16,7 +16,7 @@ from conferences import names, supervision
 from conferences.models import Command, Ear, Leg, Line, Participant, SupervisorSession
 
 from .claim import COMMANDS_READ, Claim, Step, claim_of
-from .command_status import Progress, hanging_up, headline, progress_of, role_label
+from .command_status import Progress, hanging_up, headline, progress_of
 
 IN_A_CALL = (Command.Kind.JOIN, Command.Kind.UPDATE, Command.Kind.LEAVE)
 
@@ -43,7 +43,6 @@ class MyEar:
     line: str = ""
     conference_id: UUID | None = None
     conference_name: str = ""
-    role_label: str = ""
     headline: str = ""
     """The role in the call, with how sure that is, in words."""
     told: str = ""
@@ -161,7 +160,6 @@ def my_ear(user: User, rows: EarRows | None = None, *, now: datetime) -> MyEar:
         place=Place.IN_CONFERENCE,
         conference_id=session.conference_id,
         conference_name=names.conference_name(session.conference),
-        role_label=role_label(claim.role),
         headline=said,
         told=said if _is_on_its_way(claim, ear) else progress.text,
         hearing=tuple(dict.fromkeys(name for leg_id, name in called(rows.people).items() if leg_id in claim.may_hear)),

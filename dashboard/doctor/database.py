@@ -18,6 +18,7 @@ OLDEST_POSTGRESQL = 15
 
 
 def database() -> Iterator[Finding]:
+    """Report which database is used, and whether it can be and belongs to this mode."""
     if preparation.sqlite_file_is_missing():
         text = f"{connection.settings_dict['NAME']} is not there yet"
         yield Finding(Level.FAIL, "database", text, f"{programs.as_typed()} serve --prepare makes it.")
@@ -53,6 +54,7 @@ def _vendor() -> Finding:
 
 
 def migrations() -> Iterator[Finding]:
+    """Report whether the database fits this version."""
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     unknown = set(executor.loader.applied_migrations) - set(executor.loader.disk_migrations)

@@ -19,6 +19,7 @@ DESCRIPTORS = 4096
 
 
 def home() -> Iterator[Finding]:
+    """Report how much room the data has, and whether others may read it."""
     home = settings.FLOORLINE_HOME
     free = shutil.disk_usage(home).free
     if free < SPARE_BYTES:
@@ -32,6 +33,7 @@ def home() -> Iterator[Finding]:
 
 
 def descriptors() -> Iterator[Finding]:
+    """Report how many files and connections a process may open."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # `serve` and `web` raise the soft limit to the hard one
     if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
         text = f"a process started here may open {hard}; every open page holds one"
@@ -46,6 +48,7 @@ def descriptors() -> Iterator[Finding]:
 
 
 def static_files() -> Iterator[Finding]:
+    """Report whether the static files of this version are collected."""
     if preparation.static_files_are_collected():
         yield Finding(Level.OK, "static files", f"collected in {settings.STATIC_ROOT}")
     else:
@@ -54,6 +57,7 @@ def static_files() -> Iterator[Finding]:
 
 
 def checked_settings(*, databases: list[str]) -> Iterator[Finding]:
+    """Report what is wrong in the settings and, where a database is named, in its accounts."""
     found = checks.run_checks(tags=["floorline"], include_deployment_checks=True, databases=databases or None)
     for problem in found:
         number = str(problem.id).removeprefix("floorline.")

@@ -41,6 +41,7 @@ REFUSALS = {
 
 
 def background_work(now: datetime) -> Iterator[Finding]:
+    """Report whether a worker is at work."""
     if Lease.objects.filter(expires_at__gt=now).exists():
         yield Finding(Level.OK, "worker", "at work")
     else:
@@ -69,6 +70,7 @@ def webhook_address() -> Iterator[Finding]:
 
 
 def webhooks(now: datetime) -> Iterator[Finding]:
+    """Report when the newest webhook arrived, and accounts whose clock differs from ours."""
     newest = WebhookEvent.objects.order_by("-received_at").values_list("received_at", flat=True).first()
     polled = not Account.objects.exclude(feed=Feed.POLLING).exists()
     if polled:
@@ -92,6 +94,7 @@ def webhooks(now: datetime) -> Iterator[Finding]:
 
 
 def accounts() -> Iterator[Finding]:
+    """Report what Telnyx answers to each account that has a key."""
     for account in Account.objects.order_by("pk"):
         try:
             credentials = account.credentials()

@@ -25,15 +25,6 @@ from .window import NEEDS, WINDOW_SIZE, Window
 
 
 @dataclass(frozen=True, slots=True)
-class FlagCount:
-    """The numbers of conferences in scope that have a reason."""
-
-    key: str
-    label: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Counters:
     """The line of figures above the floor, over everything the viewer may see."""
 
@@ -44,7 +35,6 @@ class Counters:
     waiting_since: datetime | None
     needs: int
     supervised: int
-    flags: tuple[FlagCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +211,6 @@ def counters(scope: RightsScope, *, now: datetime) -> Counters:
         waiting_since=min((leg.since for leg in figures.waiting), default=None),
         needs=tally.flags[NEEDS],
         supervised=tally.supervised,
-        flags=tuple(FlagCount(flag.value, label_of(flag), tally.flags[flag]) for flag in Flag),
     )
 
 

@@ -17,7 +17,7 @@ from conferences.permissions import Teams, teams_of
 from dashboard.durations import percent
 
 from .cards import BuiltCard, ConferenceCard, Seen, Speaker, Supervision, Talk
-from .reasons import Clues, reasons_of, transfers
+from .reasons import Clues, reasons_of
 
 # An agent whose stay ended so short before is the same one on a new leg.
 RECONNECTS = timedelta(seconds=60)
@@ -122,7 +122,6 @@ def _record(
     teams = _team_names(conference, participants)
     clues = _clues(conference, participants, present, account)
     legs = [participant.leg for participant in present]
-    named = names.plain(str(connection)) if connection and connection.name else ""
     waited = {participant.leg.queue for participant in participants if participant.leg.queue}
     queues = {f"q:{names.queue_key(queue)}": names.plain(queue) for queue in waited}
     if connection:
@@ -136,15 +135,12 @@ def _record(
         agents=_legs_of(named_on_row, Leg.Party.AGENT),
         customers=_legs_of(named_on_row, Leg.Party.CUSTOMER),
         unknown=sum(participant.leg.party == Leg.Party.UNKNOWN for participant in present),
-        connection=named,
-        queue=names.plain(min(waited, default="")),
         started_at=conference.started_at,
         ended_at=conference.ended_at,
         speaker=_speaker(conference, present),
         talk=_talk(conference, participants, _speaker(conference, present), account),
         holds=tuple(seen for seen in (_named_hold(participant) for participant in present) if seen),
         supervisors=_supervisions(sessions, participants),
-        transfers=transfers(clues),
     )
     return BuiltCard(
         card=card,

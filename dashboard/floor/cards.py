@@ -86,15 +86,12 @@ class ConferenceCard:
     agents: tuple[str, ...]
     customers: tuple[str, ...]
     unknown: int
-    connection: str
-    queue: str
     started_at: datetime | None
     ended_at: datetime | None
     speaker: Speaker | None
     talk: Talk | None
     holds: tuple[Seen, ...]
     supervisors: tuple[Supervision, ...]
-    transfers: int
     reasons: tuple[Reason, ...] = ()
 
     @property

@@ -88,12 +88,8 @@ class LiveFloor:
 
     # --- What is asked ------------------------------------------------------------------------------------------------
 
-    def find(self, scope: RightsScope, window: Window) -> tuple[ConferenceCard, ...]:
-        """Return a window's cards in order; viewers with the same scope share the answer."""
-        return tuple(entry.card for entry in self.entries(scope, window))
-
     def entries(self, scope: RightsScope, window: Window) -> tuple[Entry, ...]:
-        """Return a window's entries in order."""
+        """Return a window's entries in order; viewers with the same scope share the answer."""
         with self._lock:
             keeps = filter_for(scope, window)
             found = self._windows.get((scope, window))

@@ -30,7 +30,6 @@ class RefusedWebhooks:
     """The webhooks refused since this process started, and those of a day that were signed and unreadable."""
 
     since: datetime
-    last_at: datetime | None
     kinds: tuple[RefusedKind, ...]
 
 
@@ -43,7 +42,7 @@ def refused_webhooks(*, now: datetime) -> RefusedWebhooks:
     )
     counts.update(dict(unreadable.values_list("problem").annotate(Count("pk"))))
     kinds = (_kind(reason, count) for reason, count in counts.most_common())
-    return RefusedWebhooks(since=refusals.since, last_at=refusals.last_at, kinds=tuple(kinds))
+    return RefusedWebhooks(since=refusals.since, kinds=tuple(kinds))
 
 
 def _kind(reason: str, count: int) -> RefusedKind:

@@ -106,7 +106,7 @@ class Order:
         """Return the live conferences in order."""
         if self._late is None or len(self._late) > REBUILD_FROM:
             self._keys_of.clear()
-            placed = {key: one for id_, entry in entries.items() for key, one in self._placed(id_, entry)}
+            placed = {key: one for id_, entry in entries.items() for key, one in self._place(id_, entry)}
             self._keys = sorted(placed)
             self._entries = [placed[key] for key in self._keys]
         else:
@@ -119,13 +119,13 @@ class Order:
         for was in self._keys_of.pop(id_, ()):
             at = bisect_left(self._keys, was)
             del self._keys[at], self._entries[at]
-        for key, one in self._placed(id_, entry) if entry is not None else ():
+        for key, one in self._place(id_, entry) if entry is not None else ():
             at = bisect_left(self._keys, key)
             self._keys.insert(at, key)
             self._entries.insert(at, one)
 
-    def _placed(self, id_: UUID, entry: Entry) -> list[tuple[Key, Entry]]:
-        """Return an entry with its place in this order; grouped by agent, one for each agent."""
+    def _place(self, id_: UUID, entry: Entry) -> list[tuple[Key, Entry]]:
+        """Note where an entry stands, and return it; grouped by agent, once for each."""
         key = key_of(entry, sort=self._sort, by_agent=self._by_agent)
         self._keys_of[id_] = (key,)
         if not self._by_agent or len(entry.record.named_agents) < 2:

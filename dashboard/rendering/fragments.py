@@ -30,7 +30,7 @@ class Page:
     window: Window
     open_id: UUID | None = None
     alone: bool = False
-    """The conference page: the desk without the floor."""
+    """A page without the list: a conference, my phone, or a page of text."""
     small: bool = False
     """The small window: the own line alone."""
 
@@ -75,7 +75,7 @@ def choices(offered: Choices, *, window: Window) -> str:
 
 
 def notices(told: FloorNotices) -> str:
-    """Render the banner about calls that pass by, and the time of the last event."""
+    """Render the banners about calls that are not shown and about a wrong clock."""
     return piece("notices", render_to_string("floor/_notices.html", {"notices": told}))
 
 

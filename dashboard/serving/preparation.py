@@ -38,7 +38,7 @@ def tighten_files() -> None:
 
 
 def migrate(*, say: Callable[[str], None]) -> None:
-    """Bring the database of this mode up to date; raise Refused for one of the other mode or out of reach."""
+    """Bring the database of this mode up to date; raise CannotStart for one of the other mode or out of reach."""
     try:
         if DatabaseStamp._meta.db_table in connection.introspection.table_names():
             _refuse_other_mode()
@@ -127,7 +127,9 @@ def sqlite_file_is_missing() -> bool:
 
 
 def hold_database() -> IO[str] | None:
-    """Claim an SQLite database for this launcher as long as the returned file is open; raise Refused if another has it.
+    """Claim an SQLite database for this launcher as long as the returned file is open.
+
+    Raise CannotStart where another launcher has it.
 
     On SQLite one process ingests; a second launcher would also seed the sandbox's board under the first one's feet.
     """

@@ -83,11 +83,11 @@ def role_icon(role: str) -> SafeString:
 
 
 @register.simple_tag
-def posts(view: str, *args: object) -> SafeString:
+def posts(view: str, *args: object, **query: object) -> SafeString:
     """Return the attributes of a button that posts to a view, with scripts or without."""
     return format_html(
         'formaction="{0}" hx-post="{0}" hx-swap="none" hx-status:422="swap:none"',
-        reverse(view, args=args),
+        reverse(view, args=args, query=query or None),
     )
 
 

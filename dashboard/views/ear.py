@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -13,30 +10,22 @@ from django.views.decorators.http import require_POST, require_safe
 from conferences import supervision
 from conferences.models import Account, Line
 from conferences.permissions import agents_visible_to
-from dashboard.desk.audience import sentence_from_outside
-from dashboard.desk.ear import my_ear as read_ear
-from dashboard.floor.health import feeding, floor_notices
-from dashboard.floor.window import Window
 from dashboard.forms import ConnectForm, FollowForm, LineForm, read
 from dashboard.http import SignedInRequest
-from dashboard.preferences import keyboard
-from dashboard.push import presence
 from dashboard.rendering import ear_page
-from dashboard.rendering.fragments import Page
 
 from .answers import act, press_of
+from .pages import text_page
 
 
 @require_safe
 def my_ear(request: SignedInRequest) -> HttpResponse:
     """Show which line is mine, where it is and what may be changed about it."""
-    now = timezone.now()
-    presence.note(request.user, now=now)
     context = {
         "lines": ear_page.lines_of(request.user),
         "facts": ear_page.account_facts(),
         "account": Account.objects.order_by("id").first(),
-        **_common(request, small=False, now=now),
+        **text_page(request, now=timezone.now()),
     }
     return render(request, "ear/ear.html", context)
 
@@ -44,23 +33,7 @@ def my_ear(request: SignedInRequest) -> HttpResponse:
 @require_safe
 def small_window(request: SignedInRequest) -> HttpResponse:
     """Show the own line alone: what a browser opens that has no windows that stay on top (static/js/popout.js)."""
-    now = timezone.now()
-    presence.note(request.user, now=now)
-    return render(request, "ear/small.html", _common(request, small=True, now=now))
-
-
-def _common(request: SignedInRequest, *, small: bool, now: datetime) -> dict[str, Any]:
-    mine = read_ear(request.user, now=now)
-    return {
-        "page": Page(viewer=request.user, window=Window(), alone=True, small=small),
-        "ear": mine,
-        "said": sentence_from_outside(mine),
-        "keyboard": keyboard.keyboard_of(request.user),
-        "live": True,
-        "feeding": feeding(),
-        "notices": floor_notices(now=now),
-        "now": now,
-    }
+    return render(request, "ear/small.html", text_page(request, now=timezone.now(), small=True))
 
 
 @require_POST

@@ -16,21 +16,21 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
 from conferences import names
-from dashboard.desk.audience import sentence_from_outside
 from dashboard.desk.desk import Desk, desk, ear_and_desk
 from dashboard.desk.ear import MyEar, my_ear
 from dashboard.floor.board import Board, board
-from dashboard.floor.health import feeding, floor_notices
+from dashboard.floor.health import floor_notices
 from dashboard.floor.number_search import TooManySearches, asked_window, window_at
 from dashboard.floor.window import Window
 from dashboard.forms import OpenForm
 from dashboard.http import SignedInRequest
-from dashboard.preferences import keyboard, saved_views
+from dashboard.preferences import saved_views
 from dashboard.push import presence
 from dashboard.rendering import fragments, row_cache
 from dashboard.rendering.fragments import Page
 
 from .answers import page_behind
+from .pages import frame
 
 
 @require_safe
@@ -152,15 +152,9 @@ def conference(request: SignedInRequest, conference_id: UUID) -> HttpResponse:
 
 def _common(request: SignedInRequest, page: Page, shown: Desk | None, mine: MyEar, now: datetime) -> dict[str, Any]:
     return {
-        "page": page,
+        **frame(request, page=page, mine=mine, now=now),
         "desk": shown,
-        "ear": mine,
-        "said": sentence_from_outside(mine),
-        "now": now,
-        "feeding": feeding(),
         "armed": OpenForm(request.GET).armed_role,
-        "keyboard": keyboard.keyboard_of(request.user),
-        "live": True,
         "writing": "note" in request.GET,
     }
 

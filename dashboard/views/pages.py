@@ -17,7 +17,7 @@ from conferences import names, supervision
 from conferences.models import Cause
 from conferences.supervision import Press
 from dashboard.desk.audience import sentence_from_outside
-from dashboard.desk.ear import my_ear
+from dashboard.desk.ear import MyEar, my_ear
 from dashboard.floor.health import feeding, floor_notices
 from dashboard.floor.refused_webhooks import refused_webhooks
 from dashboard.floor.window import Window
@@ -33,26 +33,31 @@ def setup(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     context = {
         "refused": refused_webhooks(now=now),
-        "webhook_url": request.build_absolute_uri("/webhooks/telnyx/"),
+        "webhook_url": f"{settings.PUBLIC_URL}/webhooks/telnyx/",
         **text_page(request, now=now),
     }
     return render(request, "setup.html", context)
 
 
-def text_page(request: SignedInRequest, *, now: datetime) -> dict[str, Any]:
-    """Return what the frame of a page shows that is about no call: the top bar is there, and its keys work."""
-    presence.note(request.user, now=now)
-    mine = my_ear(request.user, now=now)
+def frame(request: SignedInRequest, *, page: Page, mine: MyEar, now: datetime) -> dict[str, Any]:
+    """Return what the frame of every page shows: the top bar is there, and its keys work."""
     return {
-        "page": Page(viewer=request.user, window=Window(), alone=True),
+        "page": page,
         "ear": mine,
         "said": sentence_from_outside(mine),
         "keyboard": keyboard.keyboard_of(request.user),
         "live": True,
         "feeding": feeding(),
-        "notices": floor_notices(now=now),
         "now": now,
     }
+
+
+def text_page(request: SignedInRequest, *, now: datetime, small: bool = False) -> dict[str, Any]:
+    """Return what the frame of a page shows that is about no call, and note that the viewer has a page open."""
+    presence.note(request.user, now=now)
+    page = Page(viewer=request.user, window=Window(), alone=True, small=small)
+    mine = my_ear(request.user, now=now)
+    return {**frame(request, page=page, mine=mine, now=now), "notices": floor_notices(now=now)}
 
 
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -6,9 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
-from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -18,9 +16,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from conferences import audit, names
-from conferences.models import AuditEntry, SavedView
+from conferences import names
+from conferences.models import SavedView
 from conferences.permissions import visible_to
+from dashboard import passwords
 from dashboard.context_processors import COMPACT_COOKIE
 from dashboard.desk import notes
 from dashboard.forms import DefaultViewForm, DensityForm, KeyboardForm, NoteForm, SavedViewForm, ThemeForm, read
@@ -122,13 +121,7 @@ def password(request: SignedInRequest) -> HttpResponse:
     """Change the viewer's own password; every other session of theirs ends with it."""
     form = PasswordChangeForm(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        form.save(commit=False)  # hashes, which takes long; a transaction of SQLite keeps others from writing
-        with transaction.atomic():
-            form.user.save(update_fields=["password"])
-            # In the same transaction: a person who counts as signed out for a moment is taken out of their call.
-            update_session_auth_hash(request, form.user)
-            request.session.save()
-            audit.record(AuditEntry.Action.PASSWORD_SET, at=timezone.now(), actor=request.user, detail="their own")
+        passwords.change_own(request, form, now=timezone.now())
         messages.success(request, _("Your password is changed."))
         return redirect("floor")
     context = {"form": form, **text_page(request, now=timezone.now()), "writing": True}

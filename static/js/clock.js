@@ -77,9 +77,11 @@ function indicate() {
   else if (unsure) words = comparing;
   else if (lag > LATE_AFTER * 1000) words = delayed;
   else if (how === "polling") words = every;
-  const feeds = { webhooks: clock.dataset.byWebhooks, copies: clock.dataset.byCopies, polling: clock.dataset.byPolling, mixed: clock.dataset.byMixed };
+  const { byWebhooks: webhooks, byCopies: copies, byPolling: polling, byMixed: mixed } = clock.dataset;
+  const live = { webhooks, copies, polling, mixed }[beat?.feed];
   clock.className = `clock ${isStale() ? "stale" : late || unsure ? "late" : "live"}`;
-  clock.querySelector("[data-clock-text]").textContent = words.replace("{live}", feeds[beat?.feed]).replace("{seconds}", behind?.toFixed(0));
+  const shown = clock.querySelector("[data-clock-text]");
+  shown.textContent = words.replace("{live}", live).replace("{seconds}", behind?.toFixed(0));
 }
 
 // Which of the three clocks failed, and since when (server time): the stream, the webhooks, the comparison with Telnyx.
@@ -103,10 +105,10 @@ function judge() {
     for (const why of banner.querySelectorAll("[data-why]")) {
       why.hidden = why.dataset.why !== failed?.[0];
       const since = why.querySelector("[data-stale-since]");
-      if (since && failed?.[1] && !why.hidden) since.textContent = new Date(failed[1]).toLocaleTimeString([], { hour12: false });
+      if (!since || !failed?.[1] || why.hidden) continue;
+      since.textContent = new Date(failed[1]).toLocaleTimeString([], { hour12: false });
     }
-    const problem = banner.querySelector("[data-problem]");
-    if (problem) problem.textContent = beat?.problem ?? "";
+    for (const problem of banner.querySelectorAll("[data-problem]")) problem.textContent = beat?.problem ?? "";
     banner.hidden = !failed;
   }
   indicate();

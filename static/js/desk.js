@@ -8,9 +8,12 @@ let confirmed = null; // the same, of the last one that was done
 const desk = () => document.getElementById("desk");
 const audience = () => [...document.querySelectorAll("#desk input[name=audience]")].map((input) => input.value).join();
 
-const holds = (asked, role) => Boolean(asked && asked.role === role && asked.conference === desk()?.dataset.conference && asked.audience === audience() && Date.now() < asked.until);
+const isStillSo = (asked) => asked.conference === desk()?.dataset.conference && asked.audience === audience();
+const holds = (asked, role) => asked?.role === role && isStillSo(asked) && Date.now() < asked.until;
 const isArmed = (role) => holds(armed, role);
-const promise = (role, lasts) => ({ role, conference: desk().dataset.conference, audience: audience(), until: Date.now() + lasts });
+const promise = (role, lasts) => {
+  return { role, conference: desk().dataset.conference, audience: audience(), until: Date.now() + lasts };
+};
 
 function showArmed() {
   for (const button of document.querySelectorAll("#desk button[data-arm]")) {
@@ -23,9 +26,10 @@ function showArmed() {
       place.classList.toggle("armed", on);
       about.textContent = on ? button.dataset.arm : about.dataset.consequence;
     }
-    const hint = document.getElementById("armed-hint");
-    if (hint && button.value === "barge") hint.textContent = on ? button.dataset.arm : "";
   }
+  // Spoken, too, where it appears.
+  const hint = document.getElementById("armed-hint");
+  if (hint) hint.textContent = document.querySelector("#desk .armed [data-arm]")?.dataset.arm ?? "";
   if (armed && !isArmed(armed.role)) armed = null;
 }
 
@@ -73,7 +77,7 @@ export function startDesk() {
     const role = event.detail.ctx.sourceElement?.matches?.("button[data-arm]") && event.detail.ctx.sourceElement.value;
     if (role && (isArmed(role) || holds(confirmed, role))) {
       event.detail.ctx.request.body.set("confirmed", role);
-      confirmed = promise(role, ONCE_CONFIRMED);
+      event.detail.ctx.confirms = promise(role, ONCE_CONFIRMED);
       armed = null;
     }
   });
@@ -81,6 +85,10 @@ export function startDesk() {
     if (event.target.matches?.("#desk input[name=targets]")) guardWhisper();
   });
   document.addEventListener("htmx:after:swap", afterSwap);
-  document.addEventListener("htmx:finally:request", showArmed);
+  // Only what Floorline has taken on: a press that was refused, or reached nobody, asks for two again.
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (ctx.confirms && ctx.response?.status === 200) confirmed = ctx.confirms;
+    showArmed();
+  });
   afterSwap();
 }

@@ -36,7 +36,9 @@ const element = () => document.getElementById("stream");
 
 // One after the other, and never what an earlier connection brought for another window.
 function show(html, isCurrent) {
-  const swap = () => isCurrent() && window.htmx.swap({ text: html, sourceElement: element(), target: element(), swap: "none" });
+  const swap = () => {
+    if (isCurrent()) return window.htmx.swap({ text: html, sourceElement: element(), target: element(), swap: "none" });
+  };
   shown = shown.then(swap).catch((error) => console.error(error));
 }
 
@@ -120,7 +122,8 @@ async function poll() {
   let answered = false;
   try {
     // Low: where every connection is busy, a press goes first.
-    const answer = await fetch(url, { headers: version ? { "If-None-Match": version } : {}, signal: here.signal, priority: "low" });
+    const headers = version ? { "If-None-Match": version } : {};
+    const answer = await fetch(url, { headers, signal: here.signal, priority: "low" });
     if (answer.status === 401) return location.reload();
     const beat = answer.headers.get("Floorline-Heartbeat");
     if (beat && (answer.ok || answer.status === 304)) {

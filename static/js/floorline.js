@@ -17,7 +17,8 @@ import { startTold } from "./told.js";
 import { startUnanswered } from "./unanswered.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (zone) document.cookie = `floorline-tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+const secure = location.protocol === "https:" ? "; secure" : "";
+if (zone) document.cookie = `floorline-tz=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
 
 startLid();
 // Before the clock: a page that slept is told to be old before its timers tick again.

@@ -14,6 +14,8 @@ let usedAt = -Infinity;
 let pointer = ""; // where it was seen last: browsers tell of a move also where only the page has moved
 let timer;
 const places = new WeakMap(); // rows → {top, movedAt}
+const BANNERS = ["stale", "stopped", "unanswered", "notices"]; // they come by themselves, above the list
+let bannersHeight = 0;
 
 const list = () => document.getElementById("conferences");
 const table = () => list()?.closest("table");
@@ -47,10 +49,9 @@ function hold(tasks) {
   for (const task of tasks) {
     // What ended while it waited is not new any more.
     if (!task.target) for (const ended of task.fragment.querySelectorAll(".ended")) waiting.delete(ended.id);
-    const style = task.swapSpec.style;
-    if (/^(afterend|afterbegin|beforeend|innerMorph)$/.test(style) && (!task.target || task.target === list() || task.target.parentElement === list())) {
-      for (const fresh of [...task.fragment.children]) inserted.set(fresh.id, [task, fresh]);
-    }
+    const inserts = /^(afterend|afterbegin|beforeend|innerMorph)$/.test(task.swapSpec.style);
+    if (!inserts || (task.target && task.target !== list() && task.target.parentElement !== list())) continue;
+    for (const fresh of [...task.fragment.children]) inserted.set(fresh.id, [task, fresh]);
   }
   const whole = tasks.some((task) => task.swapSpec.style === "innerMorph" && task.target === list());
   const kept = tasks.filter((task) => {
@@ -106,8 +107,8 @@ function noticePointer(event) {
   if (table()?.contains(event.target)) use();
 }
 
-// What the stream has moved in the list counts as moved; what has moved the whole list does not, nor what the reader's own
-// filter or page has brought.
+// What the stream has moved in the list counts as moved; what has moved the whole list does not, unless it was a banner, nor
+// what the reader's own filter or page has brought.
 function measure(isPushed) {
   const movedAt = isPushed ? performance.now() : -Infinity;
   const start = list()?.getBoundingClientRect().top;
@@ -120,11 +121,27 @@ function measure(isPushed) {
   if (isPushed) setTimeout(markMoved, JUST_MOVED + 50);
 }
 
+const heightOfBanners = () => BANNERS.reduce((sum, id) => sum + (document.getElementById(id)?.offsetHeight ?? 0), 0);
+
+// A banner that comes or goes moves every row at once.
+function noticeBanners() {
+  const height = heightOfBanners();
+  if (height === bannersHeight) return;
+  bannersHeight = height;
+  const now = performance.now();
+  for (const one of list()?.children ?? []) if (places.has(one)) places.get(one).movedAt = now;
+  markMoved();
+  setTimeout(markMoved, JUST_MOVED + 50);
+}
+
 // A click there was meant for the row that stood there before. In my own call's row Monitor is a stop, which always acts.
 function markMoved() {
   const mine = `conference-${document.getElementById("my-ear")?.dataset.conference}`;
   const now = performance.now();
-  for (const one of list()?.children ?? []) one.classList.toggle("just-moved", one.id !== mine && now - places.get(one)?.movedAt < JUST_MOVED);
+  for (const one of list()?.children ?? []) {
+    const isMoved = now - places.get(one)?.movedAt < JUST_MOVED;
+    one.classList.toggle("just-moved", isMoved && one.id !== mine);
+  }
 }
 
 export function startHold() {
@@ -144,16 +161,24 @@ export function startHold() {
   document.addEventListener("pointermove", noticePointer);
   document.addEventListener("pointerdown", (event) => table()?.contains(event.target) && use());
   document.addEventListener("pointerout", settle);
-  for (const used of ["focusin", "keydown"]) document.addEventListener(used, () => list()?.contains(document.activeElement) && use());
+  for (const used of ["focusin", "keydown"]) {
+    document.addEventListener(used, () => list()?.contains(document.activeElement) && use());
+  }
   document.addEventListener("focusout", settle);
   document.addEventListener("htmx:after:swap", (event) => measure(event.detail.ctx?.sourceElement?.id === "stream"));
   measure(false);
+  bannersHeight = heightOfBanners();
+  const banners = new MutationObserver(noticeBanners);
+  for (const id of BANNERS) {
+    const banner = document.getElementById(id);
+    if (banner) banners.observe(banner, { attributeFilter: ["hidden"], childList: true, subtree: true });
+  }
   document.addEventListener("click", (event) => {
     if (event.target.closest?.("#new-rows")) release();
   });
   // The reader's own filter answers with a whole window of its own.
-  document.addEventListener("htmx:after:swap", (event) => {
-    if (event.detail.ctx?.sourceElement?.id === "stream" || !event.detail.ctx?.text?.includes('hx-target="#conferences"')) return;
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx?.sourceElement?.id === "stream" || !ctx?.text?.includes('hx-target="#conferences"')) return;
     waiting.clear();
     stale = false;
     letThrough = true;

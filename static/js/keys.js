@@ -125,9 +125,11 @@ export function startKeys() {
   const off = !Object.keys(map).length;
   const keyOf = Object.fromEntries(Object.entries(map).map(([key, name]) => [name, key]));
   const label = () => {
+    for (const hints of document.querySelectorAll(".hints")) hints.hidden = off;
     for (const kbd of document.querySelectorAll("kbd[data-kbd]")) {
+      const key = keyOf[kbd.dataset.kbd];
       if (off) kbd.hidden = true;
-      else if (keyOf[kbd.dataset.kbd] && kbd.textContent !== keyOf[kbd.dataset.kbd]) kbd.textContent = keyOf[kbd.dataset.kbd];
+      else if (key && kbd.textContent !== key) kbd.textContent = key;
     }
   };
   document.addEventListener("keydown", (event) => {

@@ -57,6 +57,7 @@ function showFilters() {
 
 export function startMarks() {
   document.addEventListener("htmx:after:swap", markUnseen);
-  for (const event of ["htmx:after:history:push", "htmx:after:history:replace"]) document.addEventListener(event, showFilters);
+  document.addEventListener("htmx:after:history:push", showFilters);
+  document.addEventListener("htmx:after:history:replace", showFilters);
   markUnseen();
 }

@@ -6,7 +6,7 @@ import { watch } from "./feed.js";
 import { keepSeen } from "./tabs.js";
 
 const SIZE = { width: 380, height: 200 };
-const MIRRORED = ["stale", "stopped", "unanswered", "my-ear"];
+const MIRRORED = ["stale", "stopped", "unanswered", "refusal", "my-ear"];
 let small = null; // the window that stays on top
 let opening = false;
 let ordinary = null; // the one that a browser without such windows opened
@@ -44,7 +44,8 @@ function mirror() {
   // Signed out: nothing may stay on any screen.
   if (!document.getElementById("my-ear")) return small.close();
   for (const { name, value } of document.documentElement.attributes) {
-    if (name !== "style") small.document.documentElement.setAttribute(name, value); // the content security policy forbids that one
+    // The content security policy forbids styles.
+    if (name !== "style") small.document.documentElement.setAttribute(name, value);
   }
   for (const id of MIRRORED) show(document.getElementById(id), small.document.querySelector(`[data-place-of="${id}"]`));
 }

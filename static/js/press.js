@@ -15,7 +15,7 @@ const STOP = /^\/(leave|quieter|ear\/disconnect|accounts\/logout)\/$/;
 const OTHER = /^\/(monitor|ear\/connect|ear\/follow)\/$/;
 
 const pending = new Set(); // htmx' requests of this page, each until it is answered
-const stops = new WeakMap(); // those of them that are stops → {path, at}
+const stops = new WeakMap(); // those of them that are stops → {path, at, abort}
 let entered = []; // {conference, at}: role and monitor presses of the last minute
 
 const pathOf = (action) => new URL(action, location.href).pathname;
@@ -51,9 +51,11 @@ function clearTheWay(ctx, path, at) {
   for (const other of pending) {
     if (other === ctx) continue;
     const before = stops.get(other);
-    if (!before || (before.path === path && at - before.at > WAITS_AFTER)) other.request.abort();
+    if (!before) other.request.abort();
+    else if (before.path === path && at - before.at > WAITS_AFTER) before.abort();
   }
-  stops.set(ctx, { path, at });
+  stops.set(ctx, { path, at, abort: ctx.request.abort });
+  ctx.request.abort = () => {}; // nor does a later press from the same form take its place
   ctx.request.priority = "high";
   ctx.request.timeout = 0; // never given up
   // First the stop stands in the browser's line, then a connection gets free: else the next one in the line takes it.
@@ -79,10 +81,11 @@ function prepare(event) {
   const path = pathOf(ctx.request.action);
   const kind = kindOf(path, ctx.request.body);
   if (!kind) return;
+  ctx.isStop = kind === "stop";
   mark(path, ctx.request.body, at);
   if (kind === "stop") clearTheWay(ctx, path, at);
   if (kind === "louder") setTimeout(giveUp, GIVEN_UP_AFTER - (performance.now() - at), ctx);
-  setTimeout(() => pending.has(ctx) && ctx.status === "issuing" && !ctx.response && sayWaits(ctx, kind === "stop"), WAITS_AFTER);
+  setTimeout(() => pending.has(ctx) && ctx.status === "issuing" && !ctx.response && sayWaits(ctx), WAITS_AFTER);
 }
 
 // Forms that the browser sends itself: signing out, connecting from the ear's own page.

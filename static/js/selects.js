@@ -1,5 +1,5 @@
-// After a choice in a filter its sheet closes and the focus is back at the list, so that keys work again. Whoever goes through the choices of
-// a closed filter by arrow keys stays in it until Enter.
+// After a choice in a filter its sheet closes and the focus is back at the list, so that keys work again. Whoever goes
+// through the choices of a closed filter by arrow keys stays in it until Enter.
 
 let steps = false; // the last key went through the choices of a closed filter
 let chose = false; // and changed it

@@ -1,5 +1,8 @@
 // A press that has no answer, or reached nobody, must not look as if it had been done; a Leave least of all.
 
+// A sign-in, a refusal or a search that must wait says so itself; after any other status from 400 on nothing was done.
+const TELLS_ITSELF = new Set([401, 422, 429]);
+
 const waiting = new Map(); // requests without an answer after two seconds → "quiet-waits" or "other-waits"
 const failed = new Map(); // "quiet", "other", "late" → since when
 
@@ -15,19 +18,23 @@ function show() {
 function pressOf(event) {
   const ctx = event.detail.ctx;
   if (!ctx?.sourceElement?.matches?.("a, button, form")) return null;
-  return /\/(leave|quieter|disconnect)\/$/.test(ctx.request?.action ?? "") ? "quiet" : "other";
+  return ctx.isStop ? "quiet" : "other";
+}
+
+function isAnswered(event) {
+  const status = event.detail.ctx?.response?.status ?? 0;
+  return (status > 0 && status < 400) || TELLS_ITSELF.has(status);
 }
 
 function tellFailure(event) {
   const press = pressOf(event);
-  const status = event.detail.ctx?.response?.status ?? 0;
-  if (!press || (press === "other" && status > 0 && status < 500)) return;
+  if (!press || isAnswered(event)) return;
   failed.set(press, performance.now());
   show();
 }
 
-export function sayWaits(ctx, isStop) {
-  waiting.set(ctx, isStop ? "quiet-waits" : "other-waits");
+export function sayWaits(ctx) {
+  waiting.set(ctx, ctx.isStop ? "quiet-waits" : "other-waits");
   show();
 }
 
@@ -48,7 +55,7 @@ export function startUnanswered() {
   document.addEventListener("htmx:response:error", tellFailure);
   document.addEventListener("htmx:before:swap", (event) => {
     const press = pressOf(event);
-    if (!press) return;
+    if (!press || !isAnswered(event)) return; // htmx announces a swap for an error too
     failed.delete(press);
     failed.delete("late");
     show();

@@ -128,7 +128,7 @@ class Screen:
     def barge(self) -> None:
         """Press twice, as a barge asks for."""
         self.role("Barge").click()
-        expect(self.page.locator("#about-barge")).to_contain_text("will hear you — press again")
+        expect(self.page.locator("#about-barge")).to_contain_text("will hear you. Press again.")
         self.role("Barge").click()
 
     # The top bar

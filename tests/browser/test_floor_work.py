@@ -327,3 +327,28 @@ def test_keys_that_are_switched_off_do_nothing(keys_of_ones_own: Screen, kim: Vi
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(keys_of_ones_own.ear).to_contain_text("Phone not connected")
     assert not [entry for entry in sandbox.requests(since=before) if entry["method"] == "POST"]
+
+
+def test_keys_that_are_switched_off_are_promised_nowhere(
+    keys_of_ones_own: Screen, kim: Visitor, sandbox: Sandbox
+) -> None:
+    call = sandbox.script("Billing-no-keys", agents=["Ana Ruiz", "Max Falk"])
+    page = keys_of_ones_own.page
+    page.goto(kim.url)
+    keys_of_ones_own.see(call.name)
+    hints, key = page.locator(".hints"), page.locator(".leg kbd").first
+    expect(hints).to_be_visible()
+    keys_of_ones_own.open(call.name)
+    expect(key).to_have_text("1")
+    expect(key).to_be_visible()
+
+    page.goto(f"{kim.url}/ear/")
+    page.get_by_label("Use keyboard shortcuts").uncheck()
+    page.get_by_role("button", name="Save keys").click()
+    expect(page.get_by_label("Use keyboard shortcuts")).not_to_be_checked()
+    page.goto(kim.url)
+    keys_of_ones_own.see(call.name)
+    expect(hints).to_be_hidden()
+    keys_of_ones_own.open(call.name)
+    expect(keys_of_ones_own.target("Ana Ruiz")).to_be_visible()
+    expect(key).to_be_hidden()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,13 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from benchmarks.servers import free_port
 from tests.browser.conftest import BROKEN, Floor, Invite, Visitor, database_of, open_floor, sign_in
 from tests.browser.proxy import Fate, Proxy
 from tests.browser.sandbox import Sandbox
 from tests.browser.screen import Screen
+from tests.browser.test_pages import assert_accessible
 from tests.tooling.conftest import starting
 from tests.tooling.processes import eventually, status_of
 
@@ -125,7 +127,9 @@ def test_a_press_that_reached_nobody_says_so_until_one_is_answered(
     screen.page.context.set_offline(True)
     press()
     expect(unanswered).to_be_visible()
-    expect(unanswered).to_contain_text("It may not have been done. Try again.", use_inner_text=True)
+    expect(unanswered).to_contain_text(
+        "It may not have been done. Reload the page, then try again.", use_inner_text=True
+    )
     expect(unanswered).not_to_contain_text("hang up your phone", use_inner_text=True)
 
     screen.page.context.set_offline(False)
@@ -316,3 +320,36 @@ def test_a_server_that_was_down_comes_back_without_ghosts(invite: Invite, tmp_pa
         expect(screen.row(ghost.name)).to_have_count(0)
         expect(screen.stale).to_be_hidden()
         kim.forgive(BROKEN)
+
+
+def test_a_floor_that_is_not_live_yet_tells_staff_why(invite: Invite, sandbox: Sandbox) -> None:
+    admin = invite("admin")
+    problem = "Telnyx refuses the API key."
+
+    def answer_as_unread(route: Route) -> None:
+        real = route.fetch()
+        beat = json.loads(real.headers["floorline-heartbeat"]) | {"truth": None, "stopped": None, "problem": problem}
+        route.fulfill(response=real, headers={**real.headers, "floorline-heartbeat": json.dumps(beat)})
+
+    admin.context.route("**/stream/**", lambda route: route.abort())
+    admin.context.route("**/snapshot/**", answer_as_unread)
+    screen = admin.visit()
+
+    expect(screen.stale.get_by_text("Not live yet.")).to_be_visible(timeout=20_000)
+    expect(screen.stale.locator("[data-why=first]").get_by_text(problem)).to_be_visible()
+    screen.page.close()
+    admin.forgive("ERR_FAILED")
+
+
+def test_a_page_that_is_not_live_can_be_read_in_both_themes(behind: Visitor, proxy: Proxy, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-readable")
+    screen = behind.visit()
+    screen.is_live()
+    screen.monitor(call.name)
+
+    proxy.stall()
+    expect(screen.stale).to_be_visible(timeout=20_000)
+    for theme in ("light", "dark"):
+        screen.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        assert_accessible(screen.page, theme)
+    proxy.flow()

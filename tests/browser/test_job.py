@@ -37,7 +37,7 @@ def test_kim_monitors_whispers_to_one_agent_barges_and_leaves(invite: Invite, sa
     assert sandbox.hearing(call) == {"Ana Ruiz"}
 
     screen.role("Barge").click()
-    expect(page.locator("#about-barge")).to_have_text("Customer, Ana and Max will hear you — press again")
+    expect(page.locator("#about-barge")).to_have_text("Customer, Ana and Max will hear you. Press again.")
     assert sandbox.hearing(call) == {"Ana Ruiz"}
     screen.role("Barge").click()
     screen.verified("Barge")
@@ -92,12 +92,12 @@ def test_an_armed_barge_is_forgotten_after_five_seconds(kim: Visitor, sandbox: S
     about = screen.page.locator("#about-barge")
 
     screen.role("Barge").click()
-    expect(about).to_contain_text("press again")
+    expect(about).to_contain_text("Press again")
     screen.page.clock.fast_forward(5_200)
     expect(about).to_have_text("everyone hears you")
     screen.role("Barge").click()
 
-    expect(about).to_contain_text("press again")
+    expect(about).to_contain_text("Press again")
     assert sandbox.hearing(call) == set()
 
 
@@ -117,7 +117,7 @@ def test_for_a_minute_after_a_barge_one_press_is_enough(kim: Visitor, sandbox: S
     screen.verified("Monitor")
     screen.page.clock.fast_forward(60_200)
     screen.role("Barge").click()
-    expect(screen.page.locator("#about-barge")).to_contain_text("press again")
+    expect(screen.page.locator("#about-barge")).to_contain_text("Press again")
     assert sandbox.hearing(call) == set()
 
 
@@ -131,7 +131,7 @@ def test_arming_moves_nothing_under_the_pointer(kim: Visitor, sandbox: Sandbox) 
     screen.monitor(call.name)
     assert screen.role("Whisper").bounding_box() == whisper
     screen.role("Barge").click()
-    expect(screen.page.locator("#armed-hint")).to_contain_text("Customer and Ana will hear you — press again")
+    expect(screen.page.locator("#armed-hint")).to_contain_text("Customer and Ana will hear you. Press again.")
     assert screen.target("Ana Ruiz").bounding_box() == target
 
 
@@ -164,7 +164,7 @@ def test_the_whole_job_by_keyboard_alone(invite: Invite, sandbox: Sandbox) -> No
     assert sandbox.hearing(call) == {"Max Falk"}
 
     keys.press("b")
-    expect(page.locator("#about-barge")).to_contain_text("press again")
+    expect(page.locator("#about-barge")).to_contain_text("Press again")
     assert sandbox.hearing(call) == {"Max Falk"}
     keys.press("b")
     screen.verified("Barge")
@@ -223,7 +223,7 @@ def test_the_whole_job_without_javascript(invite: Invite, sandbox: Sandbox) -> N
     assert sandbox.hearing(call) == {"Ana Ruiz"}
 
     screen.role("Barge").click()
-    expect(screen.page.locator("#about-barge")).to_contain_text("press again")
+    expect(screen.page.locator("#about-barge")).to_contain_text("Press again")
     assert sandbox.hearing(call) == {"Ana Ruiz"}
     screen.role("Barge").click()
     reload_until_shown(screen, screen.audience.get_by_text("Everyone hears you"), screen.verification)

@@ -147,7 +147,7 @@ IS_SEEN = """e => {
 def stops(page: Page) -> list[str]:
     """Tab through a page once; return what of it has the focus and is not to be seen."""
     unseen: list[str] = []
-    page.locator(".skip").focus()
+    page.locator(".skip").first.focus()
     for _press in range(80):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")

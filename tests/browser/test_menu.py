@@ -44,7 +44,7 @@ def test_staying_in_the_call_is_behind_more_and_esc_there_silences(kim: Visitor,
 
     screen.desk.get_by_text("More", exact=True).click()
     stay.click()
-    expect(screen.desk.locator(".stay")).to_contain_text("press again")
+    expect(screen.desk.locator(".stay")).to_contain_text("Press again")
     assert sandbox.hearing(call) == set()
     stay.click()
     expect(screen.ear).to_have_attribute("data-heard", "everyone")
@@ -74,3 +74,17 @@ def test_back_to_monitor_is_in_the_top_bar_as_long_as_somebody_hears_me(kim: Vis
     screen.verified("Monitor")
     expect(quieter).to_be_hidden()
     assert sandbox.hearing(call) == set()
+
+
+def test_what_is_armed_is_spoken_for_staying_in_the_call_as_for_barge(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-spoken")
+    screen = kim.visit()
+    screen.monitor(call.name)
+    hint = screen.desk.get_by_role("status").filter(has_text="will hear you")
+    screen.desk.get_by_text("More", exact=True).click()
+
+    screen.desk.locator(".stay button").click()
+    expect(hint).to_contain_text("Customer and Ana will hear you")
+    expect(hint).to_have_count(0)  # after five seconds
+    screen.role("Barge").click()
+    expect(hint).to_contain_text("Customer and Ana will hear you")

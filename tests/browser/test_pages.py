@@ -274,3 +274,38 @@ def test_the_list_of_keys_opens_and_closes(kim: Visitor) -> None:
     assert_accessible(page, "dialog")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the link with this name has the focus."""
+    for _press in range(4):
+        page.keyboard.press("Tab")
+        if page.get_by_role("link", name=name).evaluate_all("all => all.includes(document.activeElement)"):
+            return
+    raise AssertionError(f"the Tab key does not reach “{name}”")
+
+
+def test_the_tab_key_skips_to_the_calls_and_to_the_selected_one(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-skipped")
+    screen = kim.visit()
+    page = screen.page
+    to_desk = page.get_by_role("link", name="Skip to the selected call")
+    screen.see(call.name)
+    expect(to_desk).to_have_count(0)  # nothing is selected
+
+    screen.open(call.name)
+    page.reload()
+    tab_to(page, "Skip to the calls")
+    tab_to(page, "Skip to the selected call")
+    assert_accessible(page, "skipping")
+    page.keyboard.press("Enter")
+    expect(page.locator("#desk-title")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#desk') !== null")
+
+
+@pytest.mark.parametrize("path", ["/setup/", "/ear/", "/accounts/password/"])
+def test_a_page_without_calls_skips_to_its_content(kim: Visitor, path: str) -> None:
+    page = kim.visit(path).page
+    page.get_by_role("link", name="Skip to the content").press("Enter")
+    expect(page.locator("#main")).to_be_focused()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from urllib.parse import parse_qsl
+from collections.abc import Callable
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import Request, expect
@@ -241,3 +242,128 @@ def test_a_stop_takes_back_the_louder_press_that_still_waits(
     proxy.release()
     assert eventually(lambda: len([one for one in proxy.asked[asked:] if "healthz" in one]) >= 8, within=15)
     assert not [line for line in proxy.asked[asked:] if "/role/" in line]
+
+
+HANG_UP = "If you wanted to leave or go back to Monitor, hang up your phone: that always works."
+
+
+def answering(screen: Screen, path: str, status: int) -> None:
+    """Let Floorline answer each press on this path with an error from now on."""
+    screen.page.route(path, lambda route: route.fulfill(status=status, body="no"))
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_a_press_that_is_answered_with_an_error_is_told_as_not_done(
+    kim: Visitor, sandbox: Sandbox, status: int
+) -> None:
+    call, other = sandbox.script("Billing-error"), sandbox.script("Billing-other")
+    screen = kim.visit()
+    screen.monitor(call.name)
+
+    answering(screen, "**/monitor/", status)
+    screen.row(other.name).get_by_role("button", name="Monitor").click()
+    says(screen, "It may not have been done. Reload the page, then try again.")
+    answering(screen, "**/leave/", status)
+    screen.leave.click()
+    says(screen, HANG_UP)
+
+    screen.page.unroute("**/leave/")
+    screen.leave.click()
+    expect(screen.page.get_by_text("connected, not in a call")).to_be_visible()
+    expect(screen.unanswered.get_by_text(HANG_UP)).to_be_hidden()
+    kim.forgive(f"status of {status}")
+
+
+def test_a_failed_monitor_out_of_a_barge_is_told_as_a_failed_stop(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-still-heard")
+    screen = kim.visit()
+    screen.monitor(call.name)
+    screen.barge()
+    screen.verified("Barge")
+    for path in ("**/monitor/", "**/role/"):
+        answering(screen, path, 500)
+
+    screen.row(call.name).get_by_role("button", name="Monitor").click()
+    says(screen, HANG_UP)
+    screen.leave.click()
+    expect(screen.unanswered).to_be_hidden()
+
+    kim.forgive("status of 500")
+
+
+def ends_of(screen: Screen) -> tuple[list[str], list[str]]:
+    """Return two lists that get the paths of POSTs from now on: of those that were answered, and of those given up."""
+    answered: list[str] = []
+    given_up: list[str] = []
+
+    def note(ends: list[str]) -> Callable[[Request], None]:
+        return lambda request: ends.append(urlsplit(request.url).path) if request.method == "POST" else None
+
+    screen.page.on("requestfinished", note(answered))
+    screen.page.on("requestfailed", note(given_up))
+    return answered, given_up
+
+
+def test_the_third_quick_monitor_press_is_sent_and_wins(behind: Visitor, proxy: Proxy, sandbox: Sandbox) -> None:
+    calls = [sandbox.script(f"Billing-quick-{letter}") for letter in "abc"]
+    screen = behind.visit()
+    screen.is_live()
+    for call in calls:
+        screen.see(call.name)
+    forms = presses_of(screen)
+
+    proxy.hold("POST /monitor/")
+    for call in calls:
+        screen.row(call.name).get_by_role("button", name="Monitor").click()
+    assert screen.comes_to(lambda: len(forms) == 3, within=10)
+    proxy.release()
+
+    screen.verified("Monitor")
+    expect(screen.ear).to_contain_text(calls[-1].name)
+    assert eventually(lambda: "Kim’s desk phone" in sandbox.present(calls[-1]), within=10)
+
+
+def test_monitor_in_the_own_row_is_sent_behind_other_monitor_presses_and_no_later_one_takes_its_place(
+    behind: Visitor, proxy: Proxy, sandbox: Sandbox
+) -> None:
+    mine = sandbox.script("Billing-own-row")
+    others = [sandbox.script(f"Billing-row-{letter}") for letter in "abc"]
+    screen = behind.visit()
+    screen.is_live()
+    screen.monitor(mine.name)
+    own = re.sub(r".*/conferences/|/$", "", screen.address(mine.name))
+    forms = presses_of(screen)
+    answered, given_up = ends_of(screen)
+
+    proxy.hold("POST /monitor/")
+    for call in (*others[:2], mine):
+        screen.row(call.name).get_by_role("button", name="Monitor").click()
+    assert screen.comes_to(lambda: [form["monitor"] for form in forms][2:] == [own], within=10)
+    screen.row(others[2].name).get_by_role("button", name="Monitor").click()
+    assert screen.comes_to(lambda: len(forms) == 4, within=10)
+    proxy.release()
+
+    # The two before the stop are given up, the stop itself is not.
+    assert screen.comes_to(lambda: (len(given_up), len(answered)) == (2, 2), within=10)
+
+
+def test_a_monitor_press_right_behind_a_follow_gives_up_neither(
+    behind: Visitor, proxy: Proxy, sandbox: Sandbox
+) -> None:
+    call, other = sandbox.script("Billing-followed"), sandbox.script("Sales-behind", agents=["Max Falk"])
+    screen = behind.visit()
+    screen.is_live()
+    screen.see(other.name)
+    screen.open(call.name)
+    forms = presses_of(screen)
+    answered, given_up = ends_of(screen)
+
+    proxy.hold("POST /ear/follow/")
+    screen.desk.get_by_role("button", name="Follow Ana Ruiz on every call").click()
+    screen.row(other.name).get_by_role("button", name="Monitor").click()
+    assert screen.comes_to(lambda: len(forms) == 2, within=10)
+    proxy.release()
+
+    assert screen.comes_to(lambda: sorted(answered) == ["/ear/follow/", "/monitor/"], within=10)
+    assert given_up == []
+    behind.forgive("status of 422 .*/ear/follow/")  # it was held back until the later press had come

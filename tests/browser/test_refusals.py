@@ -138,3 +138,34 @@ def test_a_line_that_does_not_answer_is_said(kim: Visitor, sandbox: Sandbox, beh
     expect(screen.page.locator("body")).to_contain_text(sentence)
     expect(screen.ear).to_contain_text("Phone not connected")
     assert sandbox.hearing(call) is None
+
+
+TOO_MANY = "Telnyx received too many requests. Wait a few seconds and try again."
+
+
+@pytest.mark.parametrize("path", ["/setup/", "/accounts/password/", "/ear/small/", "/ear/", "/"])
+def test_a_refusal_to_ring_the_phone_is_said_on_every_page(kim: Visitor, sandbox: Sandbox, path: str) -> None:
+    sandbox.fault("/calls", status=429, code="10011")
+    screen = kim.visit(path)
+
+    screen.ear.get_by_role("button", name="Connect").click()
+
+    expect(screen.refusal).to_have_text(TOO_MANY)
+    expect(screen.refusal).to_be_visible()
+    expect(screen.ear).to_contain_text("Phone not connected")
+    kim.forgive(r"status of 422 .*/ear/connect/")
+
+
+def test_a_barge_that_was_refused_does_not_spare_the_second_press(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-no-barge")
+    screen = kim.visit()
+    screen.monitor(call.name)
+    sandbox.fault(status=422, code="90034")
+    screen.barge()
+    expect(screen.refusal).to_contain_text("You have not picked up your phone yet.")
+
+    screen.role("Barge").click()
+
+    expect(screen.page.locator("#about-barge")).to_contain_text("will hear you")
+    assert sandbox.hearing(call) == set()
+    kim.forgive(r"status of 422 .*/role/")

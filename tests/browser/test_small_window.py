@@ -230,3 +230,15 @@ def test_the_small_page_needs_no_script(invite: Invite, kim: Visitor, sandbox: S
     page.get_by_role("button", name="Leave").click()
     expect(page).to_have_url(f"{kim.url}/ear/small/")
     assert eventually(lambda: "Kim’s desk phone" not in sandbox.present(call), within=20)
+
+
+def test_the_small_window_says_why_something_was_refused(kim: Visitor, sandbox: Sandbox) -> None:
+    sandbox.fault("/calls", status=429, code="10011")
+    screen = kim.visit()
+    small = on_top_of(screen)
+
+    small.ear.get_by_role("button", name="Connect").click()
+
+    expect(small.refusal).to_have_text("Telnyx received too many requests. Wait a few seconds and try again.")
+    expect(small.refusal).to_be_visible()
+    kim.forgive(r"status of 422 .*/ear/connect/")

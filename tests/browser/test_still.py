@@ -277,3 +277,39 @@ def test_a_named_call_and_a_heading_that_go_while_the_list_is_in_use_say_no_name
     for line in lines:
         expect(line).to_have_text("")
     assert [line.bounding_box() for line in lines] == before
+
+
+# In the frame in which a row stands elsewhere, clicks where its button is now.
+CLICK_IN_THAT_FRAME = """(id) => {
+  const row = document.getElementById(id);
+  const before = row.getBoundingClientRect().top;
+  window.taken = new Promise((resolve) => {
+    const look = () => {
+      if (row.getBoundingClientRect().top === before) return requestAnimationFrame(look);
+      const button = row.querySelector("td:last-child button");
+      const box = button.getBoundingClientRect();
+      const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+      hit.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, detail: 1 }));
+      resolve(button.contains(hit));
+    };
+    look();
+  });
+}"""
+
+
+def test_rows_that_a_banner_has_moved_take_no_click_for_a_moment(kim: Visitor, sandbox: Sandbox) -> None:
+    pressed, other = sandbox.script("Billing-pressed"), sandbox.script("Billing-moved")
+    screen = kim.visit()
+    screen.is_live()
+    screen.see(pressed.name)
+    screen.see(other.name)
+    screen.page.evaluate(CLICK_IN_THAT_FRAME, screen.row(other.name).get_attribute("id"))
+
+    screen.page.route("**/monitor/", lambda route: route.fulfill(status=500))
+    screen.row(pressed.name).get_by_role("button", name="Monitor").click()
+    assert screen.page.evaluate("() => window.taken") is False
+    expect(screen.unanswered).to_be_visible()
+
+    screen.page.unroute("**/monitor/")
+    screen.monitor(other.name)  # Playwright waits until the button takes a click
+    kim.forgive("status of 500")

@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from conferences import names
-from conferences.models import Account, Conference, Participant, Team
+from conferences.models import Account, Agent, Conference, Participant, Team
 from conferences.permissions import rights_book
 from dashboard.floor.board import board
 from dashboard.floor.health import FloorNotices
@@ -273,3 +273,18 @@ def test_what_is_personal_is_not_in_the_shared_row(kim: User, lena: User, new_ca
     [mine] = board(kim, window=Window(), now=now).items
     [theirs] = board(lena, window=Window(), now=now).items
     assert row_cache.render(mine, now=now) == row_cache.render(theirs, now=now)
+
+
+def test_a_reason_that_no_tile_counts_sends_its_row_and_no_tiles(kim: User, new_call: NewCall, now: datetime) -> None:
+    call = new_call(age=timedelta(minutes=9, seconds=59))
+    Agent.objects.update(created_at=now - timedelta(days=400))
+    channel = Channel(PageGroup(rights_book(kim).scope, Window(), "en", ZoneInfo("UTC")))
+    floor.refresh(now=now)
+    channel.snapshot(notices=NOTHING, now=now)
+    later = now + timedelta(seconds=2)
+    floor.refresh(now=later)
+
+    _number, pieces = channel.changes(notices=NOTHING, now=later)
+
+    assert "over 10 min" in "".join(pieces)
+    assert [match[1] for piece in pieces if (match := PIECE.fullmatch(piece))] == [f"conference-{call.conference.pk}"]

@@ -65,7 +65,7 @@ def test_without_a_script_the_second_press_is_on_the_page_that_the_first_one_led
     armed = role(client, call, htmx=False, role="barge")
     assert armed.headers["Location"] == f"/?q=bil&conference={call.conference.id}&armed=barge"
     page = client.get(armed.headers["Location"]).content.decode()
-    assert "Customer and Ana will hear you — press again" in page
+    assert "Customer and Ana will hear you. Press again." in page
     assert '<input type="hidden" form="desk-form" name="confirmed" value="barge">' in page
 
 

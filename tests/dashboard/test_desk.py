@@ -282,7 +282,7 @@ def test_a_target_on_hold_cannot_hear_a_whisper_now(kim: User, new_call: NewCall
 
 def test_barge_names_its_audience_before_it_is_done(kim: User, new_call: NewCall, ana: Agent, max_falk: Agent) -> None:
     shown = desk_of(kim, new_call(agents=(ana, max_falk)))
-    assert button(shown, "barge").asks_twice == "Customer, Ana and Max will hear you — press again"
+    assert button(shown, "barge").asks_twice == "Customer, Ana and Max will hear you. Press again."
 
 
 def test_buttons_are_off_without_the_right_and_say_so(kim: User, new_call: NewCall) -> None:

@@ -99,7 +99,7 @@ def test_whom_the_ear_follows_stands_on_the_ear_page_and_on_the_desk(
     [
         ("asked", "Leaving, checking…"),
         ("accepted", "Leaving, checking…"),
-        ("unknown", "Leaving: Telnyx did not confirm yet, trying again"),
+        ("unknown", "Leaving: Telnyx has not confirmed it yet. Trying again."),
         ("rejected", "Leaving: not confirmed, trying again"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_line_that_is_being_hung_up_is_not_called_gone(
     Ear.objects.update(state=Ear.State.ENDING)
     Command.objects.create(account=account, kind="hangup", actor=kim, ear=ear, state="unknown", asked_at=now)
     page = page_of(kim).get("/ear/").content.decode()
-    assert "Hanging up: Telnyx did not confirm yet, trying again" in page
+    assert "Hanging up: Telnyx has not confirmed it yet. Trying again." in page
     assert "Connect my phone" not in page
 
 
@@ -159,3 +159,18 @@ def test_nonsense_for_a_line_is_a_bad_request(
 ) -> None:
     assert page_of(kim).post(path, {"line": "nonsense"}).status_code == 400
     assert asked == []
+
+
+@pytest.mark.parametrize("state", [Ear.State.DIALLING, Ear.State.CONFIRMING])
+def test_the_name_of_a_phone_that_rings_is_one_harmless_line(
+    kim: User, new_call: NewCall, kim_listens: Callable[..., SupervisorSession], page_of: SignIn, state: str
+) -> None:
+    call = new_call()
+    kim_listens(call)
+    kim.lines.update(label="Desk\u202eenohp\x07")
+    Ear.objects.update(state=state)
+    SupervisorSession.objects.update(stage=SupervisorSession.Stage.CONNECTING)
+    for path in ("/ear/", call.url):
+        page = page_of(kim).get(path).content.decode()
+        assert "Desk" in page
+        assert not [sign for sign in "\u202e\x07" if sign in page]

@@ -23,7 +23,7 @@ from dashboard.floor import loading
 from dashboard.floor.board import board, counters, items
 from dashboard.floor.building import with_reasons
 from dashboard.floor.live import LiveFloor, floor
-from dashboard.floor.reasons import Flag
+from dashboard.floor.reasons import Flag, transfers
 from dashboard.floor.sorting import entry_of
 from dashboard.floor.window import NEEDS, WINDOW_SIZE, Sort, Window
 from dashboard.rendering import row_cache
@@ -134,7 +134,7 @@ def test_every_window_shows_what_a_naive_floor_would(
         floor.refresh(now=told.now)
         user = told.chance.choice([kim, lena, omar])
         for window in told.chance.sample([*WINDOWS, Window(team=told.teams[0].pk)], 9):
-            found = [card.id for card in floor.find(scope_of(user), window)]
+            found = [entry.card.id for entry in floor.entries(scope_of(user), window)]
             assert found == naive(user, window, told.now)[:WINDOW_SIZE], (window, user.username)
             assert floor.total(scope_of(user), window, now=told.now + LATER * (turn + 1)) == len(found)
 
@@ -156,7 +156,8 @@ def test_the_figures_are_those_of_everything_in_scope(
         assert counted.agents == inside.values("leg__agent").distinct().count()
         assert counted.supervised == live.filter(supervisor_sessions__ended_at=None, supervisor_sessions__isnull=False).distinct().count()  # fmt: skip  # noqa: E501
         assert counted.needs == len(naive(user, Window(flag=NEEDS), told.now))
-        assert [flag.count for flag in counted.flags] == [len(naive(user, Window(flag=f), told.now)) for f in Flag]
+        tally = floor.figures(scope_of(user), now=told.now + LATER).tally
+        assert [tally.flags[flag] for flag in Flag] == [len(naive(user, Window(flag=f), told.now)) for f in Flag]
         begun = live.order_by("started_at").values_list("started_at", flat=True).first()
         assert counted.longest_since == begun
 
@@ -167,8 +168,8 @@ def test_the_second_page_goes_on_where_the_first_one_ends(story: Callable[[int],
         told.begin()
     floor.refresh(now=told.now)
     everything = naive(lena, Window(sort=Sort.NAME), told.now)
-    pages = [floor.find(scope_of(lena), Window(sort=Sort.NAME, page=page)) for page in (1, 2, 3)]
-    assert [card.id for page in pages for card in page] == everything
+    pages = [floor.entries(scope_of(lena), Window(sort=Sort.NAME, page=page)) for page in (1, 2, 3)]
+    assert [entry.card.id for page in pages for entry in page] == everything
     assert pages[2] == ()
 
 
@@ -272,8 +273,8 @@ def test_reasons_come_at_their_moment_without_any_change(kim: User, new_call: Ne
     with CaptureQueriesContext(connection) as queries:
         assert floor.refresh(now=now + timedelta(seconds=1)) == floor.generation
     assert len(queries) == 1  # the version; nothing is read again because time passes
-    [after] = floor.find(scope_of(kim), Window(flag=Flag.LONG))
-    assert [reason.sentence for reason in after.reasons] == ["over 10 min"]
+    [after] = floor.entries(scope_of(kim), Window(flag=Flag.LONG))
+    assert [reason.sentence for reason in after.card.reasons] == ["over 10 min"]
 
 
 def test_rows_that_went_away_without_a_version_are_noticed(kim: User, new_call: NewCall, now: datetime) -> None:
@@ -328,7 +329,8 @@ def test_two_floors_that_follow_one_database_show_the_same(story: Callable[[int]
             other.refresh(now=told.now)
     other.refresh(now=told.now)
     for window in WINDOWS:
-        assert floor.find(scope_of(lena), window) == other.find(scope_of(lena), window)
+        shown_by = [[entry.card for entry in one.entries(scope_of(lena), window)] for one in (floor, other)]
+        assert shown_by[0] == shown_by[1]
 
 
 # --- The window in the URL --------------------------------------------------------------------------------------------
@@ -404,7 +406,9 @@ def test_who_reconnects_is_no_transfer_and_who_comes_back_is(
                 present=left is None,
             )
         call.announce()
-    found = {card.name: card.transfers for card in board(kim, window=Window(), now=now).rows}
+    floor.refresh(now=now)
+    records = [entry.record for entry in floor.entries(scope_of(kim), Window())]
+    found = {record.card.name: transfers(record.clues) for record in records}
     assert found == {
         "reconnects": 0, "overlaps": 0, "beside a second agent": 1, "handed on": 1, "handed back": 2
     }  # fmt: skip

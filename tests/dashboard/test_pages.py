@@ -276,3 +276,13 @@ def test_a_hostile_origin_is_named_harmlessly(kim: User, origin: str) -> None:
     assert "<script>alert" not in page
     assert "13125550142" not in page
     assert len(page) < 4000
+
+
+def test_the_page_about_telnyx_names_the_public_address_whatever_the_browser_asked(
+    lena: User, page_of: SignIn, settings: Settings
+) -> None:
+    settings.PUBLIC_URL, settings.ALLOWED_HOSTS = "https://floor.example.com", ["*"]
+    lena.is_staff = True
+    lena.save()
+    page = page_of(lena).get("/setup/", headers={"host": "10.0.0.7:8000"}).content.decode()
+    assert "<code>https://floor.example.com/webhooks/telnyx/</code>" in page

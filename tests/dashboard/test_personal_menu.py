@@ -148,3 +148,19 @@ def test_the_page_for_a_password_does_not_load_itself_again_while_one_types(kim:
 
 def test_whoever_is_signed_out_changes_no_password(client: Client) -> None:
     assert client.get(reverse("password")).headers["Location"].startswith("/accounts/login/")
+
+
+@pytest.mark.parametrize("new", ["", "password"], ids=["asked", "refused for two reasons"])
+def test_what_describes_a_field_of_the_password_page_is_there_once(kim: User, new: str) -> None:
+    client = Client()
+    client.login(username="kim", password="kim-password")
+    page = change(client, new=new) if new else client.get(reverse("password")).content.decode()
+    described = [name for names in re.findall(r'aria-describedby="([^"]+)"', page) for name in names.split()]
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert "id_new_password1_helptext" in described
+    assert ("id_new_password2_error" in described) == bool(new)
+    assert [name for name in described if ids.count(name) != 1] == []
+    assert sorted(set(ids)) == sorted(ids)
+    if new:
+        assert "too short" in page
+        assert "too common" in page

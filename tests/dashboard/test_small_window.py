@@ -81,6 +81,12 @@ def test_a_role_that_a_reading_does_not_show_is_named_so() -> None:
     assert headline(claim) == "Telnyx does not show Barge"
 
 
+@pytest.mark.parametrize(("state", "said"), [("unconfirmed", "Not confirmed: "), ("unknown", "Not confirmed yet: ")])
+def test_a_doubt_stands_before_the_names_where_no_bar_cuts_it(state: str, said: str) -> None:
+    claim = Claim(heard=Heard.MAYBE, state=State(state), step=Step.INSIDE, role=Role.WHISPER)
+    assert headline(claim, targets=("Ana Ruiz", "Jo Lim")) == f"{said}Whisper → Ana Ruiz and Jo Lim"
+
+
 def test_a_press_is_answered_with_the_sentence_too(
     kim: User, new_call: NewCall, kim_listens: Listens, page_of: SignIn, stops: list[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -118,20 +119,36 @@ def documented() -> set[str]:
     return set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
 
 
-def test_two_nodes_stand_in_nginx_where_compose_puts_them() -> None:
+def nginx_of_many(template: Path) -> str:
+    """Return the configuration that the composed nginx makes of a file."""
     services = yaml.safe_load((DEPLOY / "many" / "compose.yaml").read_text())["services"]
     program = services["nginx"]["command"][2].replace(
-        "/template.conf >/etc/nginx/conf.d/default.conf", "deploy/nginx.conf"
+        "/template.conf >/etc/nginx/conf.d/default.conf", shlex.quote(str(template))
     )
     program = program.partition(" && ")[0]
+    return subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=True).stdout
 
-    done = subprocess.run(["sh", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+def test_two_nodes_stand_in_nginx_where_compose_puts_them() -> None:
+    done = nginx_of_many(DEPLOY / "nginx.conf")
 
     servers = re.findall(r"^ *(server [^{\n]+)$", done, re.MULTILINE)
     assert servers == [
         "server web-1:8000; server web-2:8000;",
         "server web-1:8000 max_fails=0; server web-2:8000 max_fails=0;",
     ]
+
+
+def test_nginx_finds_the_certificate_whatever_name_the_file_says(tmp_path: Path) -> None:
+    adapted = tmp_path / "nginx.conf"
+    adapted.write_text((DEPLOY / "nginx.conf").read_text().replace("floor.example.com", "calls.example.org"))
+    services = yaml.safe_load((DEPLOY / "many" / "compose.yaml").read_text())["services"]
+    mounts = [volume.split(":")[1] for volume in services["nginx"]["volumes"]]
+
+    certificates = re.findall(r"^ *ssl_certificate(?:_key)? (.+)/\w+\.pem;$", nginx_of_many(adapted), re.MULTILINE)
+
+    assert len(certificates) == 2
+    assert set(certificates) <= set(mounts)
 
 
 def test_nginx_asks_a_second_node_while_telnyx_still_waits() -> None:

@@ -30,3 +30,28 @@ def test_every_icon_is_drawn_once_and_has_the_name_that_templates_use() -> None:
     assert [stroke for stroke, count in strokes.items() if count > 1 and len(stroke) > 30] == []
     used = set(re.findall(r'{% icon "([\w-]+)" %}', TEMPLATES))
     assert used - set(names) == set()
+
+
+SCRIPTS = sorted((ROOT / "static" / "js").glob("*.js"))
+LONGEST = 125
+
+
+@pytest.mark.parametrize("path", [*SHEETS, *SCRIPTS], ids=lambda path: path.name)
+def test_no_line_of_a_style_sheet_or_script_is_too_long_to_read(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert [number for number, line in enumerate(lines, start=1) if len(line) > LONGEST] == []
+
+
+def luminance(colour: str) -> float:
+    """Return how light a colour is, as WCAG 2 counts it."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_who_talks_can_be_told_apart_in_the_bar_without_telling_colours_apart(theme: int) -> None:
+    tokens = (ROOT / "static" / "css" / "tokens.css").read_text()
+    pairs = [re.search(rf"--{name}: light-dark\((#\w+), (#\w+)\)", tokens) for name in ("bar", "bar-2")]
+    light, dark = sorted((luminance(pair.groups()[theme]) for pair in pairs if pair), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 3

@@ -95,7 +95,7 @@ class Command(BaseCommand):
             number = str(problem.id).removeprefix("floorline.")
             self._say(" ".join(filter(None, [problem.msg, problem.hint, f"({number})"])))
         if any(problem.is_serious() for problem in found):
-            raise CannotStart("Nothing was started. Mend what is said above and try again.")
+            raise CannotStart("Nothing was started. Fix the problems above and try again.")
         preparation.stamp()
         preparation.collect_static_files(say=self._say)
 
