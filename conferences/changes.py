@@ -30,8 +30,8 @@ CHANNEL = "floorline"
 LISTEN_SECONDS = 5.0  # then it makes sure that somebody is still at the other end
 AGAIN_SECONDS = 1.0
 
-LOCK = f"SELECT value FROM {BoardVersion._meta.db_table} WHERE id = 1"  # noqa: S608 - our own name
-UNLOCK = (
+TAKE = f"SELECT value FROM {BoardVersion._meta.db_table} WHERE id = 1"  # noqa: S608 - our own name
+STORE = (
     f"UPDATE {BoardVersion._meta.db_table} "  # noqa: S608
     "SET value = %s, ingested_at = COALESCE(%s, ingested_at) WHERE id = 1"
 )
@@ -83,8 +83,8 @@ def board_change(*conferences: Conference | UUID | None, now: datetime) -> Itera
     board's row stays locked until the commit, so no later version can become visible before this one.
     """
     with transaction.atomic():
-        change = BoardChange(version=_lock() + 1)
-        _unlock(change, ingested_at=None)
+        change = BoardChange(version=_take_version() + 1)
+        _store_version(change, ingested_at=None)
         change.touch(*conferences)
         yield change
         _mark(change)
@@ -98,10 +98,10 @@ def board_hold(*, now: datetime, ingested: bool = False) -> Iterator[BoardChange
     what is known takes no version and wakes no stream.
     """
     with transaction.atomic():
-        change = BoardChange(version=_lock() + 1, changed=False)
+        change = BoardChange(version=_take_version() + 1, changed=False)
         yield change
         _mark(change)
-        _unlock(change, ingested_at=now if ingested else None)
+        _store_version(change, ingested_at=now if ingested else None)
 
 
 def _ids(conferences: Iterable[Conference | UUID | None]) -> Iterator[UUID]:
@@ -115,11 +115,11 @@ def _mark(change: BoardChange) -> None:
         set_columns(Conference, {"version": change.version}, id=list(change.conferences))
 
 
-def _lock() -> int:
+def _take_version() -> int:
     """Lock the board's row (on SQLite the transaction itself is the lock) and return its version."""
     # Written as SQL: the ORM needs more time to build these two statements than the database to run them.
     with connection.cursor() as cursor:
-        cursor.execute(LOCK if connection.vendor == "sqlite" else f"{LOCK} FOR UPDATE")
+        cursor.execute(TAKE if connection.vendor == "sqlite" else f"{TAKE} FOR UPDATE")
         found = cursor.fetchone()
     if found:
         return int(found[0])
@@ -127,13 +127,15 @@ def _lock() -> int:
     return BoardVersion.objects.select_for_update().values_list("value", flat=True).get(id=1)
 
 
-def _unlock(change: BoardChange, *, ingested_at: datetime | None) -> None:
+def _store_version(change: BoardChange, *, ingested_at: datetime | None) -> None:
+    """Store the version of a change, and when the last webhook was ingested; streams wake at the commit."""
     if change.changed or ingested_at is not None:
         # PostgreSQL notifies the other processes at the commit; SQLite cannot.
         telling = change.changed and connection.vendor == "postgresql"
-        value, moment = change.version - (not change.changed), writer_of_times()(ingested_at)
+        value = change.version if change.changed else change.version - 1
+        moment = writer_of_times()(ingested_at)
         with connection.cursor() as cursor:
-            cursor.execute(f"{UNLOCK}{TELL if telling else ''}", [value, moment, *([CHANNEL] if telling else [])])
+            cursor.execute(f"{STORE}{TELL if telling else ''}", [value, moment, *([CHANNEL] if telling else [])])
     if change.changed:
         transaction.on_commit(partial(hub.notify, change.version))
 
