@@ -217,7 +217,7 @@ def test_the_open_desk_follows(kim: User, new_call: NewCall, page_of: SignIn) ->
     with reading(page_of(kim), f"conference={call.conference.id}&alone=1") as reader:
         assert "conferences" not in re.findall(r'hx-target="#([a-z-]+)"', reader.until('hx-target="#desk"'))
         change(call, name="Renamed-2")
-        reader.until('<h2 id="desk-title">Renamed-2</h2>')
+        reader.until('<h2 id="desk-title" tabindex="-1">Renamed-2</h2>')
 
 
 def test_the_screen_is_cleared_when_the_session_ends(
@@ -493,7 +493,7 @@ def test_nobody_else_reads_the_viewers_own_part_while_a_snapshot_is_taken(
 
     monkeypatch.setattr(PersonalParts, "pieces", wait_for_another)
     with reading(page_of(kim), f"conference={new_call('Billing-4312').conference.id}") as reader:
-        reader.until('<h2 id="desk-title">Billing-4312</h2>')
+        reader.until('<h2 id="desk-title" tabindex="-1">Billing-4312</h2>')
     assert not met[0]
 
 
@@ -558,7 +558,7 @@ def test_the_open_desk_is_cleared_however_the_right_to_see_it_is_lost(
     call = new_call("Billing-4312")
     begin(kim, call)
     with reading(page_of(kim), f"conference={call.conference.id}{alone}") as reader:
-        reader.until('<h2 id="desk-title">Billing-4312</h2>')
+        reader.until('<h2 id="desk-title" tabindex="-1">Billing-4312</h2>')
         reader.until("event: heartbeat")
         reader.forget()
         lose(kim, call)
