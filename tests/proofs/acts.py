@@ -157,7 +157,8 @@ class Shift:
     def troubled(self) -> bool:
         """Return whether requests or webhooks got lost a moment ago, so that things take longer."""
         moments = filter(None, (self.troubled_at, self.floor.struck_at))
-        return any((self.floor.now - since).total_seconds() < STOPPED_WITHIN for since in moments)
+        ago = ((self.floor.now - since).total_seconds() for since in moments)
+        return self.floor.webhooks_lost or any(seconds < STOPPED_WITHIN for seconds in ago)
 
     def trouble(self) -> None:
         self.troubled_at = self.floor.now
