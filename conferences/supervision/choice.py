@@ -117,8 +117,8 @@ def choose(choice: Choice, *, now: datetime) -> SupervisorSession:
         session, begun = enter(choice, stored=False, now=now)
     else:
         with between_conferences(session.ear):
-            _leave_for_another(session, choice, now=now)
-            session, begun = enter(choice, stored=True, now=clock())
+            left_at = _leave_for_another(session, choice, now=now)
+            session, begun = enter(choice, stored=True, now=left_at)
     if begun:
         return session
     if session.conference_id != conference.pk:
@@ -219,8 +219,11 @@ def _change_pending_role(session: SupervisorSession, choice: Choice, *, now: dat
     return session
 
 
-def _leave_for_another(session: SupervisorSession, choice: Choice, *, now: datetime) -> None:
-    """Leave a conference for another one; raise Refused where the line is not seen to be out."""
+def _leave_for_another(session: SupervisorSession, choice: Choice, *, now: datetime) -> datetime:
+    """Leave a conference for another one; return when the session ended.
+
+    Raise Refused where the line is not seen to be out.
+    """
     if session.stage == Stage.LEAVING and choice.role == Role.MONITOR:
         # A whisper may still be pending for the same call that was now chosen for Monitor.
         keep_stop_alone(choice.user, Way.QUIETER, choice.press, now=now)
@@ -242,3 +245,4 @@ def _leave_for_another(session: SupervisorSession, choice: Choice, *, now: datet
             _("Your phone could not leave %(name)s and is still there. Try again in a moment.")
             % {"name": session.conference}
         )
+    return session.ended_at

@@ -145,6 +145,8 @@ def test_the_ear_hops_to_another_conference_without_being_dialled_again(floor: F
     session = second.bring_in(kim)
     assert len(floor.sent("/calls")) == 1
     assert SupervisorSession.objects.filter(user=kim, ended_at=None).get() == session
+    # So the desk of the first call goes on saying where the supervisor went.
+    assert SupervisorSession.objects.get(user=kim, conference=first.conference).ended_at == session.started_at
     assert [word for word in posted(floor) if word in {"join", "leave"}] == ["join", "leave", "join"]
 
 
