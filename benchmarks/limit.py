@@ -12,7 +12,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django.setup()
 
-from django.db import transaction  # noqa: E402
+from django.db import transaction  # noqa: E402 - models need the loaded apps
 
 from benchmarks.load import KEY, PUBLIC_KEY, bodies  # noqa: E402
 from conferences.intake.store import Received, keep, open_connection, read  # noqa: E402

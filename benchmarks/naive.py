@@ -18,7 +18,7 @@ from nacl.signing import VerifyKey
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.naive_settings")
 application = get_wsgi_application()
 
-from django.conf import settings  # noqa: E402
+from django.conf import settings  # noqa: E402 - settings are configured first
 from django.db import transaction  # noqa: E402
 
 from conferences.models import Account, Conference, Leg, Participant, WebhookEvent  # noqa: E402
