@@ -23,6 +23,7 @@ from tests.browser.test_pages import assert_accessible
 from tests.tooling.conftest import starting
 from tests.tooling.processes import eventually, status_of
 
+GUNICORN = "gunicorn.conf.py"
 WITHOUT_STREAM = re.compile(r"As of|updates every few seconds$")  # it polls after some tries
 
 
@@ -271,12 +272,13 @@ def remember_an_outage(floor: Floor, since: datetime) -> None:
 
 def kill_the_worker(floor: Floor) -> None:
     """Kill the process that serves; gunicorn's master starts another."""
-    os.kill(max(floor.processes.all("gunicorn.conf.py")), signal.SIGKILL)
+    for worker in floor.processes.workers(GUNICORN):
+        os.kill(worker, signal.SIGKILL)
 
 
 def reload_the_worker(floor: Floor) -> None:
     """Replace the process that serves, as a deployment does."""
-    os.kill(min(floor.processes.all("gunicorn.conf.py")), signal.SIGHUP)
+    os.kill(floor.processes.master(GUNICORN), signal.SIGHUP)
 
 
 @pytest.mark.parametrize("replace", [kill_the_worker, reload_the_worker], ids=["killed", "reloaded"])
@@ -285,10 +287,11 @@ def test_a_page_survives_a_new_server_process(
 ) -> None:
     screen = kim.visit()
     screen.is_live()
-    before = set(floor.processes.all("gunicorn.conf.py"))
+    before = set(floor.processes.workers(GUNICORN))
+    assert before
 
     replace(floor)
-    assert eventually(lambda: bool(set(floor.processes.all("gunicorn.conf.py")) - before), within=30)
+    assert eventually(lambda: bool(set(floor.processes.workers(GUNICORN)) - before), within=30)
     # A webhook that nobody takes is sent again after one, three and nine seconds.
     assert eventually(lambda: status_of(f"{floor.url}/healthz") == 200, within=30)
     call = sandbox.script("Billing-deploy")

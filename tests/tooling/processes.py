@@ -77,6 +77,20 @@ class Marked:
     def one(self, words: str) -> int:
         return self.all(words)[0]
 
+    def master(self, words: str) -> int:
+        """Return the one of these processes that started the others, as gunicorn's master its workers.
+
+        The order of the pids does not tell it: the kernel counts from the start again after the highest.
+        """
+        pids = self.all(words)
+        [master] = [pid for pid in pids if parent_of(pid) not in pids]
+        return master
+
+    def workers(self, words: str) -> list[int]:
+        """Return those of these processes that the master started."""
+        master = self.master(words)
+        return [pid for pid in self.all(words) if parent_of(pid) == master]
+
     def press_ctrl_c(self) -> None:
         os.killpg(self.process.pid, signal.SIGINT)
 
@@ -97,6 +111,14 @@ def living(mark: str) -> Iterator[tuple[int, str]]:
                 state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
                 if line and state != "Z":
                     yield int(folder.name), line
+
+
+def parent_of(pid: int) -> int | None:
+    """Return the pid of the process that started this one, None where it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
 
 
 def python(*arguments: str) -> list[str]:
