@@ -1,15 +1,20 @@
-// How high the bar above the page is, and it together with the banner below it: what sticks below them, and what is
+// How high the bar above the page is, alone and together with the banners below it: what sticks below them, and what is
 // scrolled to, keeps clear of them.
 
+// Each name says how far down everything up to and with this part reaches.
+const PARTS = { "--bar-height": ".top", "--below-stale": "#stale", "--lid": "#unanswered" };
+
 export function startLid() {
-  const parts = [document.querySelector(".top"), document.getElementById("stale")];
-  if (!parts.every(Boolean)) return;
+  const parts = Object.entries(PARTS).map(([name, selector]) => [name, document.querySelector(selector)]);
+  if (!parts.every(([, part]) => part)) return;
   const measure = () => {
-    const [bar, banner] = parts.map((part) => (getComputedStyle(part).position === "sticky" ? part.offsetHeight : 0));
-    document.documentElement.style.setProperty("--bar-height", `${bar}px`);
-    document.documentElement.style.setProperty("--lid", `${bar + banner}px`);
+    let height = 0;
+    for (const [name, part] of parts) {
+      if (getComputedStyle(part).position === "sticky") height += part.offsetHeight;
+      document.documentElement.style.setProperty(name, `${height}px`);
+    }
   };
   const observer = new ResizeObserver(measure);
-  for (const part of parts) observer.observe(part);
+  for (const [, part] of parts) observer.observe(part);
   addEventListener("resize", measure);
 }

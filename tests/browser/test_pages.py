@@ -186,6 +186,27 @@ def test_a_row_shows_whole_who_supervises_and_keeps_its_height(
     assert [screen.row(call.name).evaluate(height) for screen in (mine, lenas)] == before
 
 
+@pytest.mark.parametrize("width", [320, 700, 1100, 1280, 1440])
+def test_my_own_chip_is_whole_also_beside_another_supervisor(
+    invite: Invite, kim: Visitor, sandbox: Sandbox, width: int
+) -> None:
+    call = sandbox.script("Billing-shared")
+    mine, lenas = kim.visit(), invite("lena").visit()
+    for screen in (mine, lenas):
+        screen.monitor(call.name)
+        screen.verified("Monitor")
+    mine.page.set_viewport_size({"width": width, "height": 900})
+
+    others = mine.row(call.name).locator(".col-supervised > small")
+    chip = mine.row(call.name).locator(".chip:visible")
+
+    expect(others).to_have_text("+1")
+    expect(chip).to_have_text("Your call · Monitor ✓")
+    assert chip.evaluate(WHOLE)
+    words = chip.get_by_text("Your call", exact=True)
+    assert words.evaluate("e => !e.offsetWidth || e.getClientRects().length === 1"), "“Your call” takes two lines"
+
+
 def test_a_notice_on_the_desk_is_a_line(kim: Visitor, sandbox: Sandbox) -> None:
     call, other = sandbox.script("Billing-left"), sandbox.script("Billing-next")
     screen = kim.visit()

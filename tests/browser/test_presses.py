@@ -274,6 +274,22 @@ def test_a_press_that_is_answered_with_an_error_is_told_as_not_done(
     kim.forgive(f"status of {status}")
 
 
+def test_a_failed_leave_is_told_also_where_the_page_is_scrolled_down(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-below")
+    screen = kim.visit()
+    screen.monitor(call.name)
+    screen.page.set_viewport_size({"width": 800, "height": 260})
+    screen.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    assert screen.page.evaluate("scrollY") > 60
+    answering(screen, "**/leave/", 500)
+
+    screen.page.keyboard.press("x")
+
+    says(screen, HANG_UP)
+    expect(screen.unanswered).to_be_in_viewport(ratio=1)
+    kim.forgive("status of 500")
+
+
 def test_a_failed_monitor_out_of_a_barge_is_told_as_a_failed_stop(kim: Visitor, sandbox: Sandbox) -> None:
     call = sandbox.script("Billing-still-heard")
     screen = kim.visit()
