@@ -12,12 +12,11 @@ import argparse
 import http.client
 import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 from statistics import median
@@ -27,6 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 from dashboard.settings import SESSION_COOKIE_NAME
 
 from .load import signature_headers
+from .machine import description
 from .servers import database, floorline
 from .streams import fill
 
@@ -59,7 +59,7 @@ def main() -> None:
             waits(page, server.port, events=options.events, per_second=options.per_second)
             for _ in range(options.rounds)
         ]
-    print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")  # noqa: DTZ011
+    print(f"{description()}\n")
     middles, lates = [share(one, 0.5) for one in rounds], [share(one, 0.95) for one in rounds]
     print("| webhook → changed row in Chromium | p50 ms | p95 ms | spread of p95 |")
     print("|---|---|---|---|")

@@ -10,19 +10,19 @@ import argparse
 import http.client
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
+from .machine import description
 from .servers import database, environment
 
 CONFERENCE = "5f0c2d1e-8a4b-4c7d-9e21-7b3a6d2f1c90"
@@ -39,7 +39,7 @@ def main() -> None:
     if options.listen:
         listen()
         return
-    print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")  # noqa: DTZ011
+    print(f"{description()}\n")
     ours: list[list[float]] = []
     bare: list[list[float]] = []
     with (

@@ -41,11 +41,11 @@ def bodies(count: int, *, seed: int) -> list[bytes]:
     return found[:count]
 
 
-def signed(body: bytes) -> bytes:
+def signed(body: bytes, *, path: str = "/webhooks/telnyx/") -> bytes:
     """Return a whole HTTP request."""
     lines = [f"{name}: {value}" for name, value in signature_headers(body).items()]
     lines += ["host: 127.0.0.1", "content-type: application/json", f"content-length: {len(body)}"]
-    return "\r\n".join(["POST /webhooks/telnyx/ HTTP/1.1", *lines, "", ""]).encode() + body
+    return "\r\n".join([f"POST {path} HTTP/1.1", *lines, "", ""]).encode() + body
 
 
 def signature_headers(body: bytes) -> dict[str, str]:

@@ -11,7 +11,6 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from statistics import median
 
@@ -20,6 +19,7 @@ from conferences.sandbox.telephony.world import World
 from conferences.sandbox.webhooks.delivery import body_of
 
 from .load import post, signed
+from .machine import description
 from .servers import Server, database, floorline
 from .streams import fill
 from .watching import Seen, watch
@@ -40,7 +40,7 @@ def main() -> None:
         with floorline(url) as server:
             run = Run(server, sessions, viewers=options.viewers)
             asyncio.run(run.play(seconds=60 * options.minutes))
-    print(f"{date.today()}: {run.report()}")  # noqa: DTZ011
+    print(f"{description()}: {run.report()}")
 
 
 class Run:

@@ -15,6 +15,7 @@ from statistics import median
 
 from dashboard.floor.reasons import ONE_VOICE
 
+from .machine import description
 from .servers import Server, database, floorline
 from .streams import fill, get
 
@@ -46,6 +47,7 @@ def main() -> None:
                     milliseconds, length = asyncio.run(ask(server, session, way, number))
                     cpu.setdefault((way, size), []).append(milliseconds)
                     bytes_[way, size] = max(length, bytes_.get((way, size), 0))
+    print(f"{description()}\n")
     print("| what | " + " | ".join(f"ms CPU at {size:,}" for size in SIZES) + " | ratio | bytes at 10,000 |")
     print("|---|" + "---|" * (len(SIZES) + 2))
     for way in WAYS:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .load import PUBLIC_KEY
@@ -37,6 +37,8 @@ class Server:
     port: int
     pid: int
     database: str
+    path: str = "/webhooks/telnyx/"
+    """Where it takes webhooks."""
 
     def pids(self) -> tuple[int, ...]:
         """Return its processes: master and workers."""
@@ -124,17 +126,17 @@ def floorline(url: str, *, port: int = 0, settings: Mapping[str, str] | None = N
 
 
 @contextmanager
-def naive(url: str) -> Iterator[Server]:
-    """Serve the baseline as such a view is usually served: threads."""
+def naive(url: str, view: str) -> Iterator[Server]:
+    """Serve a baseline, "lean" or "heavy", as such a view is usually served: threads."""
     port = free_port()
     command = [*SPAWN, "-k", "gthread", "-w", "1", "--threads", "8", "-b", f"127.0.0.1:{port}"]
     with running(
-        "naive view",
+        f"{view} naive view",
         [*command, "--no-control-socket", "--log-level", "warning", "benchmarks.naive:application"],
         url,
         port,
     ) as server:
-        yield server
+        yield replace(server, path=f"/{view}/")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from .load import signed
+from .machine import description
 from .servers import ROOT, Server, database, environment, floorline, free_port, running
 from .watching import Seen, watch
 
@@ -74,6 +75,7 @@ def main() -> None:
         "µs per delivery",
     )
     heads += ("raw asyncio", "ratio", "kB per viewer", "polling, cores", "push/polling")
+    print(f"{description()}\n")
     print(row(heads), row(["---"] * len(heads)), sep="\n")
     for figures, raw in found:
         own = 1e6 * (figures.cpu - nobody.cpu) * figures.seconds / max(1, figures.messages)
