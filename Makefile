@@ -47,9 +47,8 @@ unit: $(DEV) ## Unit and integration tests on SQLite
 	$(PY) -m pytest -n 2 -m "not browser and not wheel and not alone" $(COVER)
 	$(PY) -m pytest -m alone $(COVER)
 
-# More processes than cores: a browser test waits more than it computes.
 browser: $(DEV) ## The browser tests, in processes of their own
-	CHROMIUM="$$(.ci/chromium)" && export CHROMIUM && $(PY) -m pytest -n 3 -m browser $(COVER)
+	CHROMIUM="$$(.ci/chromium)" && export CHROMIUM && $(PY) -m pytest -n 2 -m browser $(COVER)
 
 # A command of its own: measuring makes the tests take half as long again.
 coverage: $(DEV) ## The unit and browser tests once more, with a report of the lines and branches they do not reach

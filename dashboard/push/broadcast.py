@@ -112,7 +112,7 @@ class Broadcast:
         if subscriber.starts != starts:
             return b""  # its rights changed meanwhile, or more came than it could hold: it takes another one
         subscriber.begin(number, personal)
-        return sse_message("".join(pieces), id=floor.version)
+        return sse_message("".join(pieces), id=personal.version)
 
     def _tune_in(self, subscriber: Subscriber) -> None:
         if not subscriber.page.alone:
@@ -180,7 +180,7 @@ class Broadcast:
                     continue
                 # A snapshot that was taken meanwhile is newer than this.
                 if pieces and page.personal is personal and not page.needs_snapshot:
-                    page.offer(sse_message("".join(pieces), id=max(0, self._version)))
+                    page.offer(sse_message("".join(pieces), id=personal.version))
 
     # --- What time brings ---------------------------------------------------------------------------------------------
 

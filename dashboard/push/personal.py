@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from conferences.changes import current
 from dashboard.desk.desk import Desk, ear_and_desk
 from dashboard.desk.ear import MyEar
 from dashboard.floor.live import floor
@@ -16,6 +17,8 @@ class PersonalParts:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.version = 0
+        """The board's version after the last look: nothing that was seen is newer."""
         self._ear: MyEar | None = None
         self._desk: Desk | None = None
         self._chip = ""
@@ -33,6 +36,7 @@ class PersonalParts:
         """Return what differs from what was sent."""
         self._fingerprint = self._fingerprint_now()  # first: what changes while reading is then read again
         mine, shown = ear_and_desk(self.page.viewer, conference_id=self.page.open_id, now=now)
+        self.version = current().version
         pieces = []
         if mine != self._ear:
             pieces.append(fragments.ear(mine, page=self.page, now=now))

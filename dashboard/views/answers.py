@@ -14,6 +14,7 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from conferences.changes import current
 from conferences.supervision import Press, Refused, read_press
 from dashboard.desk.desk import ear_and_desk
 from dashboard.floor.number_search import window_at
@@ -47,8 +48,12 @@ def press_of(request: SignedInRequest) -> Press:
 
 
 def pieces(request: SignedInRequest, page: Page, *, moved: bool = False, more: str = "") -> HttpResponse:
-    """Answer htmx with what is the viewer's own; `moved` where another conference came to the desk."""
-    now = timezone.now()
+    """Answer htmx with what is the viewer's own; `moved` where another conference came to the desk.
+
+    A header tells the board's version before it was read: where the stream has brought a later one, the page asks again
+    (static/js/feed.js).
+    """
+    now, version = timezone.now(), current().version
     mine, shown = ear_and_desk(request.user, conference_id=page.open_id, now=now)
     html = [fragments.ear(mine, page=page, now=now)]
     html.append(ear_state(mine, now=now) if page.alone else fragments.chip(mine))
@@ -57,7 +62,9 @@ def pieces(request: SignedInRequest, page: Page, *, moved: bool = False, more: s
     html += [fragments.refusal(), more]
     if moved:
         html += [fragments.stream(page)]
-    headers = {"HX-Push-Url": url_of(page)} if moved else {}
+    headers = {"Floorline-Version": str(version)}
+    if moved:
+        headers["HX-Push-Url"] = url_of(page)
     return HttpResponse("".join(html), headers=headers)
 
 

@@ -15,6 +15,7 @@ const POLL_WITHIN = 8_000;
 const HELD_BACK = 8; // seconds: a hidden page's answers set its pace, as browsers slow its timers down
 const HELD_ON_TOP = 2; // where a small window of it is seen
 const PAUSED_FOR = 5_000;
+const PERSONAL = /hx-target="#(my-ear|own-chip|desk)"/;
 
 let turn = "rest";
 let pauses = 0; // stops that are under way
@@ -28,6 +29,7 @@ let request = null; // the poll that is under way
 let pollTimer;
 let pollFailed = false;
 let version = ""; // of what is shown, where a poll brought it
+let personalVersion = 0; // the board's version with which this stream last brought what is the viewer's own
 let heardAt = performance.now();
 let lastTick = Date.now();
 let shown = Promise.resolve();
@@ -35,9 +37,11 @@ let shown = Promise.resolve();
 const element = () => document.getElementById("stream");
 
 // One after the other, and never what an earlier connection brought for another window.
-function show(html, isCurrent) {
+function show(html, isCurrent, brought = 0) {
   const swap = () => {
-    if (isCurrent()) return window.htmx.swap({ text: html, sourceElement: element(), target: element(), swap: "none" });
+    if (!isCurrent()) return;
+    if (brought && PERSONAL.test(html)) personalVersion = brought;
+    return window.htmx.swap({ text: html, sourceElement: element(), target: element(), swap: "none" });
   };
   shown = shown.then(swap).catch((error) => console.error(error));
 }
@@ -71,7 +75,7 @@ function openStream() {
   streamTimer = setTimeout(block, FIRST_WITHIN);
   here.addEventListener("message", (event) => {
     arrived();
-    show(event.data, () => stream === here);
+    show(event.data, () => stream === here, Number(event.lastEventId));
   });
   here.addEventListener("heartbeat", (event) => {
     arrived();
@@ -151,6 +155,7 @@ function begin() {
   closeStream();
   stopPolling();
   version = "";
+  personalVersion = 0;
   if (turn === "rest") return;
   if (turn === "poll") poll();
   else if (isBlocked) block();
@@ -179,6 +184,13 @@ export function pause() {
   return resume;
 }
 
+// An answer that was on its way for long has put back what the stream had brought since; the stream does not send that
+// again by itself.
+function isOlder(ctx) {
+  const read = ctx?.response?.headers?.get("Floorline-Version");
+  return Boolean(read) && Number(read) < personalVersion;
+}
+
 // A connection that stalls never ends by itself; a laptop that slept shows what was true before.
 export function watch() {
   const slept = Date.now() - lastTick > SLEPT && !isHidden();
@@ -203,10 +215,11 @@ export function startFeed() {
   document.addEventListener("visibilitychange", () => {
     lastTick = Date.now();
   });
-  document.addEventListener("htmx:after:swap", (event) => {
-    if (event.detail.ctx?.sourceElement?.id === "stream") return;
+  document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+    if (ctx?.sourceElement?.id === "stream") return;
     version = ""; // an answer has changed the page
-    if (element() && element().dataset.stream !== address && !pauses && turn !== "rest") begin();
+    if (!element() || pauses || turn === "rest") return;
+    if (element().dataset.stream !== address || isOlder(ctx)) begin();
   });
   setInterval(watch, 1000);
   // htmx, which shows what arrives, is there by then.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import APIResponse, Locator, Route, expect
 
 from tests.browser.conftest import Invite, Visitor
 from tests.browser.sandbox import UPDATE, Sandbox
@@ -89,6 +89,28 @@ def test_a_barge_without_an_answer_is_told_as_doubt_after_the_monitor_that_follo
     expect(screen.ear).to_have_attribute("data-heard", "maybe")
     expect(screen.audience).to_contain_text("Careful: the customer and Ana Ruiz may hear you.")
     expect(screen.page).to_have_title("(!) Floor · Floorline")
+
+
+def test_a_late_answer_puts_nothing_back_that_the_stream_has_brought_since(kim: Visitor, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-late-answer")
+    screen = kim.visit()
+    screen.see(call.name)
+    screen.monitor(call.name)
+    expect(chip(screen, call.name)).to_have_text("Your call · Monitor ✓")
+    screen.target("Ana Ruiz").check()
+    held: list[tuple[Route, APIResponse]] = []
+    screen.page.route("**/role/", lambda route: held.append((route, route.fetch())))
+
+    screen.role("Whisper").click()
+    expect(chip(screen, call.name)).to_have_text("Your call · Whisper → Ana Ruiz ✓")
+    screen.verified("Whisper")
+    [(route, answer)] = held
+    screen.page.evaluate("document.addEventListener('htmx:finally:request', () => { window.answered = true })")
+    route.fulfill(response=answer)
+    screen.page.wait_for_function("window.answered")
+
+    expect(chip(screen, call.name)).to_have_text("Your call · Whisper → Ana Ruiz ✓")
+    screen.verified("Whisper")
 
 
 def test_my_chip_goes_with_me_from_call_to_call_and_says_you_once(invite: Invite, sandbox: Sandbox) -> None:
