@@ -19,7 +19,7 @@ from .load import Outcome, bodies, post, signed
 from .machine import description
 from .servers import Server, database, environment, floorline, naive
 
-CONNECTIONS = (16, 64)  # what Telnyx is nearer to, and a storm
+CONNECTIONS = (16, 64)  # about what Telnyx opens, and a peak
 LIMIT = "limit without HTTP, batches of 16"
 SEEDS = count(1_000_000, 1_000_000)
 STEADY = 150  # events a second: a floor of about a thousand calls

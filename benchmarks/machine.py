@@ -1,4 +1,4 @@
-"""Describes the machine beside every figure: what it is, how fast it is now, and what else it does."""
+"""Describes the machine on which a figure was measured: cores, clock, the time of a fixed loop, and the load."""
 
 from __future__ import annotations
 
