@@ -126,7 +126,7 @@ def run(stop: threading.Event) -> None:
         (reconciling.step, RECONCILE_SECONDS),
         (reconciling.watch_feeds, FEED_SECONDS),
         (reconciling.note_bridged, BRIDGED_SECONDS),
-        (partial(_seal_audit, holder, sealing.Sealer(), stop), SEAL_SECONDS),
+        (partial(seal_audit, holder, sealing.Sealer(), stop), SEAL_SECONDS),
         (partial(_delete_old_rows, stop), DELETE_SECONDS),
     ]
     steps: list[tuple[Callable[[], object], float]] = [(lambda: holder.claim(now=clock()), RENEW_SECONDS)]
@@ -146,7 +146,7 @@ def _under_lease(holder: Holder, step: Callable[[], object]) -> None:
         step()
 
 
-def _seal_audit(holder: Holder, sealer: sealing.Sealer, stop: threading.Event) -> None:
+def seal_audit(holder: Holder, sealer: sealing.Sealer, stop: threading.Event) -> None:
     """Seal what is new in the audit; after an upgrade everything is, so the lease is asked for before each batch."""
     while holder.is_ours(now=clock()) and sealer.step(now=clock()) == sealing.BATCH:
         if stop.wait(BETWEEN_BATCHES_SECONDS):

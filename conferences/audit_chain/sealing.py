@@ -18,9 +18,9 @@ from .hashes import entry_hash, segment_hash
 BATCH = 250
 """Entries in a segment at most; on SQLite some milliseconds of the writer's time."""
 LOOK_BACK = 10_000
-"""How many ids before the newest one are looked at each time: what is still uncommitted is nearly always among them."""
+"""Each step looks at so many ids before the newest one: what is still uncommitted is nearly always among them."""
 WHOLE_LOOK_EVERY = timedelta(hours=1)
-"""How often every id is looked at, so that no entry stays without a seal."""
+"""Then every id is looked at, so that no entry stays without a seal."""
 
 
 class Sealer:
@@ -37,7 +37,7 @@ class Sealer:
         newest = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
         entries = self._unsealed()
         if entries:
-            _seal(entries, now=now)
+            add_segment(entries, now=now)
         looked_until = entries[-1].pk if len(entries) == BATCH else newest
         self._after = looked_until - LOOK_BACK
         return len(entries)
@@ -53,7 +53,8 @@ def last_link() -> tuple[int, str]:
     return (last.number, last.hash) if last else (0, "")
 
 
-def _seal(entries: Sequence[AuditEntry], *, now: datetime) -> None:
+def add_segment(entries: Sequence[AuditEntry], *, now: datetime) -> None:
+    """Seal entries that have no seal, in one segment at the end of the chain."""
     hashes = [entry_hash(entry) for entry in entries]
     with transaction.atomic():
         number, previous_hash = last_link()

@@ -20,7 +20,7 @@ class Broken(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class ChainReport:
     """The facts about a chain that holds."""
 
     entries: int
@@ -31,7 +31,7 @@ class Report:
     """The last segment that retention has removed."""
 
 
-def verify(*, noted: str = "") -> Report:
+def verify(*, noted: str = "") -> ChainReport:
     """Walk the whole chain; raise Broken where it does not hold, or where no segment has the hash that was noted."""
     anchor = _anchor()
     while True:
@@ -54,14 +54,14 @@ class _Walk:
         self._newest: AuditSegment | None = None
         self._entries = self._segments = 0
 
-    def report(self) -> Report:
+    def report(self) -> ChainReport:
         """Walk to the end, and return what was found."""
         while page := self._page():
             self._check_page(page)
         self._refuse_seals_without_a_segment()
         if self._noted and not self._seen_noted:
             raise Broken(self._why_not_noted())
-        return Report(
+        return ChainReport(
             entries=self._entries,
             segments=self._segments,
             unsealed=AuditEntry.objects.filter(seal=None).count(),
@@ -80,7 +80,7 @@ class _Walk:
         seals = defaultdict[int, list[AuditSeal]](list)
         for seal in AuditSeal.objects.filter(**between).order_by("segment", "position"):
             seals[seal.segment_id].append(seal)
-        entries = _entries(**{f"seal__{name}": number for name, number in between.items()})
+        entries = read_entries(**{f"seal__{name}": number for name, number in between.items()})
         for segment in page:
             self._check(segment, seals[segment.number], entries)
 
@@ -135,7 +135,7 @@ def _hash_of(segment: AuditSegment, seals: Sequence[AuditSeal]) -> str:
     )
 
 
-def _entries(**between: int) -> dict[int, AuditEntry | None]:
+def read_entries(**between: int) -> dict[int, AuditEntry | None]:
     """Return entries by their ids; None where a row cannot be read, because somebody wrote what no field can hold."""
     rows = AuditEntry.objects.filter(**between)
     try:

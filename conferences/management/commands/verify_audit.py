@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from conferences.audit_chain.verification import Broken, Report, verify
+from conferences.audit_chain.verification import Broken, ChainReport, verify
 
 
 class Command(BaseCommand):
@@ -31,8 +31,8 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
 
-def _lines(report: Report) -> list[str]:
-    lines = [f"The audit holds: {report.entries} entries in {report.segments} segments."]
+def _lines(report: ChainReport) -> list[str]:
+    lines = [f"The audit holds. Entries: {report.entries}, segments: {report.segments}."]
     if report.anchor:
         number, at = report.anchor.number, report.anchor.removed_at
         lines.append(f"Segments up to number {number} were removed by retention, the last on {at:%Y-%m-%d}.")
