@@ -509,7 +509,7 @@ def test_a_field_that_holds_its_default_is_left_out() -> None:
     assert entry_bytes(entry) == b'{"action":"ended","at":"2026-08-21T14:03:00.000000+00:00","id":7}'
 
 
-words = st.text(st.sampled_from('"\\,:{}[]01anü\N{SLIGHTLY SMILING FACE}\n\0'))  # most of them JSON writes in another way
+words = st.text(st.sampled_from('"\\,:{}[]01anü\N{SLIGHTLY SMILING FACE}\n\0'))  # JSON escapes most
 numbers = st.none() | st.integers(1, 2**63 - 1)
 uuids = st.none() | st.uuids()
 fields = st.fixed_dictionaries(
