@@ -16,7 +16,7 @@ from conferences.models import AuditAnchor, AuditEntry, AuditSeal, AuditSegment
 from .hashes import entry_hash, segment_hash
 
 BATCH = 250
-"""Entries in a segment at most; on SQLite some milliseconds of the writer's time."""
+"""Entries in a segment at most: few, because SQLite lets nobody else write while they are stored."""
 LOOK_BACK = 10_000
 """Each step looks at so many ids before the newest one: what is still uncommitted is nearly always among them."""
 WHOLE_LOOK_EVERY = timedelta(hours=1)
