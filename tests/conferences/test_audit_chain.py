@@ -296,7 +296,11 @@ def test_a_changed_field_of_any_segment_or_seal_is_found(sealed: Entries, model:
 def test_a_value_that_no_field_can_hold_is_found(sealed: Entries) -> None:
     if connection.vendor == "postgresql":
         pytest.skip("PostgreSQL stores no value of another type")
-    garbage = {"at": ["x", "2026-13-45 99:00:00"], "conference_id": ["x"], "detail": [b"\xff"]}
+    garbage: dict[str, list[str | bytes]] = {
+        "at": ["x", "2026-13-45 99:00:00"],
+        "conference_id": ["x"],
+        "detail": [b"\xff"],
+    }
     for column, values in garbage.items():
         for value in values:
             with owning_the_database(), connection.cursor() as cursor:
