@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 
+from .audit_chain.removal import remove_old_segments
 from .models import (
     Command,
     Conference,
@@ -40,7 +41,8 @@ def events_kept_since(now: datetime) -> datetime:
 def delete_old_rows(*, now: datetime) -> int:
     """Delete at most one batch of each kind; return how many rows went, 0 when there is nothing old left.
 
-    Raw webhooks are the bulk; calls are small; commands say who listened to whom, beside the audit, which stays.
+    Raw webhooks are the bulk; calls are small; commands say who listened to whom, beside the audit, which stays unless
+    AUDIT_KEPT_DAYS is set.
     """
     calls, commands = (now - timedelta(days=days) for days in (settings.CALLS_KEPT_DAYS, settings.COMMANDS_KEPT_DAYS))
     return sum(
@@ -55,8 +57,20 @@ def delete_old_rows(*, now: datetime) -> int:
             _delete(Stop.objects.filter(pressed_at__lt=now - STOPS_KEPT)),
             _delete(NumberSearch.objects.filter(used_at__lt=now - NUMBER_SEARCHES_KEPT)),
             _delete(Session.objects.filter(expire_date__lt=now)),
+            _delete_old_audit(now),
         )
     )
+
+
+def _delete_old_audit(now: datetime) -> int:
+    """Remove whole segments of the audit, by the time at which they were sealed."""
+    if not settings.AUDIT_KEPT_DAYS:
+        return 0
+    before = now - timedelta(days=settings.AUDIT_KEPT_DAYS)
+    gone = remove_old_segments(sealed_before=before, entries_at_most=BATCH, now=now)
+    if gone:
+        logger.info("forgot %d audit entries", gone)
+    return gone
 
 
 def _ended_conferences(before: datetime) -> models.QuerySet[Conference]:

@@ -1,4 +1,4 @@
-"""Runs the background loops: ears, comparison with Telnyx, bridged calls, retention.
+"""Runs the background loops: ears, comparison with Telnyx, bridged calls, the audit's seals, retention.
 
 One thread looks for ears and hands each to a small pool, so that one slow answer from Telnyx holds up nobody else;
 a second thread reconciles each account. A loop that fails says so in the log and goes on.
@@ -19,6 +19,7 @@ from conferences.models.account import Feed
 from conferences.reconciliation.reconciler import Reconciler, note_bridged_calls
 from conferences.telnyx.client import Client
 
+from .audit_chain import sealing
 from .clients import client_for
 from .lease import RENEW_SECONDS, Holder
 from .models import Account
@@ -31,6 +32,7 @@ ADOPT_SECONDS = 1.0
 RECONCILE_SECONDS = 0.5
 FEED_SECONDS = 1.0
 BRIDGED_SECONDS = 30.0
+SEAL_SECONDS = 10.0
 DELETE_SECONDS = 300.0
 BETWEEN_BATCHES_SECONDS = 0.5  # the intake goes first
 EARS_AT_ONCE = 8
@@ -124,6 +126,7 @@ def run(stop: threading.Event) -> None:
         (reconciling.step, RECONCILE_SECONDS),
         (reconciling.watch_feeds, FEED_SECONDS),
         (reconciling.note_bridged, BRIDGED_SECONDS),
+        (partial(seal_audit, holder, sealing.Sealer(), stop), SEAL_SECONDS),
         (partial(_delete_old_rows, stop), DELETE_SECONDS),
     ]
     steps: list[tuple[Callable[[], object], float]] = [(lambda: holder.claim(now=clock()), RENEW_SECONDS)]
@@ -141,6 +144,13 @@ def run(stop: threading.Event) -> None:
 def _under_lease(holder: Holder, step: Callable[[], object]) -> None:
     if holder.is_ours(now=clock()):
         step()
+
+
+def seal_audit(holder: Holder, sealer: sealing.Sealer, stop: threading.Event) -> None:
+    """Seal what is new in the audit; after an upgrade everything is, so the lease is asked for before each batch."""
+    while holder.is_ours(now=clock()) and sealer.step(now=clock()) == sealing.BATCH:
+        if stop.wait(BETWEEN_BATCHES_SECONDS):
+            return
 
 
 def _delete_old_rows(stop: threading.Event) -> None:

@@ -18,10 +18,11 @@ COMMANDS = {
     "createsuperuser": "the first person who can sign in",
     "doctor": "look whether everything is as it must be, and say what to do",
     "probe": "find out on three test phones what an account does with roles",
+    "verify-audit": "find out whether the audit was changed",
     "backup": "write the database into one file, while everything runs",
     "restore": "bring a backup into an empty database",
 }
-MEANT = {"demo": ["serve", "--sandbox"], "probe": ["probe_telnyx"]}
+MEANT = {"demo": ["serve", "--sandbox"], "probe": ["probe_telnyx"], "verify-audit": ["verify_audit"]}
 """Django's names of the commands whose names differ."""
 
 

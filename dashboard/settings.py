@@ -159,11 +159,17 @@ _DAYS = "Give a number of days."
 EVENTS_KEPT_DAYS: int = read(env.int, "EVENTS_KEPT_DAYS", 30, mend=_DAYS)
 CALLS_KEPT_DAYS: int = read(env.int, "CALLS_KEPT_DAYS", 90, mend=_DAYS)
 COMMANDS_KEPT_DAYS: int = read(env.int, "COMMANDS_KEPT_DAYS", 365, mend=_DAYS)
+AUDIT_KEPT_DAYS: int = read(env.int, "AUDIT_KEPT_DAYS", 0, mend=_DAYS)
 if not 1 <= EVENTS_KEPT_DAYS <= CALLS_KEPT_DAYS <= COMMANDS_KEPT_DAYS:
     # Otherwise the events of a call would outlive it, and a rebuild would bring it back.
     raise ImproperlyConfigured(
         "EVENTS_KEPT_DAYS, CALLS_KEPT_DAYS and COMMANDS_KEPT_DAYS must be at least 1 and in this order, not "
         f"{EVENTS_KEPT_DAYS}, {CALLS_KEPT_DAYS} and {COMMANDS_KEPT_DAYS}."
+    )
+if AUDIT_KEPT_DAYS and AUDIT_KEPT_DAYS < COMMANDS_KEPT_DAYS:
+    raise ImproperlyConfigured(
+        f"AUDIT_KEPT_DAYS must be 0 (without end) or at least COMMANDS_KEPT_DAYS ({COMMANDS_KEPT_DAYS}), "
+        f"not {AUDIT_KEPT_DAYS}."
     )
 
 # --- Application ------------------------------------------------------------------------------------------------------

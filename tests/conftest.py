@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from conferences import logins
 from conferences.changes import hub
 from conferences.clients import forget_clients
-from conferences.models import Account, Agent, Line, Team, TeamMembership
+from conferences.models import Account, Agent, AuditOpening, Line, Team, TeamMembership
 from dashboard.floor.live import floor as floor_of_this_process
 from dashboard.push import worker_state
 from dashboard.rendering import row_cache
@@ -52,7 +52,8 @@ def django_db_modify_db_settings(
     """Give SQLite a file, as users have it: in memory, a thread that meets a lock fails instead of waiting.
 
     No commit waits for the disk. On PostgreSQL a TRUNCATE waits all the same, for the file that it removes, so the
-    tables are emptied by DELETE, in any order: foreign keys are checked at the end of the transaction.
+    tables are emptied by DELETE, in any order: foreign keys are checked at the end of the transaction. The audit is
+    opened for that, as retention opens it.
     """
     database = connections["default"]
     with pytest.MonkeyPatch.context() as changed:
@@ -61,12 +62,18 @@ def django_db_modify_db_settings(
             database.settings_dict["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
         else:
             database.settings_dict["OPTIONS"]["options"] = "-c synchronous_commit=off"
-            changed.setattr(database.ops, "sql_flush", partial(_delete_from, database.ops.quote_name))
+        changed.setattr(database.ops, "sql_flush", partial(_delete_from, database.ops.quote_name))
         yield
 
 
 def _delete_from(quote: Callable[[str], str], _style: object, tables: Iterable[str], **_options: object) -> list[str]:
-    return [f"DELETE FROM {quote(table)}" for table in tables]
+    opening = quote(AuditOpening._meta.db_table)
+    emptied = [f"DELETE FROM {quote(table)}" for table in tables if quote(table) != opening]
+    return [
+        f"INSERT INTO {opening} (id, never_id) VALUES (1, 0) ON CONFLICT DO NOTHING",
+        *emptied,
+        f"DELETE FROM {opening}",
+    ]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,8 +1,9 @@
-"""Defines the stored models: account, calls, people, supervision, records, personal settings."""
+"""Defines the stored models: account, calls, people, supervision, records, the audit's chain, personal settings."""
 
 from __future__ import annotations
 
 from .account import Account, BoardVersion, Connection, DatabaseStamp, Lease
+from .audit_chain import AuditAnchor, AuditOpening, AuditSeal, AuditSegment
 from .calls import Conference, Leg, Participant
 from .commands import Cause, Command
 from .people import Agent, Line, Team, TeamMembership
@@ -14,7 +15,11 @@ from .supervision import Ear, Stop, SupervisorSession, UnsteeredLine
 __all__ = [
     "Account",
     "Agent",
+    "AuditAnchor",
     "AuditEntry",
+    "AuditOpening",
+    "AuditSeal",
+    "AuditSegment",
     "BoardVersion",
     "Cause",
     "Command",

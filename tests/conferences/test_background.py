@@ -252,11 +252,12 @@ GROWS = {
     "Stop",
     "UnsteeredLine",
 }
-# By the number of people and of things that they entered, not by time; the audit and the admin's history stay.
+# By the number of people and of things that they entered, not by time. The admin's history stays, and so does the audit
+# with its chain unless AUDIT_KEPT_DAYS is set (test_audit_chain.py).
 STAYS = {
-    "Account", "Agent", "AuditEntry", "BoardVersion", "Connection", "ContentType", "DatabaseStamp", "Group",
-    "Lease", "Line", "LogEntry", "Permission", "Preferences", "Presence", "SavedView", "Screen", "Team",
-    "TeamMembership", "User",
+    "Account", "Agent", "AuditAnchor", "AuditEntry", "AuditOpening", "AuditSeal", "AuditSegment", "BoardVersion",
+    "Connection", "ContentType", "DatabaseStamp", "Group", "Lease", "Line", "LogEntry", "Permission", "Preferences",
+    "Presence", "SavedView", "Screen", "Team", "TeamMembership", "User",
 }  # fmt: skip
 
 

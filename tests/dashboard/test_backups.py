@@ -22,6 +22,14 @@ pytestmark = pytest.mark.slow
 SANDBOX = "http://127.0.0.1:9/v2"
 STAMP = "from conferences.models import DatabaseStamp; DatabaseStamp.objects.create(sandbox={sandbox})"
 TEAM = "from conferences.models import Team; Team.objects.create(name='Billing')"
+SEALED = """
+from django.utils import timezone
+from conferences.audit_chain.sealing import Sealer
+from conferences.models import AuditEntry
+AuditEntry.objects.create(at=timezone.now(), action="ended")
+Sealer().step(now=timezone.now())
+"""
+CHANGED = "from conferences.models import AuditEntry; AuditEntry.objects.update(detail='nothing happened')"
 TEAMS = "from conferences.models import Team; print('teams:', list(Team.objects.values_list('name', flat=True)))"
 
 
@@ -45,9 +53,9 @@ class Installation:
         )
 
     def fill(self) -> None:
-        """Make it a floor's database, with one team."""
+        """Make it a floor's database, with one team and one sealed entry in the audit."""
         assert self.run("migrate", "-v0").returncode == 0
-        assert self.run("shell", "-v0", "-c", f"{STAMP.format(sandbox=self.sandbox)}\n{TEAM}").returncode == 0
+        assert self.run("shell", "-v0", "-c", f"{STAMP.format(sandbox=self.sandbox)}\n{TEAM}\n{SEALED}").returncode == 0
 
     def teams(self) -> str:
         return self.run("shell", "-v0", "-c", TEAMS).stdout.strip()
@@ -116,6 +124,16 @@ def test_a_backup_brings_everything_into_an_empty_database(backup: Path, other: 
 
     assert restored.returncode == 0, restored.stderr
     assert other.teams() == "teams: ['Billing']"
+
+
+def test_a_restored_audit_holds_and_still_cannot_be_changed(backup: Path, other: Installation) -> None:
+    other.run("restore", str(backup))
+
+    changed = other.run("shell", "-v0", "-c", CHANGED)
+
+    assert changed.returncode != 0
+    assert "append-only" in changed.stderr
+    assert "The audit holds. Entries: 1, segments: 1." in other.run("verify-audit").stdout
 
 
 def test_only_its_owner_may_read_a_backup_and_the_keys_beside_it_are_named(backup: Path, saved: Saved) -> None:

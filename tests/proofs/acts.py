@@ -9,9 +9,12 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from conferences.audit_chain.removal import opened_for_removal
 from conferences.models import (
     Account,
     AuditEntry,
+    AuditSeal,
+    AuditSegment,
     Command,
     Conference,
     Ear,
@@ -45,6 +48,8 @@ FAULTS: list[dict[str, Any]] = [
 PATHS = ("update", "join", "leave", "hangup")
 AGENTS = {"first": ("Ana Ruiz", "Max Falk"), "second": ("Priya Nair", "Grace Okafor")}
 ROWS = (
+    AuditSeal,
+    AuditSegment,
     AuditEntry,
     Command,
     Stop,
@@ -65,6 +70,13 @@ STALL_SECONDS = (0.3, 3.0)
 LATE_SECONDS = ((0.2, 1.0), (1.0, 5.0), (5.0, 30.0))
 
 
+def forget_rows() -> None:
+    """Delete what the shift before has left, its audit too."""
+    with opened_for_removal():
+        for model in ROWS:
+            model.objects.all().delete()
+
+
 class Shift:
     """One supervisor's random shift on two calls."""
 
@@ -76,8 +88,7 @@ class Shift:
         self.frozen = False
         # When a request stood still that has not reached its end yet, and what had been pressed until then.
         self.stood_still: tuple[datetime, int] | None = None
-        for model in ROWS:
-            model.objects.all().delete()
+        forget_rows()
         floor.begin_again()
         floor.world.semantics.whisper = self.chance.choice(["allow-list", "deny-list"])
         floor.world.semantics.monitor_reads_muted = self.chance.random() < 0.5

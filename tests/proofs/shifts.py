@@ -19,7 +19,7 @@ from conferences.models import Presence, TeamMembership
 from conferences.sandbox.rest.router import Answer, Request
 from tests.supervision.conftest import STEP, Floor, InProcess
 
-from .acts import AGENTS, POINTS_OF_A_CHANGE, POINTS_OF_A_HOP, ROWS, STALL_SECONDS
+from .acts import AGENTS, POINTS_OF_A_CHANGE, POINTS_OF_A_HOP, STALL_SECONDS, forget_rows
 from .clockwork import Clockwork
 from .hands import WAYS, Hands
 
@@ -144,8 +144,7 @@ class Play:
     def __post_init__(self) -> None:
         self.chance = Random(self.seed)
         self.http.chance, self.http.rate, self.http.struck = Random(f"{self.seed}/faults"), 0.0, []
-        for model in ROWS:
-            model.objects.all().delete()
+        forget_rows()
         self.floor.begin_again()
         self.allow(granted=True)
         semantics = self.floor.world.semantics

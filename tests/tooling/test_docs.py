@@ -49,7 +49,9 @@ def test_every_make_target_that_is_named_exists(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_every_command_that_is_named_exists(path: Path) -> None:
-    named = set(re.findall(r"(?:^|`|/bin/|-- |exec floorline )floorline ([a-z_]+)", path.read_text(), re.MULTILINE))
+    named = set(
+        re.findall(r"(?:^|`|/bin/|-- |exec floorline )floorline ([a-z][a-z_-]*)", path.read_text(), re.MULTILINE)
+    )
 
     assert named <= {*COMMANDS, *get_commands()}
 

@@ -45,7 +45,13 @@ def test_the_environment_decides_where_and_how_many(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"CALLS_KEPT_DAYS": "10"}, {"EVENTS_KEPT_DAYS": "0"}, {"COMMANDS_KEPT_DAYS": "a year"}]
+    "wrong",
+    [
+        {"CALLS_KEPT_DAYS": "10"},
+        {"EVENTS_KEPT_DAYS": "0"},
+        {"COMMANDS_KEPT_DAYS": "a year"},
+        {"AUDIT_KEPT_DAYS": "364"},
+    ],
 )
 def test_periods_that_contradict_each_other_stop_the_start(
     start: Start, bare_environment: dict[str, str], wrong: dict[str, str]

@@ -18,11 +18,15 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
+from conferences.audit_chain.removal import opened_for_removal
 from conferences.changes import board_change
 from conferences.models import (
     Account,
     Agent,
+    AuditAnchor,
     AuditEntry,
+    AuditSeal,
+    AuditSegment,
     Conference,
     Connection,
     DatabaseStamp,
@@ -55,6 +59,9 @@ LEADS_CHANGE = ("add_agent", "change_agent", "change_connection")
 # The records of a sandbox that is gone, with everything that refers to it.
 PLAYED = (
     WebhookEvent,
+    AuditSeal,
+    AuditSegment,
+    AuditAnchor,
     AuditEntry,
     Note,
     StoredCommand,
@@ -148,7 +155,8 @@ def _refuse_outside_the_sandbox() -> None:
 def _clear_the_board() -> None:
     # As `manage.py flush` does: whole tables at once, since collecting what hangs on each row takes minutes.
     tables = [model._meta.db_table for model in PLAYED]
-    connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
+    with opened_for_removal():
+        connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
 
 
 def _seed_account(calls: int) -> None:
