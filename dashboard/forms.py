@@ -148,7 +148,7 @@ class DensityForm(forms.Form):
     compact = FlagField()
 
 
-class ListedField(forms.ModelChoiceField):  # type: ignore[type-arg] - Django's class takes no argument when it runs
+class ListedField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no argument at run time
     """A colleague, a team or an agent, by the name that every page shows."""
 
     def __init__(self, known: QuerySet[Any], *, label: Any, empty_label: Any) -> None:

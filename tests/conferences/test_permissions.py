@@ -78,7 +78,10 @@ class TestRights(TestCase):
         for actor in (user, other, None):
             for conference in (*about, None):
                 entry = AuditEntry.objects.create(
-                    at=timezone.now(), actor=actor, action="refused", conference_id=conference and conference.pk
+                    at=timezone.now(),
+                    actor=actor,
+                    action="refused",
+                    conference_id=conference.pk if conference else None,
                 )
                 teams_by_entry[entry.pk] = teams_of(conference) if conference else frozenset()
 

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from html import unescape
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -41,7 +42,7 @@ def listened(now: datetime) -> Listens:
         whisper = {"role": "whisper", "targets": [str(call.agents[0].pk)], "command_id": uuid4(), "cause": "pressed"}
         join = {"role": "monitor", "command_id": uuid4(), "cause": "pressed"}
         leave = {"command_id": uuid4(), "cause": "pressed"}
-        steps = [
+        steps: list[tuple[int, str, dict[str, Any]]] = [
             (0, "entering", {"role": "monitor"}),
             (1, "join asked", join),
             (2, "join accepted", join),
@@ -382,7 +383,7 @@ def exported(user: User, kind: str, **asked: str) -> bytes:
     async def ask() -> bytes:
         client = AsyncClient()
         await client.aforce_login(user)
-        answer = await client.post("/audit/export/", {"kind": kind, **asked})
+        answer: Any = await client.post("/audit/export/", {"kind": kind, **asked})
         assert answer.status_code == 200, answer.content
         assert f".{kind}" in answer.headers["Content-Disposition"]
         if answer.streaming:
