@@ -30,6 +30,8 @@ from .test_words import operators_words
 
 SignIn = Callable[[User], Client]
 Listens = Callable[..., UUID]
+Step = tuple[int, str, dict[str, Any]]
+"""The seconds after the beginning, an action, and the other columns."""
 Action = AuditEntry.Action
 
 
@@ -41,16 +43,18 @@ def listened(now: datetime) -> Listens:
         session = uuid4()
         whisper = {"role": "whisper", "targets": [str(call.agents[0].pk)], "command_id": uuid4(), "cause": "pressed"}
         join = {"role": "monitor", "command_id": uuid4(), "cause": "pressed"}
+        proof: list[Step] = [(63, "update verified", whisper)] if verified else []
         leave = {"command_id": uuid4(), "cause": "pressed"}
-        steps: list[tuple[int, str, dict[str, Any]]] = [
+        way_out: list[Step] = [(196, "leave asked", leave), (196, "ended", {"detail": "You left."})] if ends else []
+        steps: list[Step] = [
             (0, "entering", {"role": "monitor"}),
             (1, "join asked", join),
             (2, "join accepted", join),
             (3, "join verified", join),
             (60, "update asked", whisper),
             (62, "update accepted", whisper),
-            *([(63, "update verified", whisper)] if verified else []),
-            *([(196, "leave asked", leave), (196, "ended", {"detail": "You left."})] if ends else []),
+            *proof,
+            *way_out,
         ]
         for second, action, more in steps:
             note(user, action, begin + timedelta(seconds=second), call, session_id=session, **more)
