@@ -1,4 +1,4 @@
-"""Decides who may see and do what: rights per team, and which conferences a viewer sees."""
+"""Decides who may see and do what: rights per team, which conferences a viewer sees, and whose audit they read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from conferences.models.supervision import Role
 
 from .fast_sql import load_rows, load_values
-from .models import Agent, Conference, Leg, Participant, TeamMembership
+from .models import Agent, AuditEntry, Conference, Leg, Participant, TeamMembership
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +143,65 @@ def visible_to(user: User | AnonymousUser) -> QuerySet[Conference]:
         return Conference.objects.all()
     if seen == NOWHERE:
         return Conference.objects.none()
-    agents = Participant.objects.filter(conference=OuterRef("pk"), leg__agent__isnull=False)
-    scope = Q(team__in=seen.teams) | Q(Exists(agents.filter(leg__agent__team__in=seen.teams)))
+    scope = _of_teams(seen.teams)
     if seen.without_team:
-        scope |= Q(team=None) & ~Q(Exists(agents))
+        scope |= Q(team=None) & ~Q(Exists(_agents_inside()))
     return Conference.objects.filter(scope)
+
+
+def conferences_of(teams: Teams) -> QuerySet[Conference]:
+    """Return the conferences that belong to one of these teams."""
+    return Conference.objects.filter(_of_teams(teams))
+
+
+def _of_teams(teams: Teams) -> Q:
+    return Q(team__in=teams) | Q(Exists(_agents_inside().filter(leg__agent__team__in=teams)))
+
+
+def _agents_inside() -> QuerySet[Participant]:
+    return Participant.objects.filter(conference=OuterRef("pk"), leg__agent__isnull=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditScope:
+    """The audit entries that somebody reads: their own, those about calls of the teams that they lead, or all.
+
+    The calls are those that are still stored: an entry outlives its call, and keeps its teams nowhere else. Then only
+    staff and the person themselves read it. A call that somebody listened to is stored as long as the listening is.
+    """
+
+    reader: int | None = None
+    led: Teams = frozenset()
+    everything: bool = False
+
+    def covers(self, *, actor: int | None, teams: Teams) -> bool:
+        """Return whether an entry of this person may be read, about a call of these teams or, without any, of none."""
+        if self.everything:
+            return True
+        return self.reader is not None and (actor == self.reader or not self.led.isdisjoint(teams))
+
+
+def audit_scope(user: User | AnonymousUser) -> AuditScope:
+    """Return the scope of the audit entries that a person may read."""
+    if not user.is_active or not isinstance(user, User):
+        return AuditScope()
+    if user.is_superuser or user.is_staff:
+        return AuditScope(user.pk, everything=True)
+    led = load_values(TeamMembership, "team_id", user_id=user.pk, is_lead=True)
+    return AuditScope(user.pk, frozenset(led))
+
+
+def audit_visible_to(user: User | AnonymousUser) -> QuerySet[AuditEntry]:
+    """Return the audit entries that a person may read; where there are none the page answers 404."""
+    scope = audit_scope(user)
+    if scope.everything:
+        return AuditEntry.objects.all()
+    if scope.reader is None:
+        return AuditEntry.objects.none()
+    readable = Q(actor=scope.reader)
+    if scope.led:
+        readable |= Q(conference_id__in=conferences_of(scope.led).values("pk"))
+    return AuditEntry.objects.filter(readable)
 
 
 def teams_of(conference: Conference, agents_teams: Iterable[int | None] | None = None) -> Teams:

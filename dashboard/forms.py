@@ -7,11 +7,17 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
-from django.core.exceptions import BadRequest
+from django.contrib.auth.models import User
+from django.core.exceptions import BadRequest, ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
+from conferences import names
+from conferences.models import Agent, Team
 from conferences.models.supervision import Role
 
 LARGEST_ID = 10**18 - 1
+NOT_LISTED = {"invalid_choice": _("Choose one of the list.")}
 
 
 class FlagField(forms.BooleanField):
@@ -140,6 +146,67 @@ class DensityForm(forms.Form):
     """Whether the rows of the list are low, so that more of them fit."""
 
     compact = FlagField()
+
+
+class ListedField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no argument at run time
+    """A colleague, a team or an agent, by the name that every page shows."""
+
+    def __init__(self, known: QuerySet[Any], *, label: Any, empty_label: Any) -> None:
+        super().__init__(known, required=False, label=label, empty_label=empty_label, error_messages=NOT_LISTED)
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Return the name as one harmless line."""
+        return names.person(obj) if isinstance(obj, User) else names.plain(obj.name)
+
+
+class DayField(forms.DateField):
+    """A day, as a browser's own calendar sends it."""
+
+    def __init__(self, *, label: Any) -> None:
+        invalid = {"invalid": _("Write the day as year-month-day, for example 2026-08-21.")}
+        widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+        super().__init__(required=False, label=label, widget=widget, input_formats=["%Y-%m-%d"], error_messages=invalid)
+
+
+class AuditFilterForm(forms.Form):
+    """The filter of the audit; people, teams and agents that the reader may not read about are no choice."""
+
+    person = ListedField(User.objects.none(), label=_("Person"), empty_label=_("Everybody"))
+    team = ListedField(Team.objects.none(), label=_("Team"), empty_label=_("All teams"))
+    agent = ListedField(Agent.objects.none(), label=_("Agent"), empty_label=_("All agents"))
+    mode = forms.ChoiceField(
+        choices=[("", _("All modes")), *Role.choices], required=False, label=_("Mode"), error_messages=NOT_LISTED
+    )
+    call = forms.CharField(required=False, max_length=names.NAME_LIMIT, label=_("Call"))
+    first_day = DayField(label=_("From"))
+    last_day = DayField(label=_("To"))
+    page = forms.IntegerField(required=False, min_value=1, max_value=10_000, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, persons: QuerySet[User], teams: QuerySet[Team], agents: QuerySet[Agent]) -> None:
+        super().__init__(data)
+        for name, known in (("person", persons), ("team", teams), ("agent", agents)):
+            field = self.fields[name]
+            assert isinstance(field, ListedField)  # noqa: S101 - for the types
+            field.queryset = known
+
+    def clean_call(self) -> str:
+        """Refuse a telephone number: calls are found by their names alone, in which numbers are masked."""
+        call = names.harmless(self.cleaned_data["call"])
+        if names.number_in(call):
+            raise ValidationError(_("Write the name of a call. A telephone number finds nothing here."))
+        return call
+
+    def clean(self) -> None:
+        """Refuse days in the wrong order."""
+        first, last = self.cleaned_data.get("first_day"), self.cleaned_data.get("last_day")
+        if first and last and first > last:
+            self.add_error("last_day", _("This day lies before the first one."))
+
+
+class ExportForm(forms.Form):
+    """The kind of file that is wanted."""
+
+    kind = forms.ChoiceField(choices=[("csv", "CSV"), ("xlsx", "XLSX")])
 
 
 class OpenForm(forms.Form):

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.urls import URLPattern, URLResolver, path
 
-from .views import ear, floor, pages, personal, supervise
+from .views import audit, ear, floor, pages, personal, supervise
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", floor.floor, name="floor"),
@@ -31,6 +31,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("ear/line/", ear.line, name="line"),
     path("ear/follow/", ear.follow, name="follow"),
     path("ear/disconnect/", supervise.disconnect, name="disconnect"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export/", audit.export, name="audit-export"),
     path("setup/", pages.setup, name="setup"),
     path(
         "accounts/login/",

@@ -81,6 +81,15 @@ def _keys(screen: Screen, floor: Floor) -> None:
     expect(screen.page.get_by_role("dialog")).to_be_visible()
 
 
+def _audit(screen: Screen, floor: Floor) -> None:
+    _desk(screen, floor)
+    screen.role("Barge").click()
+    screen.role("Barge").click()
+    screen.verified("Barge")
+    screen.page.goto(floor.url + "/audit/")
+    screen.page.locator(".audit summary").filter(has_text="whispered").click()
+
+
 def _at(path: str) -> Callable[[Screen, Floor], None]:
     def go(screen: Screen, floor: Floor) -> None:
         screen.page.goto(floor.url + path)
@@ -98,6 +107,8 @@ PAGES: dict[str, Callable[[Screen, Floor], None]] = {
     "call": _call,
     "keys": _keys,
     "phone": _at("/ear/"),
+    "audit": _audit,
+    "audit-nothing": _at("/audit/?call=nothing&first_day=2026-08-21"),
     "setup": _at("/setup/"),
     "not-found": _at(NOWHERE),
     "sign-in": _at("/accounts/login/"),

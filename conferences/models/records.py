@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from .account import Account
@@ -91,6 +92,7 @@ class AuditEntry(models.Model):
         PASSWORD_SET = "password set", _("somebody's password set")
         NUMBER_SEARCHED = "number searched", _("searched for a number")
         NUMBER_SEARCH_REFUSED = "number search refused", _("searched for too many numbers")
+        AUDIT_EXPORTED = "audit exported", _("audit exported")
 
     at = models.DateTimeField(_("at"))
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True)
@@ -109,7 +111,16 @@ class AuditEntry(models.Model):
     class Meta:
         verbose_name = _("audit entry")
         verbose_name_plural = _("audit entries")
-        indexes = [models.Index(fields=["at"], name="audit_at")]
+        indexes = [
+            models.Index(fields=["at"], name="audit_at"),
+            # For reading a listening as a whole, and a command that belongs to none.
+            models.Index(fields=["session_id"], condition=Q(session_id__isnull=False), name="audit_session"),
+            models.Index(
+                fields=["command_id"],
+                condition=Q(command_id__isnull=False, session_id__isnull=True),
+                name="audit_lone_command",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action}"

@@ -26,6 +26,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Message = MutableMapping[str, Any]
 
 PASSWORD_PATHS = re.compile(r"/accounts/(?!logout/)|/admin/(login|password_change|auth/user)/")
+# They read, as a page does, and are no presses.
+POSTED_PAGES = {"/search/", "/audit/export/"}
 RETRY_SECONDS = 5
 
 # A password takes a fifth of a second of one core, and there are usually two; passwords.py holds the same number.
@@ -44,7 +46,7 @@ stop_forms = Bodies(limit=64 * 1024, seconds=5, total=8 * _MEGABYTE, reserve=4 *
 
 def admission_for(scope: Scope) -> Admission:
     """Return which line a request of Django's waits in."""
-    if scope["method"] in {"GET", "HEAD"} or scope["path"] == "/search/":
+    if scope["method"] in {"GET", "HEAD"} or scope["path"] in POSTED_PAGES:
         return pages
     return passwords if PASSWORD_PATHS.match(scope["path"]) else presses
 

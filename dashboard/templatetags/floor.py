@@ -13,8 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from conferences import names
+from dashboard.audit.lines import AuditLine
 from dashboard.durations import Span, duration, running, speech_bars, talk_bar
 from dashboard.floor.cards import Talk
 from dashboard.floor.window import Window
@@ -56,6 +58,16 @@ def speech_lane(
 def clock(moment: datetime | None) -> str:
     """Show a moment as hh:mm:ss in the viewer's time zone."""
     return timezone.localtime(moment).strftime("%H:%M:%S") if moment else ""
+
+
+@register.filter
+def lasted(line: AuditLine) -> str:
+    """Show how long something lasted that is over: "2:14 min"."""
+    seconds = line.seconds(now=line.until) if line.until else None
+    if seconds is None:
+        return ""
+    unit = _("h") if seconds >= 3600 else _("min")
+    return f"{duration(seconds).removeprefix('0')} {unit}"
 
 
 @register.filter

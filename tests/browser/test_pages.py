@@ -22,6 +22,7 @@ PAGES = (
     "refused",
     "setup",
     "my ear",
+    "audit",
     "note",
     "views",
     "waiting",
@@ -94,6 +95,12 @@ def show(kim: Visitor, invite: Invite, sandbox: Sandbox) -> Show:
             screen.role("Barge").click()
             expect(screen.refusal).to_contain_text("Telnyx refuses the API key.")
             kim.forgive("status of 422")
+        elif name == "audit":
+            screen.page.goto(f"{kim.url}/audit/")
+            line = screen.page.locator(".audit > li").filter(has_text=f"Kim W. listened to {call.name}")
+            expect(line).to_contain_text("still listening")
+            line.locator("summary").click()
+            expect(line.get_by_role("link", name="Open the call")).to_be_visible()
         elif name == "note":
             screen.page.goto(f"{kim.url}{address}?note=1")
             expect(screen.desk.get_by_role("heading", name=call.name)).to_be_visible()

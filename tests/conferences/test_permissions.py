@@ -6,12 +6,22 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.extra.django import TestCase
 
-from conferences.models import Account, Agent, Conference, Leg, Participant, Team
-from conferences.permissions import Reach, rights_book, rights_books, teams_of, teams_of_all, visible_to
+from conferences.models import Account, Agent, AuditEntry, Conference, Leg, Participant, Team
+from conferences.permissions import (
+    Reach,
+    audit_scope,
+    audit_visible_to,
+    rights_book,
+    rights_books,
+    teams_of,
+    teams_of_all,
+    visible_to,
+)
 
 TEAMS = 3
 teams = some.sets(some.integers(0, TEAMS - 1))
@@ -52,6 +62,38 @@ class TestRights(TestCase):
         assert set(visible_to(user).values_list("pk", flat=True)) == seen
         assert teams_of_all([one.pk for one in made]) == {one.pk: teams_of(one) for one in made}
         assert rights_books([user]) == ({user.pk: book} if user.is_active else {})
+
+    @pytest.mark.slow
+    @settings(max_examples=60)
+    @given(person=people, memberships=memberships, conferences=conferences)
+    def test_the_sql_finds_the_audit_entries_that_the_predicate_covers(
+        self, person: dict[str, bool], memberships: dict[int, Any], conferences: list[tuple[int | None, set[int]]]
+    ) -> None:
+        known = [Team.objects.create(name=f"Team {number}") for number in range(TEAMS)]
+        user, other = User.objects.create(username="kim", **person), User.objects.create(username="lena")
+        for number, rights in memberships.items():
+            user.team_memberships.create(team=known[number], **rights)
+        teams_by_entry: dict[int, frozenset[int]] = {}
+        about = [_conference(known, number, *one) for number, one in enumerate(conferences)]
+        for actor in (user, other, None):
+            for conference in (*about, None):
+                entry = AuditEntry.objects.create(
+                    at=timezone.now(),
+                    actor=actor,
+                    action="refused",
+                    conference_id=conference.pk if conference else None,
+                )
+                teams_by_entry[entry.pk] = teams_of(conference) if conference else frozenset()
+
+        scope, entries = audit_scope(user), AuditEntry.objects.all()
+        covered = {one.pk for one in entries if scope.covers(actor=one.actor_id, teams=teams_by_entry[one.pk])}
+        assert set(audit_visible_to(user).values_list("pk", flat=True)) == covered
+        leads = {known[number].pk for number, rights in memberships.items() if rights["is_lead"]}
+        if not user.is_active:
+            assert covered == set()
+        elif not (user.is_staff or user.is_superuser):
+            own = set(entries.filter(actor=user).values_list("pk", flat=True))
+            assert covered == own | {pk for pk, teams in teams_by_entry.items() if teams & leads}
 
 
 def _conference(known: list[Team], number: int, team: int | None, of_agents: set[int]) -> Conference:

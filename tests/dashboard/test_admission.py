@@ -112,6 +112,7 @@ async def _leave(door: Admission) -> None:
         ("POST", "/admin/auth/user/add/", passwords),
         ("POST", "/accounts/logout/", presses),
         ("POST", "/monitor/", presses),
+        ("POST", "/audit/export/", pages),
         ("GET", "/accounts/login/", pages),
     ],
 )

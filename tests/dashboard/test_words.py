@@ -127,6 +127,7 @@ def pages(client: Client, call: Call, *, personal: bool) -> Iterator[tuple[str, 
         call.url,
         f"{call.url}?note=1",
         f"{call.url}?armed=barge",
+        "/audit/",
         "/setup/",
     )
     for address in own if personal else own + others:
@@ -185,7 +186,7 @@ def test_somebody_without_a_phone_or_a_team_reads_no_operators_word(
 ) -> None:
     Line.objects.all().delete()
     assert all_said(page_of(kim), call) == []
-    for address in ("/", "/ear/", "/setup/"):
+    for address in ("/", "/ear/", "/audit/", "/setup/"):
         assert operators_words(page_of(omar).get(address).content.decode()) == []
 
 
