@@ -96,9 +96,10 @@ def show(kim: Visitor, invite: Invite, sandbox: Sandbox) -> Show:
             expect(screen.refusal).to_contain_text("Telnyx refuses the API key.")
             kim.forgive("status of 422")
         elif name == "audit":
+            screen.verified("Monitor")
             screen.page.goto(f"{kim.url}/audit/")
-            line = screen.page.locator(".audit > li").filter(has_text=f"Kim W. listened to {call.name}")
-            expect(line).to_contain_text("still listening")
+            line = screen.page.locator(".audit > li").filter(has_text="still listening")
+            expect(line).to_contain_text(f"Kim W. listened to {call.name}")
             line.locator("summary").click()
             expect(line.get_by_role("link", name="Open the call")).to_be_visible()
         elif name == "note":
