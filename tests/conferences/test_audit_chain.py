@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.db import IntegrityError, connection, models, transaction
+from django.db import DatabaseError, IntegrityError, connection, models, transaction
 from django.db.models import ProtectedError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -293,9 +293,7 @@ def test_a_changed_field_of_any_segment_or_seal_is_found(sealed: Entries, model:
                 assert problem() != "", (row, field.name)
 
 
-def test_a_value_that_no_field_can_hold_is_found(sealed: Entries) -> None:
-    if connection.vendor == "postgresql":
-        pytest.skip("PostgreSQL stores no value of another type")
+def test_a_value_that_no_field_can_hold_is_found_or_not_stored_at_all(sealed: Entries) -> None:
     garbage: dict[str, list[str | bytes]] = {
         "at": ["x", "2026-13-45 99:00:00"],
         "conference_id": ["x"],
@@ -305,7 +303,12 @@ def test_a_value_that_no_field_can_hold_is_found(sealed: Entries) -> None:
         for value in values:
             with owning_the_database(), connection.cursor() as cursor:
                 asked = f"UPDATE {AuditEntry._meta.db_table} SET {column} = CAST(%s AS TEXT) WHERE id = %s"
-                cursor.execute(asked, [value, sealed[4].pk])
+                try:
+                    with transaction.atomic():
+                        cursor.execute(asked, [value, sealed[4].pk])
+                except DatabaseError:
+                    assert connection.vendor == "postgresql", "SQLite stores a value of any type"
+                    continue
                 assert problem() == f"Entry {sealed[4].pk} in segment 2 was changed."
 
 
