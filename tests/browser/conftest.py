@@ -153,7 +153,7 @@ def playwright() -> Iterator[Playwright]:
 
 def launch(playwright: Playwright, *, hide_scroll_bars: bool = True) -> Browser:
     """Start the Chromium that CHROMIUM names, else the one that is installed."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
     return playwright.chromium.launch(
         executable_path=path,
         args=["--no-sandbox", "--disable-dev-shm-usage"],
