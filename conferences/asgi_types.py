@@ -8,3 +8,9 @@ from typing import Any
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+CHUNKS = "floorline.chunks"
+"""The ASGI extension by which a stream writes at once, without waking its task: `Callable[[bytes], bool]`.
+
+A server that does not offer it is served by `send` alone.
+"""

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
 from conferences import names, supervision
+from conferences.fast_sql import has_rows
 from conferences.models import Command, Ear, Leg, Line, Participant, SupervisorSession
 
 from .claim import COMMANDS_READ, Claim, Step, claim_of
@@ -96,13 +97,9 @@ class EarRows:
 
 def read_ear_rows(user: User, *, now: datetime) -> EarRows:
     """Read what the claim of one supervisor follows from."""
-    ear = Ear.objects.filter(user=user, ended_at=None).select_related("line", "follows").first()
-    session = (
-        SupervisorSession.objects.filter(user=user, ended_at=None)
-        .select_related("conference", "ear__account")
-        .order_by("-started_at")
-        .first()
-    )
+    # Most people who watch have no phone connected, and each open page asks again and again (decision 14).
+    ear = _live_ear(user) if has_rows(Ear, user_id=user.pk, ended_at=None) else None
+    session = _open_session(user) if has_rows(SupervisorSession, user_id=user.pk, ended_at=None) else None
     participants = _participants(session) if session else []
     my_leg = ear.call_control_id if ear else ""
     return EarRows(
@@ -114,8 +111,17 @@ def read_ear_rows(user: User, *, now: datetime) -> EarRows:
         own_participant=next((found for found in participants if found.leg.call_control_id == my_leg), None)
         if my_leg
         else None,
-        has_line=ear is not None or Line.objects.filter(user=user).exists(),
+        has_line=ear is not None or has_rows(Line, user_id=user.pk),
     )
+
+
+def _live_ear(user: User) -> Ear | None:
+    return Ear.objects.filter(user=user, ended_at=None).select_related("line", "follows").first()
+
+
+def _open_session(user: User) -> SupervisorSession | None:
+    sessions = SupervisorSession.objects.filter(user=user, ended_at=None).select_related("conference", "ear__account")
+    return sessions.order_by("-started_at").first()
 
 
 def _participants(session: SupervisorSession) -> list[Participant]:

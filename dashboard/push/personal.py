@@ -47,7 +47,7 @@ class PersonalParts:
             self._chip = chip
         if self.page.open_id and (shown != self._desk or shown is None):
             pieces.append(fragments.desk(shown, page=self.page, now=now))
-        if self._ear is None or mine.conference_id != self._ear.conference_id:
+        if mine.conference_id != (self._ear and self._ear.conference_id):
             self._fingerprint = None  # the call that the ear is in has not been looked at yet
         self._ear, self._desk = mine, shown
         return pieces

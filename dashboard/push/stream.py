@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.utils import timezone, translation
 
-from conferences.asgi_types import Receive, Scope, Send
+from conferences.asgi_types import CHUNKS, Receive, Scope, Send
 from conferences.logins import signed_in
 from conferences.permissions import rights_book, visible_to
 from dashboard.floor.number_search import window_at
@@ -122,7 +122,14 @@ def subscriber_of(scope: Scope, *, now: float) -> Subscriber | int:
         language=translation.get_language_from_request(request),
         zone=zone_of(request),
     )
-    return Subscriber(session_key=session_key, page=page, audience=audience, rights=rights, now=now)
+    return Subscriber(
+        session_key=session_key,
+        page=page,
+        audience=audience,
+        rights=rights,
+        now=now,
+        write=scope.get("extensions", {}).get(CHUNKS),
+    )
 
 
 async def _disconnected(receive: Receive, subscriber: Subscriber) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 
 from conferences.permissions import RightsBook
 from dashboard.floor.health import FloorNotices
@@ -19,8 +20,18 @@ BACKLOG_BYTES = 400_000  # a page that reads no faster starts again from a snaps
 class Subscriber:
     """One open page: what waits to be sent to it, and when it is due for what."""
 
-    def __init__(self, *, session_key: str, page: Page, audience: PageGroup, rights: RightsBook, now: float) -> None:
+    def __init__(
+        self,
+        *,
+        session_key: str,
+        page: Page,
+        audience: PageGroup,
+        rights: RightsBook,
+        now: float,
+        write: Callable[[bytes], bool] | None = None,
+    ) -> None:
         self.session_key, self.page, self.audience, self.rights = session_key, page, audience, rights
+        self._write = write
         self.personal = PersonalParts(page)
         self.is_over = False
         self.needs_snapshot = True
@@ -37,7 +48,12 @@ class Subscriber:
         self.ends_at = now + LIFE_SECONDS * random.uniform(0.85, 1.15)  # noqa: S311 - no secret
 
     def offer(self, body: bytes, *, number: int = 0) -> None:
-        """Put bytes in line; a channel's own carry their number."""
+        """Write bytes at once where nothing waits before them, else put them in line; a channel numbers its own."""
+        if not (self._waiting or self.needs_snapshot or self.is_over):
+            if number and number <= self._after:
+                return  # the snapshot has it
+            if self._write and self._write(body):
+                return  # a task that wakes up for each page and message would cost three times as much
         if self._size + len(body) > BACKLOG_BYTES:
             self.start_again()
             return

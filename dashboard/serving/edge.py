@@ -15,6 +15,7 @@ from typing import Any
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
+from conferences.asgi_types import CHUNKS
 from dashboard.serving.process import descriptor_limit, raise_descriptor_limit
 
 HEAD_SECONDS = 10.0
@@ -123,6 +124,19 @@ class BoundedConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no 
         super()._on_message_complete()
         if not self._flow_control.write_paused:
             self._connections.serve(self)
+
+    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> dict[str, Any]:
+        scope: dict[str, Any] = super()._build_http_scope(request, sockname, peername)
+        if request.version == (1, 1):  # an older client gets no chunks
+            scope.setdefault("extensions", {})[CHUNKS] = self.write_chunk
+        return scope
+
+    def write_chunk(self, body: bytes) -> bool:
+        """Write one chunk of an answer whose first one has been sent; return False where it has to go by `send`."""
+        if self._closed or self._flow_control.write_paused:
+            return False
+        self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+        return True
 
     def _arm_keepalive_timer(self) -> None:
         super()._arm_keepalive_timer()

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -21,14 +20,9 @@ from django.utils import timezone
 
 from conferences.changes import board_change
 from conferences.models import Account, Agent, Conference, Participant, Presence, Screen, Team
-from conferences.permissions import NO_RIGHTS, RightsScope
-from dashboard.floor.window import Window
 from dashboard.push import broadcast, stream, subscriber, worker_state
-from dashboard.push.channel import PageGroup
 from dashboard.push.personal import PersonalParts
 from dashboard.push.sse import sse_event, sse_message
-from dashboard.push.subscriber import Subscriber
-from dashboard.rendering.fragments import Page
 from tests.tooling.processes import eventually
 
 from .conftest import Call, NewCall
@@ -441,39 +435,6 @@ def test_the_comparison_learns_what_is_on_the_screen(
         reader.until("Billing-1")
         # A process notes its screens every ten seconds, and then forgets those that are gone.
         assert eventually(lambda: noted() == [[str(shown.conference.id)]], within=30), noted()
-
-
-def test_a_page_that_reads_too_slowly_starts_again_from_a_snapshot(kim: User, now: datetime) -> None:
-    async def fall_behind() -> tuple[bool, bytes]:
-        window = Window()
-        audience = PageGroup(scope=RightsScope(), window=window, language="en", zone=ZoneInfo("UTC"))
-        page = Subscriber(
-            session_key="", page=Page(viewer=kim, window=window), audience=audience, rights=NO_RIGHTS, now=0
-        )
-        page.begin(0, PersonalParts(page.page))
-        for number in range(1, 40):
-            page.offer(b"x" * 20_000, number=number)
-        return page.needs_snapshot, page.rest()
-
-    needs_snapshot, rest = asyncio.run(fall_behind())
-    assert needs_snapshot
-    assert len(rest) < subscriber.BACKLOG_BYTES
-
-
-def test_what_a_snapshot_has_is_not_sent_again(kim: User) -> None:
-    async def late() -> bytes:
-        window = Window()
-        audience = PageGroup(scope=RightsScope(), window=window, language="en", zone=ZoneInfo("UTC"))
-        page = Subscriber(
-            session_key="", page=Page(viewer=kim, window=window), audience=audience, rights=NO_RIGHTS, now=0
-        )
-        page.offer(b"four", number=4)
-        page.offer(b"beat")
-        page.offer(b"five", number=5)
-        page.begin(4, PersonalParts(page.page))
-        return page.rest()
-
-    assert asyncio.run(late()) == b"beatfive"
 
 
 def test_nobody_else_reads_the_viewers_own_part_while_a_snapshot_is_taken(
