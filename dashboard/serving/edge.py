@@ -132,7 +132,7 @@ class BoundedConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no 
         return scope
 
     def write_chunk(self, body: bytes) -> bool:
-        """Write one chunk of an answer whose first one has been sent; return False where it has to go by `send`."""
+        """Return whether a chunk could be written at once; else it goes by `send`, as an answer's first one does."""
         if self._closed or self._flow_control.write_paused:
             return False
         self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))

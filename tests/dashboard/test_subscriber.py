@@ -1,4 +1,4 @@
-"""What one open page is sent, in which order, and what it costs to have it open."""
+"""Checks the order in which one open page is sent things, and how little it reads while nothing happens."""
 
 from __future__ import annotations
 
