@@ -122,14 +122,14 @@ class Presses:
 
         A choice that has itself given way is no rival: to a later one of its own page, or to a choice or stop that the
         page of this press had sent before, because the numbers of a page tell what came first. Nor is a louder one that
-        a stop made void.
+        a stop made void. What a page has sent counts before it is answered, unless it was refused.
         """
         choices = [other for other in self.received if other.what in CHOICES and other.accepted and other is not press]
 
         def has_given_way(other: Pressed) -> bool:
             after = (one for one in choices if one.page is not None and one.page == other.page)
-            pressed = [*choices, *(one for one in self.received if one.is_stop and one is not press)]
-            before = (one for one in pressed if one.page is not None and one.page == press.page)
+            sent = (one for one in self.received if one.is_stop or (one.what in CHOICES and not one.refused))
+            before = (one for one in sent if one.page is not None and one.page == press.page)
             earlier = (one for one in before if (one.number or 0) < (press.number or 0))
             return any(replaces(one, other) for one in chain(after, earlier) if one is not other)
 

@@ -40,6 +40,10 @@ def test_a_barge_does_not_give_way_to_a_whisper_that_its_own_page_had_replaced()
     before.page, barge.number = barge.page, 2
     assert Presses([elsewhere, barge]).overtaken(barge)
     assert not Presses([elsewhere, before, barge]).overtaken(barge)
+    before.answered = None  # its request is still under way
+    assert not Presses([elsewhere, before, barge]).overtaken(barge)
+    before.refused = "Somebody joined or left."
+    assert Presses([elsewhere, before, barge]).overtaken(barge)
 
 
 def test_a_whisper_does_not_give_way_to_monitor_that_the_other_page_had_left_for_barge() -> None:
