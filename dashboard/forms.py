@@ -203,6 +203,12 @@ class AuditFilterForm(forms.Form):
             self.add_error("last_day", _("This day lies before the first one."))
 
 
+class OwnLogForm(forms.Form):
+    """The last of the days that an agent's own log shows; today where it is empty."""
+
+    last_day = DayField(label=_("To"))
+
+
 class ExportForm(forms.Form):
     """The kind of file that is wanted."""
 
