@@ -45,7 +45,7 @@ AT_THIS_MOMENT: dict[str, Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class OwnLine:
-    """What one person did in one call of the agent's, from when until when."""
+    """A part of a listening, as it concerned the agent: one person, one role, a beginning and an end."""
 
     person: int
     who: str

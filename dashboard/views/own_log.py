@@ -43,7 +43,7 @@ def my_calls(request: SignedInRequest) -> HttpResponse:
 def _log(request: SignedInRequest, agent: Agent, now: datetime) -> dict[str, Any]:
     today = timezone.localdate(now)
     asked = read(OwnLogForm(request.GET))["last_day"] or today
-    last_day = max(min(asked, today), today - LONGEST)  # nothing is kept that long, and no day lies before the first
+    last_day = max(min(asked, today), today - LONGEST)  # nothing is kept that long
     return {
         "log": own_log(agent, last_day=last_day, at_once=settings.AGENTS_SEE_LISTENING == "now", now=now),
         "first_day": last_day - timedelta(days=DAYS - 1),
