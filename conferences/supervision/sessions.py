@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 
 from conferences import audit
 from conferences.audit import Action
-from conferences.changes import board_change
+from conferences.changes import BoardChange, board_change
 from conferences.clients import client_for
 from conferences.fast_sql import load_rows
 from conferences.models import Cause, Command, Conference, Ear, SupervisorSession
@@ -79,14 +79,8 @@ def leave_session(
             keep_stop(session.user, *stop, change=change, now=now)
         if check is not None:
             check()
-        current = SupervisorSession.objects.select_for_update().get(pk=session.pk)
-        if current.ended_at is not None or current.stage == Stage.LEAVING:
+        if not _begins_to_leave(session, reason=reason, change=change, now=now):
             return None
-        change.touch(session.conference_id)
-        if current.stage == Stage.CONNECTING:
-            finish(session, reason=reason, now=now)
-            return None
-        change.update(SupervisorSession.objects.filter(pk=session.pk), stage=Stage.LEAVING, end_reason=reason[:200])
         command = store(
             kind=Command.Kind.LEAVE,
             ear=session.ear,
@@ -101,6 +95,19 @@ def leave_session(
     transmit(command, send_leave)
     after_leave(session, command)
     return command
+
+
+def _begins_to_leave(session: SupervisorSession, *, reason: str, change: BoardChange, now: datetime) -> bool:
+    """Return whether there is a line to take out, and mark the session as leaving; end it where none is inside yet."""
+    current = SupervisorSession.objects.select_for_update().get(pk=session.pk)
+    if current.ended_at is not None or current.stage == Stage.LEAVING:
+        return False
+    change.touch(session.conference_id)
+    if current.stage == Stage.CONNECTING:
+        finish(session, reason=reason, now=now)
+        return False
+    change.update(SupervisorSession.objects.filter(pk=session.pk), stage=Stage.LEAVING, end_reason=reason[:200])
+    return True
 
 
 def command_id_of(stop: PressedStop | None, kind: Command.Kind) -> UUID:
