@@ -42,14 +42,14 @@ Stage = SupervisorSession.Stage
 
 
 def adopt(*, now: datetime) -> None:
-    """Pin every leg on a supervisor's line that is in a conference and that no ear holds; record the others."""
+    """Pin every leg on a supervisor's line that is in a conference and belongs to no ear; record the others."""
     end_records(now=now)
     if not _some_line_is_free():
         return
-    held = Ear.objects.filter(account=OuterRef("account"), call_control_id=OuterRef("leg__call_control_id"))
+    ears = Ear.objects.filter(account=OuterRef("account"), call_control_id=OuterRef("leg__call_control_id"))
     participants = Participant.objects.filter(
-        ~Exists(held.filter(ended_at=None)),
-        ~Exists(held.filter(dialled_by_us=True)),
+        ~Exists(ears.filter(ended_at=None)),
+        ~Exists(ears.filter(dialled_by_us=True)),
         present=True,
         leg__party=Leg.Party.SUPERVISOR,
         leg__hung_up_at=None,
@@ -77,10 +77,10 @@ def adopt(*, now: datetime) -> None:
 
 
 def _some_line_is_free() -> bool:
-    """Return whether a supervisor's line is up that no live ear holds: a quick question, asked every second."""
+    """Return whether a supervisor's line is up that belongs to no live ear: a quick question, asked every second."""
     lines = load_rows(Leg, defer=("facts",), party=Leg.Party.SUPERVISOR, hung_up_at=None)
-    held = {(ear.account_id, ear.call_control_id) for ear in load_rows(Ear, ended_at=None)} if lines else set()
-    return any((leg.account_id, leg.call_control_id) not in held for leg in lines)
+    known = {(ear.account_id, ear.call_control_id) for ear in load_rows(Ear, ended_at=None)} if lines else set()
+    return any((leg.account_id, leg.call_control_id) not in known for leg in lines)
 
 
 def mirror_call_flow(ear: Ear, *, now: datetime) -> bool:
@@ -106,7 +106,7 @@ def mirror_call_flow(ear: Ear, *, now: datetime) -> bool:
 def _pin(participant: Participant, line: Line, *, now: datetime) -> None:
     """Make a line that the call flow brought in its owner's ear, in the role in which it was read."""
     with board_change(now=now) as change:
-        # Under the version's lock, because every other writer of ears holds it too.
+        # Under the version's lock, because every other writer of ears takes it too.
         if Ear.objects.live().filter(user=line.user).exists():
             return
         session = _begin_inside(participant, _ear_on(participant, line, now=now), now=now)

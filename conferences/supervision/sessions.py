@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -68,13 +69,8 @@ def leave_session(
     `stop` is what the supervisor pressed, None for what follows by itself, by a `cause`. `check` may raise Refused: it
     is asked in the transaction that stores the leave.
     """
-    command_id, client = command_id_of(stop, Command.Kind.LEAVE), client_for(session.ear.account)
-
-    def leave() -> None:
-        if session.ear.call_control_id:
-            client.leave(command_id=command_id, conference_id=session.conference.telnyx_id, my_leg=my_leg(session.ear))
-
-    with sent_in_time(leave), board_change(now=now) as change:
+    command_id = command_id_of(stop, Command.Kind.LEAVE)
+    with _leave_in_time(session, command_id), board_change(now=now) as change:
         if stop is not None:
             keep_stop(session.user, *stop, change=change, now=now)
         if check is not None:
@@ -95,6 +91,17 @@ def leave_session(
     transmit(command, send_leave)
     after_leave(session, command)
     return command
+
+
+def _leave_in_time(session: SupervisorSession, command_id: UUID) -> AbstractContextManager[None]:
+    """Return what sends the leave from beside where the database keeps it waiting."""
+    client = client_for(session.ear.account)
+
+    def leave() -> None:
+        if session.ear.call_control_id:
+            client.leave(command_id=command_id, conference_id=session.conference.telnyx_id, my_leg=my_leg(session.ear))
+
+    return sent_in_time(leave)
 
 
 def _begins_to_leave(session: SupervisorSession, *, reason: str, change: BoardChange, now: datetime) -> bool:
