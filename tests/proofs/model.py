@@ -36,7 +36,7 @@ STEPS = 50
 # Shifts that are enough to say how many of them must have been heard at all.
 ENOUGH = 10
 
-# The time in which a stop works, and a whisper ends that a customer has joined; where requests or webhooks get lost, it is
+# The time in which a stop works, and a whisper ends that a customer has joined; with lost requests or webhooks it is
 # STOPPED_WITHIN. A tick is a quarter of a second.
 UNTROUBLED_WITHIN = 3.0
 SAID_WITHIN = 1.0
