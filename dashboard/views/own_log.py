@@ -34,10 +34,12 @@ def my_calls(request: SignedInRequest) -> HttpResponse:
         return HttpResponse(status=404, headers={"HX-Redirect": reverse("floor")})
     if agent is None:
         raise Http404
-    context = {"sees": settings.AGENTS_SEE_LISTENING, **text_page(request, now=now)}
+    context = {"sees": settings.AGENTS_SEE_LISTENING, "now": now}
     if settings.AGENTS_SEE_LISTENING != "not":
         context |= _log(request, agent, now)
-    return render(request, "own_log/my_calls.html", context)
+    if request.htmx and not request.htmx.history_restore_request:
+        return render(request, "own_log/_log.html", context)  # what every open page asks for, every few seconds
+    return render(request, "own_log/my_calls.html", {**context, **text_page(request, now=now)})
 
 
 def _log(request: SignedInRequest, agent: Agent, now: datetime) -> dict[str, Any]:

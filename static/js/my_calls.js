@@ -26,7 +26,10 @@ document.addEventListener("htmx:after:swap", () => {
   answeredAt = Date.now();
   judge();
 });
-// A browser slows the timers of hidden pages down.
+// Nobody looks at a hidden page, and hundreds of them would ask for nothing.
+document.addEventListener("htmx:config:request", (event) => {
+  if (document.hidden) event.preventDefault();
+});
 document.addEventListener("visibilitychange", () => {
   judge();
   if (!document.hidden) document.getElementById("own-log")?.parentElement.dispatchEvent(new Event("shown"));

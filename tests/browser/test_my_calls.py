@@ -64,6 +64,26 @@ def test_without_an_answer_the_page_says_within_fifteen_seconds_since_when(
     expect(page.locator("#stale")).to_be_hidden()
 
 
+def test_a_hidden_page_asks_for_nothing_and_looks_at_once_when_it_is_shown(
+    invite: Invite, proxy: Proxy, sandbox: Sandbox
+) -> None:
+    visitor = invite("ana", url=proxy.url)
+    screen = visitor.visit("/", clock=True)
+    visitor.forgive(BROKEN)
+    expect(screen.page.locator(".own-now")).to_contain_text("as of")
+
+    def asked() -> int:
+        return sum("/my-calls/" in line for line in proxy.asked)
+
+    screen.hide()
+    before = asked()
+    screen.page.clock.run_for(30_000)
+    assert asked() == before
+
+    screen.show()
+    assert screen.comes_to(lambda: asked() > before, within=10)
+
+
 def test_a_right_that_is_taken_away_clears_the_page(invite: Invite, floor: Floor, sandbox: Sandbox) -> None:
     visitor = invite("ana")
     page = visitor.visit().page
