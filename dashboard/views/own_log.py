@@ -38,7 +38,7 @@ def my_calls(request: SignedInRequest) -> HttpResponse:
     if settings.AGENTS_SEE_LISTENING != "not":
         context |= _log(request, agent, now)
     if request.htmx and not request.htmx.history_restore_request:
-        return render(request, "own_log/_log.html", context)  # what every open page asks for, every few seconds
+        return render(request, "own_log/_log.html", context)  # every open page asks for it, every few seconds
     return render(request, "own_log/my_calls.html", {**context, **text_page(request, now=now)})
 
 
