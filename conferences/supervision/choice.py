@@ -23,7 +23,7 @@ from .commands import clock, settle, store
 from .emergency import between_conferences
 from .errors import Refused
 from .line import dial, join, live_ear, new_ear
-from .presses import Press, Way, columns_of, press_of_session, refuse_stale
+from .presses import CLOCKS_AGREE_WITHIN, Press, Way, columns_of, press_of_session, refuse_stale
 from .readback import is_left
 from .roles import send_role_command
 from .sessions import after_leave, leave_session, open_session
@@ -164,7 +164,20 @@ def _judge(choice: Choice, *, stored: bool) -> bool:
         choice.authorise()
     else:
         choice.check(entering=True)
+        _refuse_overtaken(choice)
     return bool(stops_after(choice.user, choice.press))
+
+
+def _refuse_overtaken(choice: Choice) -> None:
+    """Raise Refused where the same person has pressed for another call after this, even if that call is over for them.
+
+    Of two pages at once it is not known which came first, so neither gives way.
+    """
+    since = choice.press.at - CLOCKS_AGREE_WITHIN  # a page's estimate of the time wavers, its numbers do not
+    for session in SupervisorSession.objects.filter(user=choice.user, pressed_at__gte=since):
+        newest = press_of_session(session)
+        if newest is not None and choice.press.is_before(newest) and not choice.press.is_at_once_with(newest):
+            raise Refused(_(OVERTAKEN))
 
 
 def _begin(choice: Choice, ear: Ear, *, is_silenced: bool, now: datetime) -> SupervisorSession:
