@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from conferences.models.supervision import Role
 
-from .fast_sql import load_rows, load_values
+from .fast_sql import has_rows, load_rows, load_values
 from .models import Agent, AuditEntry, Conference, Leg, Participant, TeamMembership
 
 
@@ -233,3 +233,19 @@ def teams_of_all(conference_ids: Collection[UUID]) -> dict[UUID, Teams]:
     for id_, team in agents.values_list("conference_id", "leg__agent__team_id").distinct():
         agents_teams[id_].append(team)
     return {id_: teams_of(conference, agents_teams[id_]) for id_, conference in conferences.items()}
+
+
+def own_agent(user: User | AnonymousUser) -> Agent | None:
+    """Return the agent that a person is: who listened to this agent's legs they may read, and nobody else's."""
+    if not user.is_active or not isinstance(user, User):
+        return None
+    return Agent.objects.filter(user=user).first()
+
+
+def is_agent_only(user: User | AnonymousUser) -> bool:
+    """Return whether a person is an agent and nothing else, so that the screens of supervisors are not for them."""
+    if not user.is_active or not isinstance(user, User):
+        return False
+    if user.is_staff or user.is_superuser:
+        return False
+    return has_rows(Agent, user_id=user.pk) and not has_rows(TeamMembership, user_id=user.pk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from conferences import names
 from conferences.models import Agent, Team
 from conferences.models.supervision import Role
 
+A_YEAR = timedelta(days=365)
 LARGEST_ID = 10**18 - 1
 NOT_LISTED = {"invalid_choice": _("Choose one of the list.")}
 
@@ -163,9 +165,23 @@ class DayField(forms.DateField):
     """A day, as a browser's own calendar sends it."""
 
     def __init__(self, *, label: Any) -> None:
-        invalid = {"invalid": _("Write the day as year-month-day, for example 2026-08-21.")}
         widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-        super().__init__(required=False, label=label, widget=widget, input_formats=["%Y-%m-%d"], error_messages=invalid)
+        super().__init__(required=False, label=label, widget=widget, input_formats=["%Y-%m-%d"])
+
+    def to_python(self, value: Any) -> date | None:
+        """Return the day; what is none is named, because the browser's own field does not show it any more."""
+        try:
+            day = super().to_python(value)
+        except ValidationError as error:
+            raise ValidationError(self._no_day(value)) from error
+        # Near the ends of the calendar there are moments of a time zone that no date can express.
+        if day is not None and not date.min + A_YEAR < day < date.max - A_YEAR:
+            raise ValidationError(self._no_day(value))
+        return day
+
+    def _no_day(self, value: Any) -> str:
+        text = _("“%(typed)s” is not a day. Write it as year-month-day, for example 2026-08-21.")
+        return text % {"typed": names.plain(str(value), limit=30)}
 
 
 class AuditFilterForm(forms.Form):
@@ -201,6 +217,12 @@ class AuditFilterForm(forms.Form):
         first, last = self.cleaned_data.get("first_day"), self.cleaned_data.get("last_day")
         if first and last and first > last:
             self.add_error("last_day", _("This day lies before the first one."))
+
+
+class OwnLogForm(forms.Form):
+    """The last of the days that an agent's own log shows; today where it is empty."""
+
+    last_day = DayField(label=_("To"))
 
 
 class ExportForm(forms.Form):

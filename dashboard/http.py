@@ -12,3 +12,5 @@ class SignedInRequest(HttpRequest):
 
     user: User
     htmx: HtmxDetails
+    agent_only: bool
+    """Whether the viewer is an agent and nothing else; stops, which wait for no question, do not have it."""

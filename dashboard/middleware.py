@@ -1,4 +1,4 @@
-"""Prevents caching of pages, sets the viewer's time zone, and keeps login pages out of htmx targets."""
+"""Prevents caching, sets the viewer's time zone, keeps login pages out of htmx targets and agents to their own page."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from collections.abc import Callable
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import sync_only_middleware
 
 from conferences.masks import spelt_out
+from conferences.permissions import is_agent_only
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 TIME_ZONE_COOKIE = "floorline-tz"
+STOPS = {"/leave/", "/quieter/", "/ear/disconnect/"}
+FOR_AGENTS = ("/my-calls/", "/accounts/", "/theme/")
 SENT_BACK = re.compile(r"""(<textarea\b.*?</textarea>|\bvalue="[^"]*")""", re.DOTALL)
 """Values that a form sends back: shown in another way, they would be stored in that way."""
 
@@ -67,6 +71,23 @@ def viewer_time_zone(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         with timezone.override(zone_of(request)):
             return get_response(request)
+
+    return middleware
+
+
+@sync_only_middleware
+def agents_pages(get_response: GetResponse) -> GetResponse:
+    """Keep supervisors' screens, whichever there will be, from people who are agents and nothing else."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if request.path in STOPS:  # they wait for nothing
+            return get_response(request)
+        request.agent_only = is_agent_only(request.user)  # type: ignore[attr-defined]
+        if not request.agent_only or request.path.startswith(FOR_AGENTS):  # type: ignore[attr-defined]
+            return get_response(request)
+        if request.path == reverse("floor"):
+            return redirect("my-calls")
+        raise Http404
 
     return middleware
 

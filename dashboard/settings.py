@@ -172,6 +172,16 @@ if AUDIT_KEPT_DAYS and AUDIT_KEPT_DAYS < COMMANDS_KEPT_DAYS:
         f"not {AUDIT_KEPT_DAYS}."
     )
 
+# --- Agents -----------------------------------------------------------------------------------------------------------
+
+# Whether agents who sign in see those who listen to their own calls, and when.
+AGENTS_SEE_LISTENING: str = env.str("AGENTS_SEE_LISTENING", "not").strip().lower()
+if AGENTS_SEE_LISTENING not in {"now", "afterwards", "not"}:
+    raise ImproperlyConfigured(
+        f"AGENTS_SEE_LISTENING cannot be {AGENTS_SEE_LISTENING!r}. Say now (agents see who listens to them, at "
+        "once and later), afterwards (once the listening has ended) or not."
+    )
+
 # --- Application ------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -202,6 +212,7 @@ MIDDLEWARE = [
     "dashboard.middleware.private_pages",
     "dashboard.middleware.signed_out_htmx",
     "dashboard.middleware.viewer_time_zone",
+    "dashboard.middleware.agents_pages",
     "dashboard.middleware.harmless_admin",
 ]
 ROOT_URLCONF = "dashboard.urls"

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView
 from django.urls import URLPattern, URLResolver, path
 
-from .views import audit, ear, floor, pages, personal, supervise
+from .views import audit, ear, floor, own_log, pages, personal, supervise
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", floor.floor, name="floor"),
@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("ear/disconnect/", supervise.disconnect, name="disconnect"),
     path("audit/", audit.audit, name="audit"),
     path("audit/export/", audit.export, name="audit-export"),
+    path("my-calls/", own_log.my_calls, name="my-calls"),
     path("setup/", pages.setup, name="setup"),
     path(
         "accounts/login/",

@@ -90,6 +90,15 @@ def _audit(screen: Screen, floor: Floor) -> None:
     screen.page.locator(".audit summary").filter(has_text="whispered").click()
 
 
+def _my_calls(screen: Screen, floor: Floor) -> None:
+    """Show an agent's own page, while a supervisor whispers to them in another browser."""
+    browser: Any = screen.page.context.browser
+    page = browser.new_context(viewport=WIDE, timezone_id="UTC").new_page()
+    sign_in(page, floor.url, "kim")
+    _desk(Screen(page), floor)
+    expect(screen.page.locator(".own-now")).to_contain_text("whisper to you")
+
+
 def _at(path: str) -> Callable[[Screen, Floor], None]:
     def go(screen: Screen, floor: Floor) -> None:
         screen.page.goto(floor.url + path)
@@ -112,7 +121,10 @@ PAGES: dict[str, Callable[[Screen, Floor], None]] = {
     "setup": _at("/setup/"),
     "not-found": _at(NOWHERE),
     "sign-in": _at("/accounts/login/"),
+    # The last one: its supervisor stays in the call.
+    "my-calls": _my_calls,
 }
+SIGNED_IN_AS = {"sign-in": "", "my-calls": "ana"}
 
 
 def main() -> None:
@@ -143,8 +155,8 @@ def _asked() -> Namespace:
 def _signed_in(browser: Browser, floor: Floor, *, name: str) -> Iterator[Page]:
     context = browser.new_context(viewport=WIDE, timezone_id="UTC")  # type: ignore[arg-type]
     page = context.new_page()
-    if name != "sign-in":
-        sign_in(page, floor.url, "kim")
+    if username := SIGNED_IN_AS.get(name, "kim"):
+        sign_in(page, floor.url, username)
     yield page
     if page.locator("[data-leave]").count():
         page.locator("[data-leave]").click()

@@ -26,7 +26,7 @@ class AgentForm(TeamOfForm):
 
     class Meta:
         model = Agent
-        fields = ("name", "team", "sip_username", "number", "reference")
+        fields = ("name", "team", "user", "sip_username", "number", "reference")
 
     def clean_sip_username(self) -> str:
         typed: str = self.cleaned_data["sip_username"].strip()

@@ -77,9 +77,9 @@ class AgentAdmin(WhoIsWhoAdmin):
     list_select_related = ["team"]
     search_fields = ["name", "sip_username", "number", "reference"]
     ordering = ["name"]
-    autocomplete_fields = ["team"]
+    autocomplete_fields = ["team", "user"]
     fieldsets = [
-        (None, {"fields": ["name", "team"]}),
+        (None, {"fields": ["name", "team", "user"]}),
         (
             _("How their calls are recognised"),
             {
@@ -90,6 +90,11 @@ class AgentAdmin(WhoIsWhoAdmin):
     ]
     readonly_fields = ["todays_legs"]
     show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # Whoever may not see the users cannot choose one.
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.has_perm("auth.view_user") else [*fields, "user"]
 
     @admin.display(description=_("today"))
     def todays_legs(self, agent: Agent) -> str:

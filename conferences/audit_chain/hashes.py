@@ -32,8 +32,8 @@ def entry_bytes(entry: AuditEntry) -> bytes:
 
 def segment_hash(*, number: int, sealed_at: datetime, previous_hash: str, entry_hashes: Sequence[str]) -> str:
     """Return the hash of a segment: of its number and time, the segment before, and its entries in their order."""
-    held = {"entries": entry_hashes, "number": number, "previous_hash": previous_hash, "sealed_at": sealed_at}
-    return hashlib.sha256(_bytes(held)).hexdigest()
+    content = {"entries": entry_hashes, "number": number, "previous_hash": previous_hash, "sealed_at": sealed_at}
+    return hashlib.sha256(_bytes(content)).hexdigest()
 
 
 def _bytes(values: Mapping[str, Any]) -> bytes:

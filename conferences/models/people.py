@@ -56,6 +56,18 @@ class Agent(models.Model):
         default="",
         help_text=_("What the call flow writes into client_state or the agent header."),
     )
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="agent",
+        verbose_name=_("signs in as"),
+        help_text=_(
+            "With this user name the agent sees who listened to their own calls, if AGENTS_SEE_LISTENING allows it. "
+            "A user without rights in a team sees nothing else. Leave it empty for an agent who does not sign in."
+        ),
+    )
     created_at = models.DateTimeField(_("entered"), auto_now_add=True)
 
     class Meta:

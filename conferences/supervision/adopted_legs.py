@@ -42,14 +42,14 @@ Stage = SupervisorSession.Stage
 
 
 def adopt(*, now: datetime) -> None:
-    """Pin every leg on a supervisor's line that is in a conference and that no ear holds; record the others."""
+    """Pin every leg on a supervisor's line that is in a conference and belongs to no ear; record the others."""
     end_records(now=now)
     if not _some_line_is_free():
         return
-    held = Ear.objects.filter(account=OuterRef("account"), call_control_id=OuterRef("leg__call_control_id"))
+    ears = Ear.objects.filter(account=OuterRef("account"), call_control_id=OuterRef("leg__call_control_id"))
     participants = Participant.objects.filter(
-        ~Exists(held.filter(ended_at=None)),
-        ~Exists(held.filter(dialled_by_us=True)),
+        ~Exists(ears.filter(ended_at=None)),
+        ~Exists(ears.filter(dialled_by_us=True)),
         present=True,
         leg__party=Leg.Party.SUPERVISOR,
         leg__hung_up_at=None,
@@ -77,10 +77,10 @@ def adopt(*, now: datetime) -> None:
 
 
 def _some_line_is_free() -> bool:
-    """Return whether a supervisor's line is up that no live ear holds: a quick question, asked every second."""
+    """Return whether a supervisor's line is up that belongs to no live ear: a quick question, asked every second."""
     lines = load_rows(Leg, defer=("facts",), party=Leg.Party.SUPERVISOR, hung_up_at=None)
-    held = {(ear.account_id, ear.call_control_id) for ear in load_rows(Ear, ended_at=None)} if lines else set()
-    return any((leg.account_id, leg.call_control_id) not in held for leg in lines)
+    known = {(ear.account_id, ear.call_control_id) for ear in load_rows(Ear, ended_at=None)} if lines else set()
+    return any((leg.account_id, leg.call_control_id) not in known for leg in lines)
 
 
 def mirror_call_flow(ear: Ear, *, now: datetime) -> bool:
@@ -104,55 +104,66 @@ def mirror_call_flow(ear: Ear, *, now: datetime) -> bool:
 
 
 def _pin(participant: Participant, line: Line, *, now: datetime) -> None:
-    leg, conference, owner = participant.leg, participant.conference, line.user
-    role, targets = _role_shown(participant)
+    """Make a line that the call flow brought in its owner's ear, in the role in which it was read."""
     with board_change(now=now) as change:
-        # Under the version's lock, because every other writer of ears holds it too.
-        if Ear.objects.live().filter(user=owner).exists():
+        # Under the version's lock, because every other writer of ears takes it too.
+        if Ear.objects.live().filter(user=line.user).exists():
             return
-        ear, _new = Ear.objects.update_or_create(
-            account=participant.account,
-            call_control_id=leg.call_control_id,
-            defaults={
-                "user": owner,
-                "line": line,
-                "kind": line.kind,
-                "dialled_by_us": False,
-                "state": Ear.State.CONNECTED,
-                "created_at": leg.started_at or now,
-                "connected_at": leg.answered_at or now,
-                "ended_at": None,
-                "end_reason": "",
-            },
-        )
-        session = SupervisorSession.objects.create(
-            user=owner,
-            ear=ear,
-            conference=conference,
-            stage=Stage.INSIDE,
-            wanted_role=role,
-            wanted_targets=targets,
-            wanted_at=now,
-            audience_seen=sorted(audience_of(conference)),
-            role=role,
-            targets=targets,
-            verified_at=participant.read_at,
-            notice=_("Your phone system put your phone into this call. You can control it from here as usual."),
-            started_at=now,
-            inside_at=_joined_at(participant) or now,
-        )
+        session = _begin_inside(participant, _ear_on(participant, line, now=now), now=now)
         audit.record(
             Action.ADOPTED,
             at=now,
-            actor=owner,
-            conference=conference,
+            actor=line.user,
+            conference=session.conference,
             session=session,
-            role=role,
-            targets=targets,
+            role=session.role,
+            targets=session.targets,
             detail="the center's call flow brought this line in",
         )
         end_record_of(participant, change=change, now=now)
-        change.touch(conference.pk)
+        change.touch(session.conference_id)
+
+
+def _ear_on(participant: Participant, line: Line, *, now: datetime) -> Ear:
+    """Return the ear on a leg; one that was let go before lives again."""
+    leg = participant.leg
+    ear, _new = Ear.objects.update_or_create(
+        account=participant.account,
+        call_control_id=leg.call_control_id,
+        defaults={
+            "user": line.user,
+            "line": line,
+            "kind": line.kind,
+            "dialled_by_us": False,
+            "state": Ear.State.CONNECTED,
+            "created_at": leg.started_at or now,
+            "connected_at": leg.answered_at or now,
+            "ended_at": None,
+            "end_reason": "",
+        },
+    )
+    return ear
+
+
+def _begin_inside(participant: Participant, ear: Ear, *, now: datetime) -> SupervisorSession:
+    """Begin a session whose line is inside already, as Telnyx shows it."""
+    role, targets = _role_shown(participant)
+    return SupervisorSession.objects.create(
+        user=ear.user,
+        ear=ear,
+        conference=participant.conference,
+        stage=Stage.INSIDE,
+        wanted_role=role,
+        wanted_targets=targets,
+        wanted_at=now,
+        audience_seen=sorted(audience_of(participant.conference)),
+        role=role,
+        targets=targets,
+        verified_at=participant.read_at,
+        notice=_("Your phone system put your phone into this call. You can control it from here as usual."),
+        started_at=now,
+        inside_at=_joined_at(participant) or now,
+    )
 
 
 def _why_not_steered(participant: Participant, owner: User) -> UnsteeredLine.Reason | None:

@@ -23,7 +23,7 @@ from .commands import clock, settle, store
 from .emergency import between_conferences
 from .errors import Refused
 from .line import dial, join, live_ear, new_ear
-from .presses import Press, Way, columns_of, press_of_session, refuse_stale
+from .presses import CLOCKS_AGREE_WITHIN, Press, Way, columns_of, press_of_session, refuse_stale
 from .readback import is_left
 from .roles import send_role_command
 from .sessions import after_leave, leave_session, open_session
@@ -133,48 +133,75 @@ def enter(choice: Choice, *, stored: bool, now: datetime) -> tuple[SupervisorSes
     `stored` is true where the press was stored with the leave of another conference: its age was judged there. Where
     the same person asked for silence meanwhile, the line comes in as monitor; where they left, not at all.
     """
-    user, conference, press = choice.user, choice.conference, choice.press
     with board_change(now=now) as change:
         # Under the version's lock: of two clicks at once, the second finds what the first has begun.
-        session = open_session(user)
+        session = open_session(choice.user)
         if session is not None:
             return session, False
-        if stored:
-            refuse_void(user, press, entering=True)
-            choice.authorise()
-        else:
-            choice.check(entering=True)
-        silenced = bool(stops_after(user, press))
-        ear = live_ear(user)
-        dialling = None
-        if ear is None:
-            ear = new_ear(user, conference.account, now=now)
-            dialling = store(kind=Command.Kind.DIAL, ear=ear, version=change.version, cause=choice.cause, now=now)
-        elif ear.state == Ear.State.ENDING:
+        is_silenced = _judge(choice, stored=stored)
+        ear, dialling = live_ear(choice.user), None
+        if ear is not None and ear.state == Ear.State.ENDING:
             raise Refused(_("Your phone is being hung up. Try again in a moment."))
-        session = SupervisorSession.objects.create(
-            user=user,
-            ear=ear,
-            conference=conference,
-            wanted_role=Role.MONITOR if silenced else choice.role,
-            wanted_targets=[] if silenced else choice.targets,
-            wanted_at=now,
-            audience_seen=choice.audience,
-            started_at=now,
-            **columns_of(press),
-        )
-        if dialling is not None:
-            dialling.session, dialling.conference = session, conference
-            dialling.save(update_fields=["session", "conference"])
-        audit.record(
-            Action.ENTERING, at=now, actor=user, conference=conference, session=session, role=session.wanted_role
-        )
-        change.touch(conference.pk)
+        if ear is not None:
+            session = _begin(choice, ear, is_silenced=is_silenced, now=now)
+        else:
+            ear = new_ear(choice.user, choice.conference.account, now=now)
+            session = _begin(choice, ear, is_silenced=is_silenced, now=now)
+            kind, version = Command.Kind.DIAL, change.version
+            dialling = store(kind=kind, ear=ear, session=session, version=version, cause=choice.cause, now=now)
+        change.touch(choice.conference.pk)
     if dialling is not None:
         dial(dialling, ear, now=now)
     elif ear.state == Ear.State.CONNECTED:
         join(session, cause=choice.cause, now=now)
     return session, True
+
+
+def _judge(choice: Choice, *, stored: bool) -> bool:
+    """Raise Refused where the press may bring nobody in; return whether the person asked for silence after it."""
+    if stored:
+        refuse_void(choice.user, choice.press, entering=True)
+        choice.authorise()
+    else:
+        choice.check(entering=True)
+        _refuse_overtaken(choice)
+    return bool(stops_after(choice.user, choice.press))
+
+
+def _refuse_overtaken(choice: Choice) -> None:
+    """Raise Refused where the same person has pressed for another call after this, even if that call is over for them.
+
+    Of two pages at once it is not known which came first, so neither gives way.
+    """
+    since = choice.press.at - CLOCKS_AGREE_WITHIN  # a page's estimate of the time wavers, its numbers do not
+    for session in SupervisorSession.objects.filter(user=choice.user, pressed_at__gte=since):
+        newest = press_of_session(session)
+        if newest is not None and choice.press.is_before(newest) and not choice.press.is_at_once_with(newest):
+            raise Refused(_(OVERTAKEN))
+
+
+def _begin(choice: Choice, ear: Ear, *, is_silenced: bool, now: datetime) -> SupervisorSession:
+    """Store the session, with the role that follows once the line is inside, and record that it begins."""
+    session = SupervisorSession.objects.create(
+        user=choice.user,
+        ear=ear,
+        conference=choice.conference,
+        wanted_role=Role.MONITOR if is_silenced else choice.role,
+        wanted_targets=[] if is_silenced else choice.targets,
+        wanted_at=now,
+        audience_seen=choice.audience,
+        started_at=now,
+        **columns_of(choice.press),
+    )
+    audit.record(
+        Action.ENTERING,
+        at=now,
+        actor=choice.user,
+        conference=choice.conference,
+        session=session,
+        role=session.wanted_role,
+    )
+    return session
 
 
 def _change(session: SupervisorSession, choice: Choice, *, now: datetime) -> SupervisorSession:

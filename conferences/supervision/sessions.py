@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -10,7 +11,7 @@ from django.contrib.auth.models import User
 
 from conferences import audit
 from conferences.audit import Action
-from conferences.changes import board_change
+from conferences.changes import BoardChange, board_change
 from conferences.clients import client_for
 from conferences.fast_sql import load_rows
 from conferences.models import Cause, Command, Conference, Ear, SupervisorSession
@@ -68,25 +69,14 @@ def leave_session(
     `stop` is what the supervisor pressed, None for what follows by itself, by a `cause`. `check` may raise Refused: it
     is asked in the transaction that stores the leave.
     """
-    command_id, client = command_id_of(stop, Command.Kind.LEAVE), client_for(session.ear.account)
-
-    def leave() -> None:
-        if session.ear.call_control_id:
-            client.leave(command_id=command_id, conference_id=session.conference.telnyx_id, my_leg=my_leg(session.ear))
-
-    with sent_in_time(leave), board_change(now=now) as change:
+    command_id = command_id_of(stop, Command.Kind.LEAVE)
+    with _leave_in_time(session, command_id), board_change(now=now) as change:
         if stop is not None:
             keep_stop(session.user, *stop, change=change, now=now)
         if check is not None:
             check()
-        current = SupervisorSession.objects.select_for_update().get(pk=session.pk)
-        if current.ended_at is not None or current.stage == Stage.LEAVING:
+        if not _begins_to_leave(session, reason=reason, change=change, now=now):
             return None
-        change.touch(session.conference_id)
-        if current.stage == Stage.CONNECTING:
-            finish(session, reason=reason, now=now)
-            return None
-        change.update(SupervisorSession.objects.filter(pk=session.pk), stage=Stage.LEAVING, end_reason=reason[:200])
         command = store(
             kind=Command.Kind.LEAVE,
             ear=session.ear,
@@ -101,6 +91,30 @@ def leave_session(
     transmit(command, send_leave)
     after_leave(session, command)
     return command
+
+
+def _leave_in_time(session: SupervisorSession, command_id: UUID) -> AbstractContextManager[None]:
+    """Return what sends the leave from beside where the database keeps it waiting."""
+    client = client_for(session.ear.account)
+
+    def leave() -> None:
+        if session.ear.call_control_id:
+            client.leave(command_id=command_id, conference_id=session.conference.telnyx_id, my_leg=my_leg(session.ear))
+
+    return sent_in_time(leave)
+
+
+def _begins_to_leave(session: SupervisorSession, *, reason: str, change: BoardChange, now: datetime) -> bool:
+    """Return whether there is a line to take out, and mark the session as leaving; end it where none is inside yet."""
+    current = SupervisorSession.objects.select_for_update().get(pk=session.pk)
+    if current.ended_at is not None or current.stage == Stage.LEAVING:
+        return False
+    change.touch(session.conference_id)
+    if current.stage == Stage.CONNECTING:
+        finish(session, reason=reason, now=now)
+        return False
+    change.update(SupervisorSession.objects.filter(pk=session.pk), stage=Stage.LEAVING, end_reason=reason[:200])
+    return True
 
 
 def command_id_of(stop: PressedStop | None, kind: Command.Kind) -> UUID:

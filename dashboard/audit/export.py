@@ -61,7 +61,7 @@ class Export:
         """Return the rows of a part of what was found."""
         entries = AuditEntry.objects.filter(pk__in=batch).select_related("actor").order_by("-at", "-pk")
         with timezone.override(self.zone):
-            lines = lines_of(list(entries), reader=self.reader, wanted=self.wanted)
+            lines = lines_of(list(entries), reader=self.reader, wanted=self.wanted, with_entries=False)
             return [_row(line, now=self.now) for line in lines]
 
 

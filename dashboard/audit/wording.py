@@ -55,15 +55,34 @@ _COMMANDS: dict[Kind, Promise] = {
     Kind.LEAVE: gettext_lazy("%(who)s: leave %(call)s"),
     Kind.HANGUP: gettext_lazy("%(who)s’s phone: hang up"),
 }
+_CONFIRMED: dict[Kind, Promise] = {
+    Kind.DIAL: gettext_lazy("%(who)s’s phone rang"),
+    Kind.GATHER: gettext_lazy("%(who)s’s phone asked for key 1"),
+    Kind.JOIN: gettext_lazy("%(who)s joined %(call)s on %(role)s – confirmed"),
+    Kind.UPDATE: gettext_lazy("%(who)s switched to %(role)s in %(call)s – confirmed"),
+    Kind.LEAVE: gettext_lazy("%(who)s left %(call)s – confirmed"),
+    Kind.HANGUP: gettext_lazy("%(who)s’s phone was hung up – confirmed"),
+}
 _STATES: dict[State, Promise] = {
-    State.ASKED: gettext_lazy("asked"),
+    State.ASKED: gettext_lazy("asked for"),
     State.ACCEPTED: gettext_lazy("sent, checking"),
-    State.VERIFIED: gettext_lazy("confirmed"),
     State.UNCONFIRMED: gettext_lazy("sent, but Telnyx can’t confirm it"),
     State.CONTRADICTED: gettext_lazy("Telnyx shows something else"),
     State.REJECTED: gettext_lazy("refused"),
     State.UNKNOWN: gettext_lazy("no answer yet"),
     State.EXPIRED: gettext_lazy("not done"),
+}
+_ENDED_BY: dict[Cause, Promise] = {
+    Cause.PRESSED: gettext_lazy("ended by a press on the page"),
+    Cause.KEYED: gettext_lazy("ended by a key on the phone"),
+    Cause.SIGNED_OUT: gettext_lazy("ended by signing out"),
+    Cause.CALL_ENDED: gettext_lazy("ended with the call"),
+    Cause.CALL_FLOW: gettext_lazy("ended by the phone system"),
+    Cause.FOLLOWING: gettext_lazy("ended to follow an agent"),
+    Cause.RENEWAL: gettext_lazy("ended because the phone call was renewed"),
+    Cause.RIGHTS: gettext_lazy("ended because they were no longer allowed to, or had signed out"),
+    Cause.IDLE: gettext_lazy("ended because the phone was not used"),
+    Cause.SAFETY: gettext_lazy("ended to make sure that nobody hears them"),
 }
 # Every other detail is for operators: Telnyx' answers, and what the phone system did.
 DETAIL_FOR_ALL = {
@@ -103,7 +122,7 @@ class Wording:
         if entry.action == Action.PASSWORD_SET:
             return self._password(entry, facts)
         if step := STEPS.get(entry.action):
-            return f"{_in_words(_COMMANDS[step[0]], facts)} – {_STATES[step[1]]}"
+            return self._step(*step, facts)
         return _in_words(_DONE[entry.action], facts)
 
     def detail(self, entry: AuditEntry, *, for_staff: bool) -> str:
@@ -133,6 +152,11 @@ class Wording:
             return _("%(who)s was refused") % facts
         return _("%(who)s was refused: %(role)s in %(call)s") % facts
 
+    def _step(self, kind: Kind, state: State, facts: Mapping[str, str]) -> str:
+        if state == State.VERIFIED:
+            return _in_words(_CONFIRMED[kind], facts)
+        return f"{_in_words(_COMMANDS[kind], facts)} – {_STATES[state]}"
+
     def _password(self, entry: AuditEntry, facts: Mapping[str, str]) -> str:
         if entry.actor is None or entry.detail in {"their own", entry.actor.get_username()}:
             return _("%(who)s changed their password") % facts
@@ -161,7 +185,7 @@ def why_ended(span: Span) -> str:
 
 
 def _cause(entry: AuditEntry) -> str:
-    return str(Cause(entry.cause).label) if entry.cause in Cause.values else ""
+    return str(_ENDED_BY[Cause(entry.cause)]) if entry.cause in Cause.values else ""
 
 
 def _in_words(text: Promise, facts: Mapping[str, str]) -> str:

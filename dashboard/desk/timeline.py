@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -18,7 +20,12 @@ from dashboard.floor.building import changes_of_agent
 from .notes import NoteLine
 
 Kind = Command.Kind
+State = Command.State
+Move = tuple[int, str]
+"""A participant, and whether they "joined" or "left"."""
 
+MOVES = {Kind.JOIN, Kind.LEAVE, Kind.HANGUP}
+MAY_HAVE_MOVED = {State.ACCEPTED, State.VERIFIED, State.UNCONFIRMED, State.UNKNOWN}
 LENGTH = 30
 NOTE_SHOWN = 80
 # A command and the join or leave that it caused are at most so far apart, also where our clock differs from Telnyx'.
@@ -62,12 +69,13 @@ def timeline(
     """Return the newest entries; joins and leaves come from rows, so that a board fed by polling has them too."""
     newest = Command.objects.filter(conference=conference).select_related("actor", "ear").order_by("-asked_at")
     commands = list(newest[:LENGTH])
+    causes = _causes(participants, commands)
     entries = [
         *_milestones(conference),
-        *_joins_and_leaves(participants, called, commands),
+        *_joins_and_leaves(participants, called, told=causes),
         *_holds(conference, participants, called),
         *_notes(notes),
-        *_commands(commands, participants),
+        *_commands(commands, participants, seen={command.pk for command in causes.values()}),
     ]
     entries.sort(key=lambda entry: entry.at, reverse=True)
     return tuple(entries[:LENGTH])
@@ -82,28 +90,48 @@ def _milestones(conference: Conference) -> list[TimelineEntry]:
     return entries
 
 
+def _causes(participants: Iterable[Participant], commands: Iterable[Command]) -> dict[Move, Command]:
+    """Return the commands by which supervisors came and went, also those that Telnyx has not confirmed.
+
+    A row holds its newest join and leave alone: of a leave before the newest join it does not tell.
+    """
+    moves: dict[str, list[Command]] = defaultdict(list)
+    for command in commands:  # the newest first
+        if command.kind in MOVES and command.state in MAY_HAVE_MOVED and command.ear is not None:
+            moves[command.ear.call_control_id].append(command)
+    causes: dict[Move, Command] = {}
+    for participant in participants:
+        of_leg = moves[participant.leg.call_control_id]
+        for joining in (command for command in of_leg if command.kind == Kind.JOIN):
+            if _is_same(joining, participant.joined_at):
+                causes.setdefault((participant.pk, "joined"), joining)
+        if of_leg and of_leg[0].kind != Kind.JOIN and _is_same(of_leg[0], _left_at(participant)):
+            causes[participant.pk, "left"] = of_leg[0]
+    return causes
+
+
+def _is_same(command: Command, at: datetime | None) -> bool:
+    return at is not None and abs(command.asked_at - at) <= SAME_MOVE
+
+
+def _left_at(participant: Participant) -> datetime | None:
+    return None if participant.present else participant.left_at
+
+
 def _joins_and_leaves(
-    participants: Sequence[Participant], called: Mapping[str, str], commands: Iterable[Command]
+    participants: Sequence[Participant], called: Mapping[str, str], *, told: Collection[Move]
 ) -> list[TimelineEntry]:
-    """Return who came and went, but for a supervisor whose verified command tells the same."""
-    moves = [command for command in commands if command.state == Command.State.VERIFIED]
+    """Return who came and went, but for what a supervisor's command tells already."""
     entries = []
-
-    def is_told(participant: Participant, at: datetime, *kinds: Kind) -> bool:
-        leg = participant.leg.call_control_id
-        of_leg = (move for move in moves if move.ear and move.ear.call_control_id == leg and move.kind in kinds)
-        return any(abs(move.asked_at - at) <= SAME_MOVE for move in of_leg)
-
     transfers = {participant.pk for participant in changes_of_agent(participants)[1:]}
     for participant in participants:
         name = {"name": called[participant.leg.call_control_id]}
         if participant.joined_at and participant.pk in transfers:
             text = _("Transferred to %(name)s") % name
             entries.append(TimelineEntry(participant.joined_at, "transfer", text, icon="transfer"))
-        elif participant.joined_at and not is_told(participant, participant.joined_at, Kind.JOIN):
+        elif participant.joined_at and (participant.pk, "joined") not in told:
             entries.append(TimelineEntry(participant.joined_at, "joined", _("%(name)s joined") % name))
-        left_at = None if participant.present else participant.left_at
-        if left_at and not is_told(participant, left_at, Kind.LEAVE, Kind.HANGUP):
+        if (left_at := _left_at(participant)) and (participant.pk, "left") not in told:
             entries.append(TimelineEntry(left_at, "left", _("%(name)s left") % name))
     return entries
 
@@ -155,23 +183,28 @@ def _notes(notes: Iterable[NoteLine]) -> list[TimelineEntry]:
     ]
 
 
-def _commands(commands: Iterable[Command], participants: Sequence[Participant]) -> list[TimelineEntry]:
+def _commands(
+    commands: Iterable[Command], participants: Sequence[Participant], *, seen: Collection[UUID]
+) -> list[TimelineEntry]:
     targets = {str(participant.leg_id): names.leg_name(participant.leg) for participant in participants}
-    return [_command(command, targets) for command in commands]
+    return [_command(command, targets, is_seen=command.pk in seen) for command in commands]
 
 
-def _command(command: Command, targets: dict[str, str]) -> TimelineEntry:
-    is_done = command.state == Command.State.VERIFIED
+def _command(command: Command, targets: dict[str, str], *, is_seen: bool) -> TimelineEntry:
+    """Tell a command; one that was seen to be executed is done, whatever was answered."""
+    is_verified = command.state == Command.State.VERIFIED
     to = names.listed([targets[target] for target in command.targets if target in targets])
     role = command.get_role_display()
-    text = str((_DONE if is_done else _WANTED)[Command.Kind(command.kind)]) % {
+    text = str((_DONE if is_verified or is_seen else _WANTED)[Command.Kind(command.kind)]) % {
         "who": names.person(command.actor),
         "role": _("%(role)s to %(names)s") % {"role": role, "names": to} if to else role,
     }
     # Commands of the previous release have no cause; nearly all of them were pressed.
     if command.cause not in {"", Cause.PRESSED, Cause.KEYED}:
         text = f"{text} ({command.get_cause_display()})"
-    told = [] if is_done else [str(command.get_state_display())]
+    # A join that was seen says nothing about the role; a leave that was seen leaves nothing open.
+    is_settled = is_verified or (is_seen and command.kind != Kind.JOIN)
+    told = [] if is_settled else [str(command.get_state_display())]
     told += [names.plain(command.outcome, limit=200)] if command.outcome else []
     return TimelineEntry(
         command.asked_at, f"command-{command.state}", text, ": ".join(told), role=command.role, icon="headset"

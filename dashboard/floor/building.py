@@ -122,10 +122,7 @@ def _record(
     teams = _team_names(conference, participants)
     clues = _clues(conference, participants, present, account)
     legs = [participant.leg for participant in present]
-    waited = {participant.leg.queue for participant in participants if participant.leg.queue}
-    queues = {f"q:{names.queue_key(queue)}": names.plain(queue) for queue in waited}
-    if connection:
-        queues[f"c:{connection.pk}"] = names.plain(str(connection))
+    queues = _named_queues(participants, connection)
     card = ConferenceCard(
         id=conference.id,
         name=names.plain(conference.name),
@@ -152,6 +149,13 @@ def _record(
         numbers=_whole_numbers(conference, present),
         supervisions=supervision_marks(sessions),
     )
+
+
+def _named_queues(participants: Iterable[Participant], connection: Connection | None) -> dict[str, str]:
+    """Return the queues in which somebody waited, and the connection, by what names them in addresses."""
+    waited = {participant.leg.queue for participant in participants if participant.leg.queue}
+    queues = {f"q:{names.queue_key(queue)}": names.plain(queue) for queue in waited}
+    return queues | ({f"c:{connection.pk}": names.plain(str(connection))} if connection else {})
 
 
 def _whole_numbers(conference: Conference, present: Iterable[Participant]) -> frozenset[str]:

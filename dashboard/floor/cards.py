@@ -161,9 +161,9 @@ def translated(card: ConferenceCard) -> ConferenceCard:
         customers=tuple(_(customer) for customer in card.customers),
         speaker=card.speaker and replace(card.speaker, name=_(card.speaker.name)),
         holds=tuple(replace(seen, text=_(seen.text), name=_(seen.name) if seen.name else "") for seen in card.holds),
-        supervisors=tuple(_translated_supervision(held) for held in card.supervisors),
+        supervisors=tuple(_translated_supervision(one) for one in card.supervisors),
     )
 
 
-def _translated_supervision(held: Supervision) -> Supervision:
-    return replace(held, role_label=_(held.role_label), so_far=_(held.so_far) if held.so_far else "")
+def _translated_supervision(one: Supervision) -> Supervision:
+    return replace(one, role_label=_(one.role_label), so_far=_(one.so_far) if one.so_far else "")

@@ -19,7 +19,7 @@ from django.utils import timezone, translation
 
 from conferences.asgi_types import CHUNKS, Receive, Scope, Send
 from conferences.logins import signed_in
-from conferences.permissions import rights_book, visible_to
+from conferences.permissions import is_agent_only, rights_book, visible_to
 from dashboard.floor.number_search import window_at
 from dashboard.forms import OpenForm
 from dashboard.middleware import zone_of
@@ -103,6 +103,8 @@ def subscriber_of(scope: Scope, *, now: float) -> Subscriber | int:
     user = signed_in(session_key)
     if user is None:
         return 401
+    if is_agent_only(user):
+        return 404
     opened = OpenForm(request.GET)
     if not opened.is_valid():
         return 404

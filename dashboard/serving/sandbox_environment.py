@@ -40,6 +40,8 @@ def complete(environment: Mapping[str, str], *, var: Path, sandbox_port: int, pa
     return {
         # A demo that is open to the network is reached under whatever name the machine has there.
         **({"ALLOWED_HOSTS": "*"} if environment.get("HOST") in EVERY_ADDRESS else {}),
+        # Not the default of a real installation: the demo shows what there is.
+        "AGENTS_SEE_LISTENING": "now",
         **environment,
         "SECRET_KEY": environment.get("SECRET_KEY") or _kept(var / "secret_key", secrets.token_urlsafe(50)),
         "FIELD_KEYS": environment.get("FIELD_KEYS") or keys.field_key,

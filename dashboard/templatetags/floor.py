@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from conferences import names
 from dashboard.audit.lines import AuditLine
+from dashboard.audit.own_log import OwnLine
 from dashboard.durations import Span, duration, running, speech_bars, talk_bar
 from dashboard.floor.cards import Talk
 from dashboard.floor.window import Window
@@ -61,11 +62,13 @@ def clock(moment: datetime | None) -> str:
 
 
 @register.filter
-def lasted(line: AuditLine) -> str:
-    """Show how long something lasted that is over: "2:14 min"."""
+def lasted(line: AuditLine | OwnLine) -> str:
+    """Show how long something lasted that is over: "2:14 min", "3 s"."""
     seconds = line.seconds(now=line.until) if line.until else None
     if seconds is None:
         return ""
+    if seconds < 60:
+        return _("%(number)d s") % {"number": seconds} if seconds >= 1 else _("under a second")
     unit = _("h") if seconds >= 3600 else _("min")
     return f"{duration(seconds).removeprefix('0')} {unit}"
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from conferences import names, supervision
 from conferences.models import Cause
+from conferences.permissions import own_agent
 from conferences.supervision import Press
 from dashboard.desk.audience import sentence_from_outside
 from dashboard.desk.ear import MyEar, my_ear
@@ -46,6 +47,7 @@ def frame(request: SignedInRequest, *, page: Page, mine: MyEar, now: datetime) -
         "ear": mine,
         "said": sentence_from_outside(mine),
         "keyboard": keyboard.keyboard_of(request.user),
+        "own_log": settings.AGENTS_SEE_LISTENING != "not" and own_agent(request.user) is not None,
         "live": True,
         "feeding": feeding(),
         "now": now,

@@ -15,11 +15,9 @@ import { startPress } from "./press.js";
 import { startSelects } from "./selects.js";
 import { startTold } from "./told.js";
 import { startUnanswered } from "./unanswered.js";
+import { tellZone } from "./zone.js";
 
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const secure = location.protocol === "https:" ? "; secure" : "";
-if (zone) document.cookie = `floorline-tz=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
-
+tellZone();
 startLid();
 // Before the clock: a page that slept is told to be old before its timers tick again.
 startFeed();

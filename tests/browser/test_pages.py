@@ -23,6 +23,7 @@ PAGES = (
     "setup",
     "my ear",
     "audit",
+    "my calls",
     "note",
     "views",
     "waiting",
@@ -53,6 +54,13 @@ def show(kim: Visitor, invite: Invite, sandbox: Sandbox) -> Show:
         if name == "views":
             page = kim.visit().page
             page.locator(".views summary").click()
+            return page
+        if name == "my calls":
+            call = sandbox.script("Billing-own")
+            supervisor, page = kim.visit(), invite("ana").visit("/").page
+            supervisor.monitor(call.name)
+            expect(page.locator(".own-now")).to_contain_text("Kim W. is listening to your call")
+            expect(page.locator(".audit")).to_contain_text("still listening")
             return page
         if name == "waiting":
             sandbox.wait("+4930123456142")

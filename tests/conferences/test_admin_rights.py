@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from conferences.models import Agent, AuditEntry, Connection, Team, TeamMembership
 from conferences.models.account import Account
+from conferences.permissions import is_agent_only, own_agent
 
 RIGHTS = ("may_monitor", "may_whisper", "may_barge", "is_lead")
 
@@ -192,3 +193,30 @@ def test_a_flood_of_failures_does_not_fill_the_audit(
         client.post("/accounts/login/", {"username": "kim", "password": "nonsense"})
     assert len(entries("sign-in failed")) == 5
     assert entries("sign-in failed")[-1][1] == "kim, further failures are not recorded for some minutes"
+
+
+def agent_form(agent: Agent, **more: Any) -> dict[str, Any]:
+    return {"name": agent.name, "team": agent.team_id, "sip_username": agent.sip_username, **more}
+
+
+def test_an_agent_is_given_a_user_to_sign_in_with_and_no_user_is_two_agents(
+    as_lena: Client, ana: Agent, max_falk: Agent, omar: User
+) -> None:
+    address = "admin:conferences_agent_change"
+    assert as_lena.post(reverse(address, args=[ana.pk]), agent_form(ana, user=omar.pk)).status_code == 302
+    assert own_agent(omar) == ana
+    assert is_agent_only(omar)
+    page = as_lena.post(reverse(address, args=[max_falk.pk]), agent_form(max_falk, user=omar.pk))
+    assert "already exists" in page.content.decode()
+    assert as_lena.post(reverse(address, args=[ana.pk]), agent_form(ana)).status_code == 302
+    assert own_agent(omar) is None
+
+
+def test_whoever_may_not_see_the_users_gives_no_agent_one(as_lena: Client, lena: User, ana: Agent, omar: User) -> None:
+    lena.user_permissions.remove(*Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    address = reverse("admin:conferences_agent_change", args=[ana.pk])
+    assert as_lena.post(address, agent_form(ana, user=omar.pk)).status_code == 302
+    assert own_agent(omar) is None
+    Agent.objects.filter(pk=ana.pk).update(user=omar)
+    assert as_lena.post(address, agent_form(ana)).status_code == 302
+    assert own_agent(omar) == ana

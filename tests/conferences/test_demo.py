@@ -32,7 +32,7 @@ from conferences.models import (
     TeamMembership,
     WebhookEvent,
 )
-from conferences.permissions import rights_book
+from conferences.permissions import is_agent_only, own_agent, rights_book
 from conferences.recognition import directory_for, marks_of, recognise
 from conferences.sandbox.center import directory
 
@@ -64,6 +64,9 @@ def test_everybody_on_the_banner_can_sign_in(client: Client) -> None:
 @pytest.mark.usefixtures("sandbox")
 def test_kim_supervises_two_teams_lena_leads_all_and_omar_sees_nothing() -> None:
     demo()
+    ana = User.objects.get(username="ana")
+    assert is_agent_only(ana)
+    assert own_agent(ana) == Agent.objects.get(name="Ana Ruiz")
     kim, lena, omar, admin = (User.objects.get(username=name) for name in ("kim", "lena", "omar", "admin"))
     billing, sales = (frozenset({Team.objects.get(name=name).pk}) for name in ("Billing", "Sales"))
     assert rights_book(kim).in_teams(billing).barge

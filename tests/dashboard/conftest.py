@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from conferences.changes import board_change
-from conferences.models import Account, Agent, Conference, Ear, Leg, Participant, SupervisorSession, Team
+from conferences.models import Account, Agent, AuditEntry, Conference, Ear, Leg, Participant, SupervisorSession, Team
 from conferences.models.supervision import Role
 
 
@@ -42,6 +43,9 @@ class Call:
 
 
 NewCall = Callable[..., Call]
+Listens = Callable[..., UUID]
+Step = tuple[int, str, dict[str, Any]]
+"""The seconds after the beginning, an action, and the other columns."""
 
 
 @pytest.fixture
@@ -144,3 +148,44 @@ def page_of() -> Callable[[User], Client]:
         return client
 
     return signed_in
+
+
+def note(user: User | None, action: str, at: datetime, call: Call | None = None, **more: object) -> AuditEntry:
+    about = {"conference_id": call.conference.pk, "conference_name": str(call.conference)} if call else {}
+    return AuditEntry.objects.create(actor=user, action=action, at=at, **about, **more)
+
+
+@pytest.fixture
+def listened(now: datetime) -> Listens:
+    """Return a function that writes what the audit keeps of one listening: a minute of monitor, 2:14 of whisper."""
+
+    def write(
+        user: User,
+        call: Call,
+        *,
+        ends: bool = True,
+        verified: bool = True,
+        begin: datetime = now,
+        session: UUID | None = None,
+    ) -> UUID:
+        session = session or uuid4()
+        whisper = {"role": "whisper", "targets": [str(call.agents[0].pk)], "command_id": uuid4(), "cause": "pressed"}
+        join = {"role": "monitor", "command_id": uuid4(), "cause": "pressed"}
+        proof: list[Step] = [(63, "update verified", whisper)] if verified else []
+        leave = {"command_id": uuid4(), "cause": "pressed"}
+        way_out: list[Step] = [(196, "leave asked", leave), (196, "ended", {"detail": "You left."})] if ends else []
+        steps: list[Step] = [
+            (0, "entering", {"role": "monitor"}),
+            (1, "join asked", join),
+            (2, "join accepted", join),
+            (3, "join verified", join),
+            (60, "update asked", whisper),
+            (62, "update accepted", whisper),
+            *proof,
+            *way_out,
+        ]
+        for second, action, more in steps:
+            note(user, action, begin + timedelta(seconds=second), call, session_id=session, **more)
+        return session
+
+    return write

@@ -36,10 +36,11 @@ STEPS = 50
 # Shifts that are enough to say how many of them must have been heard at all.
 ENOUGH = 10
 
-# Promises 7 and 9; what requests or webhooks that get lost may take is STOPPED_WITHIN. A tick is a quarter of a second.
+# The time in which a stop works, and a whisper ends that a customer has joined; with lost requests or webhooks it is
+# STOPPED_WITHIN. A tick is a quarter of a second.
 UNTROUBLED_WITHIN = 3.0
 SAID_WITHIN = 1.0
-# The worker looks once a second for lines that nobody holds.
+# The worker looks once a second for lines that belong to no ear.
 RECORDED_WITHIN = 2.0
 NEVER = -math.inf
 

@@ -214,3 +214,14 @@ def posted(floor: Floor) -> list[str]:
 
 def agent(name: str) -> DirectoryAgent:
     return next(agent for agent in team_named("Billing").agents if agent.name == name)
+
+
+def test_all_of_the_ringing_is_recorded_with_the_listening_that_it_is_for(floor: Floor, kim: User) -> None:
+    session = floor.call().choose(kim, Role.MONITOR)
+    floor.wait(1)
+    ringing = AuditEntry.objects.filter(action__startswith="dial ").order_by("pk")
+    assert list(ringing.values_list("action", "session_id")) == [
+        ("dial asked", session.pk),
+        ("dial accepted", session.pk),
+        ("dial verified", session.pk),
+    ]

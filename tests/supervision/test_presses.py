@@ -245,6 +245,25 @@ def test_a_press_for_another_call_that_is_stored_after_a_later_one_for_this_call
     assert first.who_hears(session) == {"Ana Ruiz"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("role", [Role.WHISPER, Role.MONITOR])
+def test_a_press_that_is_stored_after_a_later_one_for_a_call_that_telnyx_refused_brings_nobody_in(
+    floor: Floor, kim: User, role: Role
+) -> None:
+    first, second = two_calls(floor, kim)
+    first.bring_in(kim)
+    late = floor.press()
+    floor.fault("*/actions/join", status=422, times=1)
+    second.choose(kim, Role.MONITOR)
+    floor.wait(1)
+    joined = len(floor.sent("/join"))
+    with pytest.raises(Refused, match="something else after this"):
+        first.choose_at(kim, role, *(["Ana Ruiz"] if role == Role.WHISPER else []), press=late)
+    floor.wait(3)
+    assert len(floor.sent("/join")) == joined
+    assert first.choose(kim, role, *(["Ana Ruiz"] if role == Role.WHISPER else [])).conference == first.conference
+
+
 # --- the age of a press -----------------------------------------------------------------------------------------------
 
 

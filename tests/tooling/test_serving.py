@@ -79,7 +79,8 @@ def ended(served: Marked) -> bool:
 def test_the_sandbox_floor_opens_and_ctrl_c_ends_it(floor: Marked, sandbox_environment: dict[str, str]) -> None:
     assert status_of(url(sandbox_environment, "/healthz")) == 200
     assert status_of(url(sandbox_environment, "/accounts/login/")) == 200
-    assert [name for name in ("kim", "lena", "omar", "admin", "http://127.0.0.1:") if name not in floor.said()] == []
+    names = ("kim", "lena", "ana", "omar", "admin", "http://127.0.0.1:")
+    assert [name for name in names if name not in floor.said()] == []
     assert all(floor.all(part) for part in PARTS)
 
     floor.press_ctrl_c()
@@ -170,7 +171,12 @@ def test_an_empty_environment_is_refused_with_every_name(start: Start, bare_envi
 def test_settings_that_cannot_be_read_are_refused_in_one_sentence(
     start: Start, live_environment: dict[str, str]
 ) -> None:
-    for name, value in (("PORT", "eight"), ("TELNYX_API_BASE", "https://telnyx.example.com"), ("LOG_LEVEL", "loud")):
+    for name, value in (
+        ("PORT", "eight"),
+        ("TELNYX_API_BASE", "https://telnyx.example.com"),
+        ("LOG_LEVEL", "loud"),
+        ("AGENTS_SEE_LISTENING", "maybe"),
+    ):
         served = start(SERVE, {**live_environment, name: value})
 
         assert served.process.wait(SOON) == 1

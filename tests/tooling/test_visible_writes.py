@@ -14,7 +14,7 @@ UNSEEN = {"reads", "looked_at", "key_heard_at", "hold_heard_at", "monitor_reads_
 VISIBLE = {"SupervisorSession", "Ear", "Command"}
 WRITERS = {"create", "get_or_create", "update_or_create", "bulk_create", "bulk_update", "set_columns", "save_rows"}
 # They write in a change that their caller has begun, so calling one counts as writing.
-INSIDE_A_CHANGE = {"new_ear", "add_row"}
+INSIDE_A_CHANGE = {"new_ear", "add_row", "_begin", "_ear_on", "_begin_inside"}
 
 
 def updates_in(source: str) -> Iterator[ast.Call]:

@@ -91,6 +91,8 @@ class SignIn:
     lines: tuple[directory.Phone, ...] = ()
     is_lead: bool = False
     is_superuser: bool = False
+    agent: str = ""
+    """The name of the agent that this person is."""
 
 
 SIGN_INS = (
@@ -108,6 +110,12 @@ SIGN_INS = (
         teams=tuple(team.name for team in directory.TEAMS),
         lines=(directory.LENA_SIP,),
         is_lead=True,
+    ),
+    SignIn(
+        username="ana",
+        name="Ana Ruiz",
+        what="an agent of Billing: sees who listened to her calls, and who listens now",
+        agent="Ana Ruiz",
     ),
     SignIn(username="omar", name="Omar Reyes", what="in no team: sees nothing"),
     SignIn(username="admin", name="Ada Stern", what="administrator: configures everything", is_superuser=True),
@@ -257,6 +265,8 @@ def _seed_person(person: SignIn, *, password: str) -> None:
             address=phone.address,
             is_default=phone is person.lines[0],
         )
+    if person.agent:
+        Agent.objects.filter(name=person.agent).update(user=user)
     if person.is_lead:
         ours = Permission.objects.filter(content_type__app_label="conferences")
         user.user_permissions.set(ours.filter(Q(codename__startswith="view_") | Q(codename__in=LEADS_CHANGE)))
