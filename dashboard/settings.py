@@ -123,6 +123,7 @@ DEBUG: bool = read(env.bool, "DEBUG", False, mend="Say true or false.")
 SECRET_KEY_GIVEN: bool = bool(env.str("SECRET_KEY", ""))
 # Without a SECRET_KEY commands such as migrate still work; dashboard.checks refuses to serve.
 SECRET_KEY: str = env.str("SECRET_KEY", "") or get_random_secret_key()
+SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 FIELD_KEYS = words("FIELD_KEYS")
 
 # --- Database ---------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ class Who(StrEnum):
 
 
 class Whose(StrEnum):
-    """Whose call it is."""
+    """The team that a call belongs to."""
 
     OWN = "own team"
     OTHER = "other team"
@@ -58,7 +58,7 @@ SEES = {
     Whose.OTHER: frozenset({Who.SUPERUSER}),
     Whose.NONE: STAFF | {Who.LEAD},
 }
-"""Who sees the calls of each; to everybody else nothing may tell that there is such a call."""
+"""The people who see the calls of each; to everybody else nothing may tell that there is such a call."""
 
 
 def invited(who: Who, team: Team) -> User | None:

@@ -28,29 +28,29 @@ BOTH = READ + POSTED
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one address answers to those who are signed in; `may` names those of them who are let through."""
+    """The answers of one address to those who are signed in; `may` names those of them who are let through."""
 
     route: str
     methods: tuple[str, ...] = READ
     may: People | Mapping[Whose, People] = SIGNED_IN
     may_post: People | None = None
-    """Who may post, where these are not the same."""
+    """Those who may post, where they are not the same."""
     done: int = 200
     posted: int = 0
-    """What a POST is answered with, where that is not `done`."""
+    """The answer to a POST, where that is not `done`."""
     refused: int = 404
     head: int = 0
-    """What a HEAD is answered with, where that is not `done`."""
+    """The answer to a HEAD, where that is not `done`."""
     stranger: int = 0
-    """What it is answered with where nobody is signed in; if nothing is said, with the way to the sign-in page."""
+    """The answer where nobody is signed in; if nothing is said, the way to the sign-in page."""
     about_call: bool = False
     form: Form = lambda _call: {}
     query: Form = lambda _call: {}
     headers: Mapping[str, str] = field(default_factory=dict)
     told: People = NOBODY
-    """Whom it tells of calls that they do not see on the floor."""
+    """Those whom it tells of calls that they do not see on the floor."""
     numbers: People = NOBODY
-    """Whom it shows whole telephone numbers."""
+    """Those whom it shows whole telephone numbers."""
     named: str = ""
     path: str = ""
     """An address, where the route is a regular expression."""
@@ -129,7 +129,7 @@ PRESSES = [
     press("ear/disconnect/", SIGNED_IN),
 ]
 SHARED = {Whose.OWN: MEMBERS | SUPERUSER, Whose.OTHER: SUPERUSER, Whose.NONE: NOBODY}
-"""Whose saved views somebody may open: those that are shared in a common team."""
+"""The saved views that somebody may open: those that are shared in a common team."""
 SETTINGS = [
     own_setting("views/", lambda _call: {"name": "Mine"}),
     own_setting("views/<int:view_id>/", lambda _call: {"name": "Yours"}, may=NOBODY, named="of a colleague"),
@@ -180,7 +180,7 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "change": {"may_post": NOBODY, "numbers": SUPERUSER},
     "delete": {"may": NOBODY},
 }
-"""What the admin only shows."""
+"""The pages of models that the admin only shows."""
 MODELS: dict[str, dict[str, dict[str, Any]]] = {
     "conferences/account": {"delete": {"may": NOBODY}},
     "conferences/connection": {},

@@ -26,7 +26,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a raw route answers to its own methods; every other one is 405."""
+    """The answers of a raw route to its own methods; every other one is 405."""
 
     methods: tuple[str, ...]
     signed_in: int = 200

@@ -213,8 +213,8 @@ def state_of_the_database(*, but: tuple[type[models.Model], ...] = ()) -> str:
     digest = hashlib.sha256()
     for model in apps.get_models():
         if model not in (*UNNOTED, *but):
-            rows = model._base_manager.order_by("pk").values_list()
-            digest.update(repr([model.__name__, *rows]).encode())
+            rows: models.QuerySet[Any, Any] = models.QuerySet(model)
+            digest.update(repr([model.__name__, *rows.order_by("pk").values_list()]).encode())
     return digest.hexdigest()
 
 
