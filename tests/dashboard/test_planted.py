@@ -165,7 +165,7 @@ def test_no_page_of_the_admin_tells_staff_what_was_planted(
     planted: Conference, staff: User, log: io.StringIO, *, is_superuser: bool
 ) -> None:
     User.objects.update(is_superuser=is_superuser)
-    client, told, whole = signed_in(staff), [], []
+    client, told, whole = signed_in(staff), list[str](), list[str]()
     rows: list[Any] = [planted, Account.objects.get(), *planted.participants.all(), *Agent.objects.all()]
     for model in ("account", "conference", "participant", "leg", "webhookevent", "auditentry", "command", "ear"):
         told.append(client.get(reverse(f"admin:conferences_{model}_changelist") + "?whose=all").content.decode())
