@@ -52,6 +52,8 @@ def _path(row: Row, call: Call) -> str:
 def assert_as_told(row: Row, who: Who, whose: Whose, method: str, answer: HttpResponseBase, text: str) -> None:
     asked, wanted = f"{method} {row.label} by {who} about {whose}", expected(row, who, whose, method)
     assert answer.status_code == wanted, f"{asked}: {answer.status_code}, not {wanted}\n{text[:2000]}"
+    if who not in NOT_SIGNED_IN and answer.status_code == 200:
+        assert "no-store" in answer.headers["Cache-Control"], asked
     for told_about in Whose:
         if who in row.told or who in SEES[told_about]:
             leaked = [] if who in row.numbers else secrets_in(text, told_about)
