@@ -1,4 +1,4 @@
-"""Refuses odd methods, prevents caching, sets the time zone, keeps sign-in pages out of htmx and agents to their page."""
+"""Refuses odd methods, prevents caching, sets the time zone, and keeps sign-in pages and agents to their places."""
 
 from __future__ import annotations
 

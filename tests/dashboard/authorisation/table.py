@@ -139,6 +139,7 @@ SETTINGS = [
     own_setting("density/", lambda _call: {"compact": "1"}),
 ]
 ACCOUNTS = [
+    Row("my-calls/", may=NOBODY, named="of who is no agent"),
     Row("accounts/password/", BOTH),
     Row("accounts/login/", BOTH, done=302, stranger=200),
     Row("accounts/logout/", POSTED, done=302),
