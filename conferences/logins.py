@@ -36,10 +36,24 @@ class SignedIn:
         )
 
 
+class _OnlyLookedAt(SessionStore):
+    """A session that Django decides about and leaves as it is.
+
+    It would otherwise give a session under an older SECRET_KEY a new key, which only a page's answer can tell the
+    browser: a look from elsewhere would sign its user out.
+    """
+
+    key_salt = SessionStore().key_salt  # the class that wrote it is part of the salt
+
+    def cycle_key(self) -> None: ...
+
+    def flush(self) -> None: ...
+
+
 def signed_in(session_key: str) -> User | None:
-    """Return the active user of a session that is still valid, exactly as a request would."""
+    """Return the active user of a session that is still valid, as a request would, and change nothing."""
     request = HttpRequest()
-    request.session = SessionStore(session_key)
+    request.session = _OnlyLookedAt(session_key)
     user = auth.get_user(request)
     return user if isinstance(user, User) and user.is_active else None
 

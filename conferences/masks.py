@@ -41,12 +41,18 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
+_CALL_CONTROL_ID = re.compile(r"\bv[0-9]:[\w=-]{12,}")
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 
 
 def masked_within(text: str) -> str:
     """Return a text with the last three digits only of each telephone number."""
     return _with_numbers(text, lambda digits: f"{MASK}{digits[-3:]}")
+
+
+def legs_shortened(text: str) -> str:
+    """Return a text with the beginning only of each call_control_id: whoever has a whole one can command the leg."""
+    return _CALL_CONTROL_ID.sub(lambda found: f"{found[0][:8]}…", text)
 
 
 def numbers_within(text: str) -> tuple[str, ...]:

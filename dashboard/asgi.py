@@ -26,9 +26,10 @@ async def _django(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def healthz(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer that this process runs; whether the floor is live is another question."""
+    status, body = (200, b"ok\n") if scope["method"] in {"GET", "HEAD"} else (405, b"")
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"ok\n"})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 def _stop(way: Way) -> Application:

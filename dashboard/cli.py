@@ -19,10 +19,16 @@ COMMANDS = {
     "doctor": "look whether everything is as it must be, and say what to do",
     "probe": "find out on three test phones what an account does with roles",
     "verify-audit": "find out whether the audit was changed",
+    "rotate-secrets": "encrypt what is stored with the newest of FIELD_KEYS",
     "backup": "write the database into one file, while everything runs",
     "restore": "bring a backup into an empty database",
 }
-MEANT = {"demo": ["serve", "--sandbox"], "probe": ["probe_telnyx"], "verify-audit": ["verify_audit"]}
+MEANT = {
+    "demo": ["serve", "--sandbox"],
+    "probe": ["probe_telnyx"],
+    "verify-audit": ["verify_audit"],
+    "rotate-secrets": ["rotate_secrets"],
+}
 """Django's names of the commands whose names differ."""
 
 

@@ -1,4 +1,4 @@
-"""Prevents caching, sets the viewer's time zone, keeps login pages out of htmx targets and agents to their own page."""
+"""Refuses odd methods, prevents caching, sets the time zone, and keeps sign-in pages and agents to their places."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -22,8 +22,22 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 TIME_ZONE_COOKIE = "floorline-tz"
 STOPS = {"/leave/", "/quieter/", "/ear/disconnect/"}
 FOR_AGENTS = ("/my-calls/", "/accounts/", "/theme/")
+METHODS = ("GET", "HEAD", "POST")
 SENT_BACK = re.compile(r"""(<textarea\b.*?</textarea>|\bvalue="[^"]*")""", re.DOTALL)
 """Values that a form sends back: shown in another way, they would be stored in that way."""
+
+
+@sync_only_middleware
+def known_methods(get_response: GetResponse) -> GetResponse:
+    """Refuse whatever no page of ours is asked with: Django's admin and generic views would answer a PUT like a GET.
+
+    An OPTIONS too: no other origin may ask anything here, so there is nothing to tell it.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        return get_response(request) if request.method in METHODS else HttpResponseNotAllowed(METHODS)
+
+    return middleware
 
 
 @sync_only_middleware

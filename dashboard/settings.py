@@ -123,6 +123,7 @@ DEBUG: bool = read(env.bool, "DEBUG", False, mend="Say true or false.")
 SECRET_KEY_GIVEN: bool = bool(env.str("SECRET_KEY", ""))
 # Without a SECRET_KEY commands such as migrate still work; dashboard.checks refuses to serve.
 SECRET_KEY: str = env.str("SECRET_KEY", "") or get_random_secret_key()
+SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 FIELD_KEYS = words("FIELD_KEYS")
 
 # --- Database ---------------------------------------------------------------------------------------------------------
@@ -199,6 +200,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "dashboard.middleware.known_methods",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

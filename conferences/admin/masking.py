@@ -10,9 +10,9 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 
-from conferences.masks import masked_within, spelt_out
+from conferences.masks import legs_shortened, masked_within, spelt_out
 
-CALL_CONTROL_ID = re.compile(r"\bv[0-9]:[\w=-]{12,}")
+_SECRET = re.compile(r"client_state|passw|secret|token|auth|credential", re.IGNORECASE)
 _CONNECTION_ID = re.compile(r"[0-9]{16,20}")
 SHOWN_CHARACTERS = 64 * 1024
 
@@ -21,7 +21,7 @@ def readable_body(body: bytes, *, full_numbers: bool) -> str:
     """Return a webhook's body as indented JSON (or as it came, where it is none), for a person to read.
 
     The address of a leg at Telnyx (call_control_id) commands it, so nobody is shown more than its beginning; who may
-    not see telephone numbers does not see client_state either, because anything may be packed into it.
+    not see telephone numbers does not see client_state and what is named as a password either: it may be anything.
     """
     try:
         document = json.loads(body)
@@ -29,7 +29,7 @@ def readable_body(body: bytes, *, full_numbers: bool) -> str:
     except (ValueError, RecursionError):
         text = body[:SHOWN_CHARACTERS].decode(errors="backslashreplace")
         text = text if full_numbers else masked_within(text)
-    text = spelt_out(CALL_CONTROL_ID.sub(lambda found: f"{found[0][:8]}…", text))
+    text = spelt_out(legs_shortened(text))
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
@@ -52,7 +52,12 @@ def holds_text_from_outside(field: Any) -> bool:
 
 def _masked(value: object) -> object:
     if isinstance(value, dict):
-        return {masked_within(key): _masked_value(key, inner) for key, inner in value.items()}
+        # A SIP header, as Telnyx tells it.
+        named = str(value["name"]) if value.keys() == {"name", "value"} else ""
+        return {
+            masked_within(key): _masked_value(named if named and key == "value" else key, inner)
+            for key, inner in value.items()
+        }
     if isinstance(value, list):
         return [_masked(inner) for inner in value]
     if isinstance(value, str):
@@ -64,7 +69,7 @@ def _masked(value: object) -> object:
 
 
 def _masked_value(key: str, value: object) -> object:
-    if key == "client_state" and value:
+    if value and _SECRET.search(key):
         return "…"
     # Telnyx' ids of connections are whole numbers longer than any telephone number.
     return value if key == "connection_id" and _CONNECTION_ID.fullmatch(str(value)) else _masked(value)

@@ -33,6 +33,7 @@ class SupervisorInline(MembershipInline):
 class TeamAdmin(WhoIsWhoAdmin):
     list_display = ["name", "agents", "supervisors"]
     search_fields = ["name"]
+    ordering = ["name"]
     readonly_fields = ["members"]
     inlines = [SupervisorInline]
 

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import DatabaseError, InterfaceError, connection
@@ -298,6 +298,11 @@ class Storing:
 _storing = Storing()
 
 
-def _cipher() -> Fernet:
-    key = hashlib.sha256(b"floorline stop note" + settings.SECRET_KEY.encode()).digest()
+def _cipher() -> MultiFernet:
+    """Return the cipher of the notes; those of pages that were open before SECRET_KEY changed are read, too."""
+    return MultiFernet([_cipher_of(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+
+
+def _cipher_of(secret_key: str) -> Fernet:
+    key = hashlib.sha256(b"floorline stop note" + secret_key.encode()).digest()
     return Fernet(base64.urlsafe_b64encode(key))

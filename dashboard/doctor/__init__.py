@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from . import database, machine, telnyx
+from . import database, machine, secrets, telnyx
 from .findings import Finding, Level
 
 __all__ = ["Finding", "Level", "examine"]
@@ -23,6 +23,7 @@ def examine(*, now: datetime) -> Iterator[Finding]:
             sound = sound and finding.level != Level.FAIL
     yield from machine.checked_settings(databases=["default"] if sound else [])
     if sound:
+        yield from secrets.secrets()
         yield from telnyx.background_work(now)
         yield from telnyx.webhook_address()
         yield from telnyx.webhooks(now)

@@ -100,4 +100,5 @@ def url_of(page: Page) -> str:
 def address_behind(request: SignedInRequest) -> str:
     """Return the address of the page that a form was sent from, whole; nothing where it is not one of ours."""
     behind = str(request.htmx.current_url or "") if request.htmx else request.headers.get("Referer", "")
-    return behind if url_has_allowed_host_and_scheme(behind, allowed_hosts={request.get_host()}) else ""
+    hosts, is_secure = {request.get_host()}, request.is_secure()
+    return behind if url_has_allowed_host_and_scheme(behind, allowed_hosts=hosts, require_https=is_secure) else ""

