@@ -92,6 +92,9 @@ class AuditEntry(models.Model):
         PASSWORD_SET = "password set", _("somebody's password set")
         NUMBER_SEARCHED = "number searched", _("searched for a number")
         NUMBER_SEARCH_REFUSED = "number search refused", _("searched for too many numbers")
+        NUMBER_SHOWN = "number shown", _("whole number shown")
+        NUMBER_REFUSED = "number refused", _("whole number refused")
+        EVIDENCE_READ = "evidence read", _("whole numbers read in the admin")
         AUDIT_EXPORTED = "audit exported", _("audit exported")
 
     at = models.DateTimeField(_("at"))

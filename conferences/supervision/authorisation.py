@@ -16,6 +16,7 @@ from conferences.models import Conference, Leg
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book, teams_of
 from conferences.projection.listings import note_participants
+from conferences.protections import why_protected
 from conferences.telnyx.errors import Rejected, Unanswered
 from conferences.telnyx.reads import is_conference_id
 
@@ -50,6 +51,8 @@ def authorise(*, user: User, conference: Conference, role: Role, listeners: Sequ
     teams = teams_of(conference, (leg.team_id for leg in legs))
     if not book.scope.sees(teams) or not book.in_teams(teams).allow(role):
         raise Refused(not_allowed(role))
+    if protected := why_protected(conference.pk):
+        raise Refused(protected)
     if role == Role.WHISPER:
         _check_listeners(legs, listeners)
     return legs
