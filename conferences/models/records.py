@@ -95,6 +95,7 @@ class AuditEntry(models.Model):
         NUMBER_SHOWN = "number shown", _("whole number shown")
         NUMBER_REFUSED = "number refused", _("whole number refused")
         EVIDENCE_READ = "evidence read", _("whole numbers read in the admin")
+        SCOPE_CHANGED = "scope changed", _("who may see or hear calls changed")
         AUDIT_EXPORTED = "audit exported", _("audit exported")
 
     at = models.DateTimeField(_("at"))
