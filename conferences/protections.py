@@ -1,4 +1,4 @@
-"""Says whether nobody may listen to a conference: an agent in it, its queue or one of its numbers is protected."""
+"""Finds what keeps everybody from listening to a conference: a protected agent, queue or number."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ LooksAt = TeamRule.LooksAt
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What rules look at."""
+    """The values of a conference or a leg that rules look at."""
 
     name: str = ""
     connections: frozenset[str] = frozenset()

@@ -31,7 +31,7 @@ class Tested:
     see: str
     listen: str
     talk: str
-    """Who may whisper or barge."""
+    """Those who may whisper or barge, by name."""
     protected: str
 
 

@@ -24,7 +24,7 @@ LEG_SHOWN = attrgetter(
     "hung_up_at", "hangup_cause", "queue", "enqueued_at", "dequeued_at", "phone_held_since", "party", "evidence",
     "agent_id",
 )  # fmt: skip
-# What the rules look at that say whose a call is (conferences.team_rules).
+# The rules that say whose a call is look at these (conferences.team_rules).
 LEG_RULED = attrgetter("connection_id", "direction", "to_address", "queue", "party")
 PARTICIPANT_SHOWN = attrgetter("present", "joined_at", "left_at")
 

@@ -1,4 +1,4 @@
-"""Who may see what, in the admin: rules and protections, the page that tests them, and readings of whole numbers."""
+"""Rules and protections, the page that tests them, and readings of whole numbers, all in the admin."""
 
 from __future__ import annotations
 

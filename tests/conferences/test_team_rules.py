@@ -1,4 +1,4 @@
-"""Whose a call is without an agent: the first rule that matches says it, in any order of news."""
+"""The first rule that matches says whose a call without an agent is, in any order of news."""
 
 from __future__ import annotations
 

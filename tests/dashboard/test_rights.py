@@ -1,4 +1,4 @@
-"""What each right opens on the pages: whole numbers, notes, and calls that only a rule gives to somebody."""
+"""Each right opens something on the pages: whole numbers, notes, and calls that only a rule gives to somebody."""
 
 from __future__ import annotations
 
