@@ -35,6 +35,18 @@ class ScopeAdmin(AnyModelAdmin):
     Staff with the permission may look.
     """
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the fields of the form; whoever may only look sees a number masked."""
+        fields = super().get_fields(request, obj)
+        return fields if request.user.is_superuser else ["masked" if name == "pattern" else name for name in fields]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_readonly_fields(request, obj), "masked"]
+
+    @admin.display(description=_("matches"))
+    def masked(self, row: Any) -> str:
+        return masked_within(row.pattern)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser
 
@@ -59,7 +71,7 @@ class ScopeAdmin(AnyModelAdmin):
 
     def _note(self, request: HttpRequest, row: Any, done: str) -> None:
         actor = request.user if isinstance(request.user, User) else None
-        detail = f"{self.opts.verbose_name} “{masked_within(str(row))}” {done}: {masked_within(self.in_words(row))}"
+        detail = f"{self.opts.verbose_name} “{row}” {done}: {masked_within(self.in_words(row))}"
         audit.record(AuditEntry.Action.SCOPE_CHANGED, at=timezone.now(), actor=actor, detail=detail)
         transaction.on_commit(settle_now)
 
@@ -84,7 +96,7 @@ class TeamRuleAdmin(ScopeAdmin):
 
     @admin.display(description=_("calls with"), ordering="looks_at")
     def what(self, rule: TeamRule) -> str:
-        return masked_within(str(rule))
+        return str(rule)
 
     @admin.display(description=_("belong to"))
     def belongs_to(self, rule: TeamRule) -> str:

@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from conferences.masks import masked_within
+
 from .people import Agent, Team
 
 
@@ -60,8 +62,9 @@ class TeamRule(models.Model):
         ]
 
     def __str__(self) -> str:
+        """Return what it looks at, as lists and the history of its page keep it: without a whole number."""
         what = str(self.get_looks_at_display())
-        return what if self.looks_at == self.LooksAt.ANY else f"{what} {self.pattern}"
+        return what if self.looks_at == self.LooksAt.ANY else f"{what} {masked_within(self.pattern)}"
 
     def clean(self) -> None:
         """Hold the pattern against what the rule looks at."""
@@ -117,5 +120,6 @@ class Protection(models.Model):
         ]
 
     def __str__(self) -> str:
-        what = str(self.agent) if self.kind == self.Kind.AGENT else self.pattern
+        """Return what is protected, without a whole number."""
+        what = str(self.agent) if self.kind == self.Kind.AGENT else masked_within(self.pattern)
         return f"{self.get_kind_display()} {what}"

@@ -133,6 +133,22 @@ def test_a_team_with_a_rule_is_not_deleted(as_boss: Client) -> None:
     assert Team.objects.filter(pk=sales.pk).exists()
 
 
+def test_whoever_may_only_look_sees_no_whole_number(as_boss: Client, lena: User) -> None:
+    add = reverse("admin:conferences_protection_add")
+    assert as_boss.post(add, {"kind": "number", "pattern": NUMBER}).status_code == 302
+    row = Protection.objects.get()
+    change, history = (reverse(f"admin:conferences_protection_{name}", args=[row.pk]) for name in ("change", "history"))
+    assert NUMBER in as_boss.get(change).content.decode()
+    assert NUMBER not in as_boss.get("/admin/").content.decode()
+    lena.user_permissions.set(Permission.objects.filter(content_type__app_label="conferences"))
+    as_boss.force_login(lena)
+    for address in (change, history, reverse("admin:conferences_protection_changelist")):
+        page = as_boss.get(address).content.decode()
+        assert NUMBER not in page
+    assert "•••• 142" in as_boss.get(change).content.decode()
+    assert AuditEntry.objects.get(action="scope changed").detail.startswith("protection “number •••• 142” added")
+
+
 @pytest.mark.parametrize("name", ["teamrule", "protection"])
 def test_staff_may_look_at_rules_and_change_none(client: Client, lena: User, ana: Agent, name: str) -> None:
     lena.user_permissions.set(Permission.objects.filter(content_type__app_label="conferences"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 from datetime import timedelta
 from importlib import import_module
 
@@ -13,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
-from conferences import changes
+from conferences import changes, worker
 from conferences.models import Account, Agent, Conference, Connection, Leg, Participant, Team, TeamRule, WebhookEvent
 from conferences.patterns import matches
 from conferences.permissions import LEADS, teams_of, visible_to
@@ -248,6 +250,25 @@ def test_a_rule_that_was_deleted_a_moment_ago_counts_as_none(telnyx: Account, le
         cursor.execute("UPDATE conferences_conference SET rule_id = 4711")
     assert whose() == frozenset()
     assert not visible_to(lena).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_running_worker_needs_no_page_to_hear_of_a_rule(telnyx: Account, sales: Team) -> None:
+    take_in(telnyx, story())
+    stop = threading.Event()
+    working = threading.Thread(target=worker.run, args=(stop,))
+    working.start()
+    try:
+        rule(LooksAt.QUEUE, "vip", team=sales, place=2)
+        added = rule(LooksAt.ANY, team=sales, place=3)
+        until = time.monotonic() + 20
+        while Conference.objects.get().rule_id != added.pk and time.monotonic() < until:
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        working.join(30)
+    assert whose() == frozenset({sales.pk})
 
 
 # --- The upgrade ------------------------------------------------------------------------------------------------------
