@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from conferences.changes import board_hold
-from conferences.fast_sql import load_rows, set_columns
+from conferences.fast_sql import has_rows, load_rows, set_columns
 from conferences.models import Conference, Connection, Leg, Participant, TeamRule
 from conferences.patterns import matches, written_numbers
 
 BATCH = 200  # conferences per transaction: the intake waits for a few milliseconds, not for the whole floor
-SETTLED_EVERY = timedelta(seconds=60)  # also what the release before stores while nodes are replaced
+SETTLED_EVERY = timedelta(seconds=60)
 LooksAt = TeamRule.LooksAt
 
 
@@ -64,6 +64,11 @@ class Rules:
     def look_at_legs(self) -> bool:
         """Return whether some rule looks at who is in a call."""
         return any(rule.looks_at_legs for rule in self.rows)
+
+    @property
+    def catch_everything(self) -> bool:
+        """Return whether some rule matches every call."""
+        return any(rule.looks_at == LooksAt.ANY for rule in self.rows)
 
     def first(self, marks: Marks) -> TeamRule | None:
         """Return the first rule that matches."""
@@ -163,6 +168,12 @@ class RuleWatch:
         """Look once."""
         rules = read_rules()
         changed = rules.content != self._known
-        if changed or self._settled_at is None or now - self._settled_at >= SETTLED_EVERY:
+        is_due = self._settled_at is None or now - self._settled_at >= SETTLED_EVERY
+        if changed or is_due or _some_are_unsettled(rules):
             settle_live(rules=rules, push=changed, now=now)
             self._known, self._settled_at = rules.content, now
+
+
+def _some_are_unsettled(rules: Rules) -> bool:
+    """Return whether a live call lacks the rule that it must have: a node of the release before has stored it."""
+    return rules.catch_everything and has_rows(Conference, ended_at=None, rule_id=None)

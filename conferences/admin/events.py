@@ -80,8 +80,8 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         level = messages.SUCCESS if projected == tried else messages.WARNING
         self.message_user(request, told % {"projected": projected, "tried": tried}, level)
 
-    def tells_numbers(self, row: Any) -> bool:
-        """Return whether the page shows a body as it came: always, as anything may be packed into it."""
+    def is_noted(self, request: HttpRequest, row: Any) -> bool:
+        """Return whether reading a body is noted: always, as anything may be packed into it."""
         return True
 
     @admin.display(description=_("event type"), ordering="event_type")

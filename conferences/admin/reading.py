@@ -69,17 +69,19 @@ class ReadOnlyAdmin(AnyModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Show a row; that a superuser read whole numbers on its page is in the audit."""
+        """Show a row; that somebody read whole numbers or a body on its page is in the audit."""
         response = super().change_view(request, object_id, form_url, extra_context)
-        row = self.get_object(request, object_id) if request.user.is_superuser else None
-        if row is not None and response.status_code == HTTPStatus.OK and self.tells_numbers(row):
+        row = self.get_object(request, object_id) if response.status_code == HTTPStatus.OK else None
+        if row is not None and self.is_noted(request, row):
             detail = f"{self.opts.verbose_name} {row.pk}"
             actor = request.user if isinstance(request.user, User) else None
             audit.record(AuditEntry.Action.EVIDENCE_READ, at=timezone.now(), actor=actor, detail=detail)
         return response
 
-    def tells_numbers(self, row: Any) -> bool:
-        """Return whether the page of a row shows telephone numbers that are masked for others."""
+    def is_noted(self, request: HttpRequest, row: Any) -> bool:
+        """Return whether reading a row is noted: where its page shows telephone numbers that are masked for others."""
+        if not request.user.is_superuser:
+            return False
         texts = [field.attname for field in row._meta.concrete_fields if holds_text_from_outside(field)]
         return any(numbers_within(str(getattr(row, name) or "")) for name in texts)
 

@@ -94,7 +94,7 @@ class AuditEntry(models.Model):
         NUMBER_SEARCH_REFUSED = "number search refused", _("searched for too many numbers")
         NUMBER_SHOWN = "number shown", _("whole number shown")
         NUMBER_REFUSED = "number refused", _("whole number refused")
-        EVIDENCE_READ = "evidence read", _("whole numbers read in the admin")
+        EVIDENCE_READ = "evidence read", _("evidence read in the admin")
         SCOPE_CHANGED = "scope changed", _("who may see or hear calls changed")
         AUDIT_EXPORTED = "audit exported", _("audit exported")
 

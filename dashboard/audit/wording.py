@@ -47,7 +47,7 @@ _DONE: dict[str, Promise] = {
     Action.NUMBER_SEARCH_REFUSED: gettext_lazy("%(who)s was refused: searched for too many numbers"),
     Action.NUMBER_SHOWN: gettext_lazy("%(who)s had a whole number shown in %(call)s"),
     Action.NUMBER_REFUSED: gettext_lazy("%(who)s was refused a whole number in %(call)s"),
-    Action.EVIDENCE_READ: gettext_lazy("%(who)s read whole numbers in the admin"),
+    Action.EVIDENCE_READ: gettext_lazy("%(who)s read a whole record of a call in the admin"),
     Action.SCOPE_CHANGED: gettext_lazy("%(who)s changed who may see or hear calls"),
     Action.AUDIT_EXPORTED: gettext_lazy("%(who)s exported this list"),
 }
@@ -100,8 +100,6 @@ DETAIL_FOR_ALL = {
     Action.NUMBER_SEARCHED,
     Action.NUMBER_SHOWN,
     Action.NUMBER_REFUSED,
-    Action.EVIDENCE_READ,
-    Action.SCOPE_CHANGED,
     Action.AUDIT_EXPORTED,
 }
 # Their sentence holds it already.
