@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from conferences.models.supervision import Role
 
 from .fast_sql import has_rows, load_rows, load_values
-from .models import Agent, AuditEntry, Conference, Leg, Participant, TeamMembership
+from .models import Agent, AuditEntry, Conference, Leg, Participant, TeamMembership, TeamRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,9 @@ class Rights:
     monitor: bool = False
     whisper: bool = False
     barge: bool = False
+    numbers: bool = False
+    """Whether a masked number may be shown in full."""
+    notes: bool = False
 
     def allow(self, role: str) -> bool:
         """Return whether a role is covered; staying as participant is as audible as barging."""
@@ -33,25 +36,24 @@ class Rights:
 
 
 Teams = frozenset[int]
+# Stands among a conference's teams where a rule gives it to leads and staff; no team has this key.
+LEADS = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The conferences in which somebody has one right: those of some teams, those of no team, or all."""
+    """The conferences in which somebody has one right: those of some teams, or all; of leads and staff with LEADS."""
 
     teams: Teams = frozenset()
-    without_team: bool = False
     everywhere: bool = False
 
     def covers(self, teams: Teams) -> bool:
-        """Return whether a conference of these teams is within; none given means a conference of no team."""
-        if self.everywhere:
-            return True
-        return not self.teams.isdisjoint(teams) if teams else self.without_team
+        """Return whether a conference of these teams is within; one of none is only where everything is."""
+        return self.everywhere or not self.teams.isdisjoint(teams)
 
 
 NOWHERE = Reach()
-EVERYWHERE = Reach(without_team=True, everywhere=True)
+EVERYWHERE = Reach(everywhere=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,9 @@ class RightsScope:
         """Return whether a conference of these teams may be monitored."""
         return self.monitored.covers(teams)
 
-    def answers_for(self, team: int | None) -> bool:
-        """Return whether a waiting leg is this scope's: one of no team is everybody's who is in a team at all."""
-        if self.seen.everywhere or self.seen.without_team:
-            return True
-        return team in self.seen.teams if team is not None else bool(self.seen.teams)
+    def answers_for(self, teams: Teams) -> bool:
+        """Return whether a waiting leg is this scope's: one for leads and staff is everybody's who sees anything."""
+        return self.seen != NOWHERE if LEADS in teams else self.sees(teams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,8 @@ class RightsBook:
     scope: RightsScope = RightsScope()
     whispered: Reach = NOWHERE
     barged: Reach = NOWHERE
+    numbered: Reach = NOWHERE
+    noted: Reach = NOWHERE
 
     def in_teams(self, teams: Teams) -> Rights:
         """Return the rights in a conference of these teams."""
@@ -90,11 +92,13 @@ class RightsBook:
             monitor=self.scope.may_monitor(teams),
             whisper=self.whispered.covers(teams),
             barge=self.barged.covers(teams),
+            numbers=self.numbered.covers(teams),
+            notes=self.scope.sees(teams) and self.noted.covers(teams),
         )
 
 
 NO_RIGHTS = RightsBook()
-ALL_RIGHTS = RightsBook(scope=RightsScope(EVERYWHERE, EVERYWHERE), whispered=EVERYWHERE, barged=EVERYWHERE)
+ALL_RIGHTS = RightsBook(RightsScope(EVERYWHERE, EVERYWHERE), EVERYWHERE, EVERYWHERE, EVERYWHERE, EVERYWHERE)
 
 
 def rights_book(user: User | AnonymousUser) -> RightsBook:
@@ -116,24 +120,26 @@ def _book(user: User, memberships: Collection[TeamMembership]) -> RightsBook:
     if user.is_superuser:
         return ALL_RIGHTS
     teams = frozenset(membership.team_id for membership in memberships)
-    leads = any(membership.is_lead for membership in memberships)
+    noted = _granted(membership for membership in memberships if membership.may_note)
+    if user.is_staff or any(membership.is_lead for membership in memberships):
+        teams |= {LEADS}
     return RightsBook(
         scope=RightsScope(
-            seen=Reach(teams, without_team=user.is_staff or leads),
+            seen=Reach(teams),
             monitored=_granted(membership for membership in memberships if membership.may_monitor),
         ),
         whispered=_granted(membership for membership in memberships if membership.may_whisper),
         barged=_granted(membership for membership in memberships if membership.may_barge),
+        numbered=_granted(membership for membership in memberships if membership.may_see_numbers),
+        noted=Reach(noted.teams | {LEADS}) if user.is_staff else noted,
     )
 
 
 def _granted(memberships: Iterable[TeamMembership]) -> Reach:
-    """Return where these memberships grant a right: a lead has it in conferences of no team as well."""
+    """Return where these memberships grant a right: a lead has it in conferences of leads and staff as well."""
     granting = list(memberships)
-    return Reach(
-        teams=frozenset(membership.team_id for membership in granting),
-        without_team=any(membership.is_lead for membership in granting),
-    )
+    leads = {LEADS} if any(membership.is_lead for membership in granting) else set()
+    return Reach(frozenset(membership.team_id for membership in granting) | leads)
 
 
 def visible_to(user: User | AnonymousUser) -> QuerySet[Conference]:
@@ -143,19 +149,14 @@ def visible_to(user: User | AnonymousUser) -> QuerySet[Conference]:
         return Conference.objects.all()
     if seen == NOWHERE:
         return Conference.objects.none()
-    scope = _of_teams(seen.teams)
-    if seen.without_team:
-        scope |= Q(team=None) & ~Q(Exists(_agents_inside()))
-    return Conference.objects.filter(scope)
+    return conferences_of(seen.teams)
 
 
 def conferences_of(teams: Teams) -> QuerySet[Conference]:
-    """Return the conferences that belong to one of these teams."""
-    return Conference.objects.filter(_of_teams(teams))
-
-
-def _of_teams(teams: Teams) -> Q:
-    return Q(team__in=teams) | Q(Exists(_agents_inside().filter(leg__agent__team__in=teams)))
+    """Return the conferences that belong to one of these teams; LEADS among them stands for leads and staff."""
+    by_rule = Q(rule__team__in=teams) | (Q(rule__for_leads=True) if LEADS in teams else Q())
+    of_a_team = Q(team__in=teams) | Q(Exists(_agents_inside().filter(leg__agent__team__in=teams)))
+    return Conference.objects.filter(of_a_team | (Q(team=None) & ~Q(Exists(_agents_inside())) & by_rule))
 
 
 def _agents_inside() -> QuerySet[Participant]:
@@ -205,7 +206,7 @@ def audit_visible_to(user: User | AnonymousUser) -> QuerySet[AuditEntry]:
 
 
 def teams_of(conference: Conference, agents_teams: Iterable[int | None] | None = None) -> Teams:
-    """Return the teams a conference belongs to: its connection's, and those of the agents who were in it.
+    """Return the teams a conference belongs to: its connection's and its agents'; where there are none, its rule's.
 
     `agents_teams` are the teams of everybody who was in it, where they have been read already.
     """
@@ -213,7 +214,24 @@ def teams_of(conference: Conference, agents_teams: Iterable[int | None] | None =
         legs = load_values(Participant, "leg_id", conference_id=conference.pk)
         agents = load_values(Leg, "agent_id", id=legs)
         agents_teams = load_values(Agent, "team_id", id={agent for agent in agents if agent is not None})
-    return frozenset(team for team in (conference.team_id, *agents_teams) if team is not None)
+    found = frozenset(team for team in (conference.team_id, *agents_teams) if team is not None)
+    return found or teams_of_rule(rule_of(conference))
+
+
+def rule_of(conference: Conference) -> TeamRule | None:
+    """Return the rule that is stored with a conference; one that was deleted a moment ago counts as none."""
+    if conference.rule_id is None:
+        return None
+    if not Conference.rule.is_cached(conference):
+        return next(iter(load_rows(TeamRule, id=conference.rule_id)), None)
+    return conference.rule
+
+
+def teams_of_rule(rule: TeamRule | None) -> Teams:
+    """Return whose the conferences of a rule are; nobody's but superusers' where it names nobody."""
+    if rule is None:
+        return frozenset()
+    return frozenset({LEADS} if rule.for_leads else set() if rule.team_id is None else {rule.team_id})
 
 
 def agents_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:
@@ -227,7 +245,8 @@ def agents_visible_to(user: User | AnonymousUser) -> QuerySet[Agent]:
 
 def teams_of_all(conference_ids: Collection[UUID]) -> dict[UUID, Teams]:
     """Return the teams of many conferences at once: two queries; one that is gone is left out."""
-    conferences = Conference.objects.filter(id__in=conference_ids).only("id", "team").in_bulk()
+    rows = Conference.objects.filter(id__in=conference_ids).select_related("rule")
+    conferences = rows.only("id", "team", "rule__team", "rule__for_leads").in_bulk()
     agents_teams: dict[UUID, list[int]] = {id_: [] for id_ in conferences}
     agents = Participant.objects.filter(conference__in=list(conferences), leg__agent__isnull=False)
     for id_, team in agents.values_list("conference_id", "leg__agent__team_id").distinct():

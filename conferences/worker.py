@@ -1,4 +1,4 @@
-"""Runs the background loops: ears, comparison with Telnyx, bridged calls, the audit's seals, retention.
+"""Runs the background loops: ears, comparison with Telnyx, bridged calls, team rules, the audit's seals, retention.
 
 One thread looks for ears and hands each to a small pool, so that one slow answer from Telnyx holds up nobody else;
 a second thread reconciles each account. A loop that fails says so in the log and goes on.
@@ -26,11 +26,13 @@ from .models import Account
 from .retention import delete_old_rows
 from .supervision import adopt, open_ears, renew_lines, step_ear
 from .supervision.commands import clock
+from .team_rules import RuleWatch
 
 EAR_SECONDS = 0.15
 ADOPT_SECONDS = 1.0
 RECONCILE_SECONDS = 0.5
 FEED_SECONDS = 1.0
+RULES_SECONDS = 2.0
 BRIDGED_SECONDS = 30.0
 SEAL_SECONDS = 10.0
 DELETE_SECONDS = 300.0
@@ -119,13 +121,14 @@ class ReconcileLoop:
 def run(stop: threading.Event) -> None:
     """Run every loop until `stop` is set; where several workers run, one works and the others stand by."""
     holder = Holder("worker")
-    ears, reconciling = EarLoop(holder), ReconcileLoop()
+    ears, reconciling, rules = EarLoop(holder), ReconcileLoop(), RuleWatch()
     loops: list[tuple[Callable[[], object], float]] = [
         (ears.step, EAR_SECONDS),
         (lambda: adopt(now=clock()), ADOPT_SECONDS),
         (reconciling.step, RECONCILE_SECONDS),
         (reconciling.watch_feeds, FEED_SECONDS),
         (reconciling.note_bridged, BRIDGED_SECONDS),
+        (lambda: rules.step(now=clock()), RULES_SECONDS),
         (partial(seal_audit, holder, sealing.Sealer(), stop), SEAL_SECONDS),
         (partial(_delete_old_rows, stop), DELETE_SECONDS),
     ]

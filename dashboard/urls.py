@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("conferences/<uuid:conference_id>/", floor.conference, name="conference"),
     path("conferences/<uuid:conference_id>/role/", supervise.role, name="role"),
     path("conferences/<uuid:conference_id>/notes/", personal.note, name="note"),
+    path("conferences/<uuid:conference_id>/legs/<uuid:leg_id>/number/", personal.show_number, name="show-number"),
     path("views/", personal.save_view, name="save-view"),
     path("views/<int:view_id>/", personal.change_view, name="change-view"),
     path("views/<int:view_id>/default/", personal.default_view, name="default-view"),

@@ -80,6 +80,10 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         level = messages.SUCCESS if projected == tried else messages.WARNING
         self.message_user(request, told % {"projected": projected, "tried": tried}, level)
 
+    def is_noted(self, request: HttpRequest, row: Any) -> bool:
+        """Return whether reading a body is noted: always, as anything may be packed into it."""
+        return True
+
     @admin.display(description=_("event type"), ordering="event_type")
     def type(self, event: WebhookEvent) -> str:
         return spelt_out(event.event_type) or str(_("(unreadable)"))

@@ -14,7 +14,7 @@ from conferences.models import TeamMembership
 
 from .generic import AnyTabularInline
 
-RIGHTS = ["may_monitor", "may_whisper", "may_barge", "is_lead"]
+RIGHTS = ["may_monitor", "may_whisper", "may_barge", "may_see_numbers", "may_note", "is_lead"]
 
 
 class MembershipFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # Django's own class takes none

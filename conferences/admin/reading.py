@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
 
+from conferences import audit
 from conferences.masks import masked_within, numbers_within
+from conferences.models import AuditEntry
 
 from .generic import AnyModelAdmin, AnyPaginator, AnyTabularInline
 from .masking import holds_text_from_outside, masked_column
@@ -61,6 +65,25 @@ class ReadOnlyAdmin(AnyModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = self.get_fields(request, obj)
         return [(None, {"fields": fields if request.user.is_superuser else self._masked(fields)})]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show a row; that somebody read whole numbers or a body on its page is in the audit."""
+        response = super().change_view(request, object_id, form_url, extra_context)
+        row = self.get_object(request, object_id) if response.status_code == HTTPStatus.OK else None
+        if row is not None and self.is_noted(request, row):
+            detail = f"{self.opts.verbose_name} {row.pk}"
+            actor = request.user if isinstance(request.user, User) else None
+            audit.record(AuditEntry.Action.EVIDENCE_READ, at=timezone.now(), actor=actor, detail=detail)
+        return response
+
+    def is_noted(self, request: HttpRequest, row: Any) -> bool:
+        """Return whether reading a row is noted: where its page shows telephone numbers that are masked for others."""
+        if not request.user.is_superuser:
+            return False
+        texts = [field.attname for field in row._meta.concrete_fields if holds_text_from_outside(field)]
+        return any(numbers_within(str(getattr(row, name) or "")) for name in texts)
 
     def _masked(self, fields: Sequence[Any]) -> list[Any]:
         texts = {field.name: field for field in self.model._meta.get_fields() if holds_text_from_outside(field)}

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL), ("conferences", "0020_audit_reader")]
+    dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL), ("conferences", "0023_membership_rights")]
 
     operations = [
         migrations.AddField(

@@ -1,4 +1,4 @@
-"""Defines the stored models: account, calls, people, supervision, records, the audit's chain, personal settings."""
+"""Defines the stored models: account, calls, people, rules, supervision, records, the audit's chain, own settings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .people import Agent, Line, Team, TeamMembership
 from .personal import Note, NumberSearch, Preferences, SavedView
 from .presence import Presence, Screen
 from .records import AuditEntry, WebhookEvent
+from .scope import Protection, TeamRule
 from .supervision import Ear, Stop, SupervisorSession, UnsteeredLine
 
 __all__ = [
@@ -35,12 +36,14 @@ __all__ = [
     "Participant",
     "Preferences",
     "Presence",
+    "Protection",
     "SavedView",
     "Screen",
     "Stop",
     "SupervisorSession",
     "Team",
     "TeamMembership",
+    "TeamRule",
     "UnsteeredLine",
     "WebhookEvent",
 ]

@@ -17,6 +17,7 @@ from conferences.masks import masked_within
 
 from .account import Account
 from .people import Agent, Team
+from .scope import TeamRule
 
 
 class Conference(models.Model):
@@ -30,6 +31,16 @@ class Conference(models.Model):
     name = models.CharField(_("name"), max_length=200, blank=True, default="")
     connection_id = models.CharField(max_length=64, blank=True, default="")
     team = models.ForeignKey(Team, on_delete=models.SET_NULL, null=True, blank=True)
+    # No constraint: a rule may be deleted while webhooks are stored, and a call without its rule is superusers' alone.
+    rule = models.ForeignKey(
+        TeamRule,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,  # asked for only when a rule is deleted, and paid for at each webhook
+        help_text="The rule that says whose it is while no agent and no connection does.",
+    )
     region = models.CharField(max_length=16, blank=True, default="")
     started_at = models.DateTimeField(_("started"), null=True)
     ended_at = models.DateTimeField(_("ended"), null=True)

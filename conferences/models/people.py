@@ -90,15 +90,24 @@ class Agent(models.Model):
 
 
 class TeamMembership(models.Model):
-    """A supervisor's rights in a team's conferences."""
+    """A supervisor's rights in a team's conferences; being a member is the right to see them."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="team_memberships")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     may_monitor = models.BooleanField(_("may monitor"), default=True)
     may_whisper = models.BooleanField(_("may whisper"), default=False)
     may_barge = models.BooleanField(_("may barge"), default=False)
+    may_see_numbers = models.BooleanField(
+        _("may see numbers"),
+        default=False,
+        db_default=False,
+        help_text=_("May have a masked number shown in full; each time it is noted in the audit."),
+    )
+    may_note = models.BooleanField(_("may write notes"), default=True, db_default=True)
     is_lead = models.BooleanField(
-        _("lead"), default=False, help_text=_("Also sees calls that belong to no team, with the same rights.")
+        _("lead"),
+        default=False,
+        help_text=_("Also sees the calls that a rule gives to leads and staff, with the same rights."),
     )
 
     class Meta:

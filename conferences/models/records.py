@@ -92,6 +92,10 @@ class AuditEntry(models.Model):
         PASSWORD_SET = "password set", _("somebody's password set")
         NUMBER_SEARCHED = "number searched", _("searched for a number")
         NUMBER_SEARCH_REFUSED = "number search refused", _("searched for too many numbers")
+        NUMBER_SHOWN = "number shown", _("whole number shown")
+        NUMBER_REFUSED = "number refused", _("whole number refused")
+        EVIDENCE_READ = "evidence read", _("evidence read in the admin")
+        SCOPE_CHANGED = "scope changed", _("who may see or hear calls changed")
         AUDIT_EXPORTED = "audit exported", _("audit exported")
 
     at = models.DateTimeField(_("at"))

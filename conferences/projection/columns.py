@@ -24,6 +24,8 @@ LEG_SHOWN = attrgetter(
     "hung_up_at", "hangup_cause", "queue", "enqueued_at", "dequeued_at", "phone_held_since", "party", "evidence",
     "agent_id",
 )  # fmt: skip
+# The rules that say whose a call is look at these (conferences.team_rules).
+LEG_RULED = attrgetter("connection_id", "direction", "to_address", "queue", "party")
 PARTICIPANT_SHOWN = attrgetter("present", "joined_at", "left_at")
 
 

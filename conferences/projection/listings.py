@@ -16,6 +16,7 @@ from django.db.models import Q
 from conferences.changes import board_hold
 from conferences.fast_sql import save_rows
 from conferences.models import Account, Conference, Leg, Participant
+from conferences.team_rules import settle
 from conferences.telnyx.reads import CallRead, ConferenceRead, ParticipantRead
 
 from .columns import PARTICIPANT_SHOWN, derive_participant, joined_on_our_clock
@@ -108,6 +109,8 @@ def note_participants(
         if any(_shown(participant) != before.get(key) for key, participant in participants.items()):
             concerned.add(conference.pk)
         change.touch(*concerned)
+        if participants.keys() - before.keys():
+            change.changed |= settle([], legs_moved=[conference.pk], version=change.version)
 
 
 def note_call(*, account: Account, read: CallRead, at: datetime) -> None:

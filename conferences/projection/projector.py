@@ -13,9 +13,11 @@ from typing import Any
 from conferences.fast_sql import load_rows, load_values, save_rows, set_columns
 from conferences.models import Account, Conference, Connection, Leg, Participant
 from conferences.recognition import LegMarks, directory_for, far_ends, marks_of, note_connections, recognise
+from conferences.team_rules import settle
 
 from .columns import (
     CONFERENCE_SHOWN,
+    LEG_RULED,
     LEG_SHOWN,
     PARTICIPANT_SHOWN,
     derive_conference,
@@ -56,6 +58,10 @@ class Shown:
     participants: list[Participant] = field(default_factory=list)
     ended: list[Conference] = field(default_factory=list)
     hung_up: list[Leg] = field(default_factory=list)
+    renamed: list[Conference] = field(default_factory=list)
+    """Those of which a rule may now say something else."""
+    legs_moved: bool = False
+    """Whether rules may, because of a leg."""
 
 
 def project(*, account: Account, observations: Iterable[Observation], version: int) -> bool:
@@ -67,8 +73,8 @@ def project(*, account: Account, observations: Iterable[Observation], version: i
     for observation in seen:
         _merge(batch, observation, version=version)
     shown = _derive(batch)
-    _save(batch, shown, version=version)
-    return bool(shown.conferences or shown.legs or shown.participants)
+    settled = _save(batch, shown, version=version)
+    return bool(settled or shown.conferences or shown.legs or shown.participants)
 
 
 def _load(*, account: Account, seen: list[Observation]) -> Batch:
@@ -169,6 +175,7 @@ def _derive(batch: Batch) -> Shown:
     shown = Shown()
     marks = _marks(batch)
     before_legs = {key: LEG_SHOWN(batch.legs[key]) for key in batch.changed_legs | marks.keys()}
+    ruled = {key: LEG_RULED(batch.legs[key]) for key in before_legs}
     _recognise(batch, marks)
     _derive_conferences(batch, shown)
     for key in batch.changed_legs:
@@ -177,6 +184,7 @@ def _derive(batch: Batch) -> Shown:
         derive_leg(leg)
         if LEG_SHOWN(leg) != before_legs[key]:
             shown.legs.append(leg)
+            shown.legs_moved |= LEG_RULED(leg) != ruled[key]
         if lived and leg.hung_up_at is not None:
             shown.hung_up.append(leg)
     for conference_id, call_control_id in batch.changed_participants:
@@ -186,6 +194,7 @@ def _derive(batch: Batch) -> Shown:
         derive_participant(participant, conference=conference, leg=leg, account=batch.account)
         if PARTICIPANT_SHOWN(participant) != before:
             shown.participants.append(participant)
+            shown.legs_moved |= participant._state.adding
     return shown
 
 
@@ -195,7 +204,10 @@ def _derive_conferences(batch: Batch, shown: Shown) -> None:
     teams = _teams(batch.account, {text(conference.facts, "connection_id") for conference in moved} - {""})
     for conference in changed:
         before, lived = CONFERENCE_SHOWN(conference), conference.ended_at is None
+        ruled = (conference.name, conference.connection_id)
         derive_conference(conference, teams=teams)
+        if conference.rule_id is None or ruled != (conference.name, conference.connection_id):
+            shown.renamed.append(conference)
         if CONFERENCE_SHOWN(conference) != before:
             shown.conferences.append(conference)
         if lived and conference.ended_at is not None:
@@ -209,17 +221,21 @@ def _teams(account: Account, connection_ids: set[str]) -> Mapping[str, int | Non
     return {connection.connection_id: connection.team_id for connection in known}
 
 
-def _save(batch: Batch, shown: Shown, *, version: int) -> None:
+def _save(batch: Batch, shown: Shown, *, version: int) -> bool:
+    """Write what has changed; return whether a rule now gives one of the conferences to somebody else."""
     for conference in shown.conferences:
         conference.version = version
     save_rows(Conference, [batch.conferences[key] for key in batch.changed_conferences])
     save_rows(Leg, [batch.legs[key] for key in batch.changed_legs])
     save_rows(Participant, [batch.participants[key] for key in batch.changed_participants])
     clear_presence(conferences=shown.ended, legs=shown.hung_up)
-    concerned = {participant.conference_id for participant in shown.participants} | conferences_of(shown.legs)
-    concerned -= {conference.pk for conference in shown.conferences}
+    of_legs = {participant.conference_id for participant in shown.participants} | conferences_of(shown.legs)
+    concerned = of_legs - {conference.pk for conference in shown.conferences}
     if concerned:
         set_columns(Conference, {"version": version}, id=list(concerned))
+    if not (shown.renamed or (shown.legs_moved and of_legs)):
+        return False
+    return settle(shown.renamed, legs_moved=of_legs if shown.legs_moved else (), version=version)
 
 
 def clear_presence(*, conferences: Iterable[Conference], legs: Iterable[Leg]) -> None:

@@ -18,6 +18,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from conferences.changes import BoardChange, board_hold
 from conferences.fast_sql import save_rows
 from conferences.models import Account, Conference, Leg, Participant, WebhookEvent
+from conferences.team_rules import settle
 from conferences.telnyx.inbound import parse
 
 from .columns import (
@@ -83,6 +84,7 @@ def _again(rows: Sequence[Any], again: Callable[[Any, Facts], object], report: R
                 seen_wrong.append(row)
         save_rows(model, wrong)
         change.touch(*_conferences(seen_wrong))
+        change.changed |= bool(wrong) and settle(_whole(wrong), legs_moved=_conferences(wrong), version=change.version)
     report.mended += [f"{model._meta.verbose_name} {_name(row)}" for row in wrong]
 
 
@@ -208,6 +210,10 @@ def _conferences(rows: Sequence[Any]) -> set[Any]:
     if rows and isinstance(rows[0], Leg):
         return conferences_of(rows)
     return {row.conference_id if isinstance(row, Participant) else row.pk for row in rows}
+
+
+def _whole(rows: Sequence[Any]) -> list[Conference]:
+    return [row for row in rows if isinstance(row, Conference)]
 
 
 def _name(row: Conference | Leg | Participant) -> str:

@@ -16,6 +16,7 @@ from conferences.changes import board_change
 from conferences.models import Account, Agent, Cause, Command, Conference, Ear, Line, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book
+from conferences.protections import why_agent_protected
 
 from .choice import Choice, choose, enter
 from .commands import store
@@ -129,8 +130,10 @@ def follow(*, user: User, agent: Agent | None, once: bool = False, press: Press 
     if agent is not None:
         if ear is None:
             raise Refused(_("Connect your phone first, then follow an agent."))
+        refusal = why_agent_protected(agent.pk)
         if not rights_book(user).scope.may_monitor(frozenset({agent.team_id})):
             refusal = _("You are not allowed to listen to this agent. Ask an admin if you need to.")
+        if refusal:
             audit.record(Action.REFUSED, at=now, actor=user, detail=f"follow {agent}: {refusal}")
             raise Refused(refusal)
     if ear is not None:

@@ -20,6 +20,7 @@ from conferences.changes import board_change
 from conferences.fast_sql import has_rows, load_rows, load_values
 from conferences.models import (
     Account,
+    Cause,
     Command,
     Conference,
     Ear,
@@ -32,10 +33,11 @@ from conferences.models import (
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book, teams_of
 from conferences.projection.columns import joined_on_our_clock
+from conferences.protections import why_protected
 from conferences.recognition import directory_for, marks_of, supervisor_line
 
 from .authorisation import audience_of
-from .sessions import finish, session_of
+from .sessions import finish, leave_session, session_of
 from .unsteered_lines import end_record_of, end_records, record_line
 
 Stage = SupervisorSession.Stage
@@ -98,6 +100,10 @@ def mirror_call_flow(ear: Ear, *, now: datetime) -> bool:
     elif not _may_listen(session.user, session.conference):
         # Nothing is sent, because the center's call flow brought this leg in and Floorline has changed nothing.
         finish(session, reason=_("You are no longer allowed to listen here."), now=now)
+    elif protected := why_protected(session.conference_id):
+        # Nobody may hear this call, whoever brought the line in.
+        leave_session(session, reason=protected, cause=Cause.RIGHTS, now=now)
+        return False
     else:
         _show(session, participant, now=now)
     return True

@@ -16,6 +16,7 @@ from conferences.models import Conference, Leg
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book, teams_of
 from conferences.projection.listings import note_participants
+from conferences.protections import why_protected
 from conferences.telnyx.errors import Rejected, Unanswered
 from conferences.telnyx.reads import is_conference_id
 
@@ -25,7 +26,8 @@ from .outbound import target_call_control_ids
 from .readback import READ_PATIENCE
 
 LEGS = """
-    SELECT participant.leg_id, leg.party, agent.team_id, participant.present
+    SELECT participant.leg_id, leg.party, agent.team_id, participant.present,
+        EXISTS (SELECT 1 FROM conferences_protection)
     FROM conferences_participant participant
     JOIN conferences_leg leg ON leg.id = participant.leg_id
     LEFT JOIN conferences_agent agent ON agent.id = leg.agent_id
@@ -50,6 +52,9 @@ def authorise(*, user: User, conference: Conference, role: Role, listeners: Sequ
     teams = teams_of(conference, (leg.team_id for leg in legs))
     if not book.scope.sees(teams) or not book.in_teams(teams).allow(role):
         raise Refused(not_allowed(role))
+    # Most floors protect nothing, and a click asks the database for nothing that it need not know.
+    if (not legs or legs[0].something_is_protected) and (protected := why_protected(conference.pk)):
+        raise Refused(protected)
     if role == Role.WHISPER:
         _check_listeners(legs, listeners)
     return legs
@@ -74,6 +79,8 @@ class PresentLeg:
     party: str
     team_id: int | None
     present: bool
+    something_is_protected: bool
+    """Whether anything anywhere is: only then it is asked whether this conference is."""
 
 
 def legs_in(conference: Conference) -> list[PresentLeg]:
@@ -83,8 +90,8 @@ def legs_in(conference: Conference) -> list[PresentLeg]:
         cursor.execute(LEGS, [conference.pk.hex if is_sqlite else conference.pk])
         rows = cursor.fetchall()
     return [
-        PresentLeg(UUID(leg_id) if is_sqlite else leg_id, party, team_id, bool(present))
-        for leg_id, party, team_id, present in rows
+        PresentLeg(UUID(leg_id) if is_sqlite else leg_id, party, team_id, bool(present), bool(protects))
+        for leg_id, party, team_id, present, protects in rows
     ]
 
 

@@ -20,6 +20,7 @@ from conferences.models import Account, Cause, Command, Ear, Leg, Line, Particip
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book, teams_of
 from conferences.projection.registers import moment, value
+from conferences.protections import why_protected
 
 from .adopted_legs import mirror_call_flow
 from .commands import settle, store, transmit
@@ -170,8 +171,8 @@ def _conferences_of(ear: Ear) -> list[UUID]:
 def _step_session(session: SupervisorSession, *, now: datetime) -> None:
     if session.conference.ended_at is not None:
         finish(session, reason=_("The call ended."), now=now)
-    elif session.stage in {Stage.CONNECTING, Stage.JOINING, Stage.INSIDE} and not _may_still_listen(session):
-        leave_session(session, reason=_("You are no longer allowed to listen here."), cause=Cause.RIGHTS, now=now)
+    elif session.stage != Stage.LEAVING and (lost := _right_lost(session)):
+        leave_session(session, reason=lost, cause=Cause.RIGHTS, now=now)
     elif session.stage != Stage.LEAVING and obey_late_stop(session, now=now):
         return
     elif session.stage == Stage.CONNECTING:
@@ -204,9 +205,12 @@ def _step_leaving(session: SupervisorSession, *, now: datetime) -> None:
         leave_again(session, now=now)
 
 
-def _may_still_listen(session: SupervisorSession) -> bool:
+def _right_lost(session: SupervisorSession) -> str:
+    """Return why somebody may not go on listening; empty where they may."""
     rights = rights_book(session.user).in_teams(teams_of(session.conference))
-    return session.user.is_active and rights.allow(Role.MONITOR) and rights.allow(session.role)
+    if not (session.user.is_active and rights.allow(Role.MONITOR) and rights.allow(session.role)):
+        return _("You are no longer allowed to listen here.")
+    return why_protected(session.conference_id)
 
 
 def _step_joining(session: SupervisorSession, *, now: datetime) -> None:

@@ -45,6 +45,10 @@ _DONE: dict[str, Promise] = {
     Action.SIGN_IN_FAILED: gettext_lazy("A sign-in failed"),
     Action.NUMBER_SEARCHED: gettext_lazy("%(who)s searched for a number"),
     Action.NUMBER_SEARCH_REFUSED: gettext_lazy("%(who)s was refused: searched for too many numbers"),
+    Action.NUMBER_SHOWN: gettext_lazy("%(who)s had a whole number shown in %(call)s"),
+    Action.NUMBER_REFUSED: gettext_lazy("%(who)s was refused a whole number in %(call)s"),
+    Action.EVIDENCE_READ: gettext_lazy("%(who)s read a whole record of a call in the admin"),
+    Action.SCOPE_CHANGED: gettext_lazy("%(who)s changed who may see or hear calls"),
     Action.AUDIT_EXPORTED: gettext_lazy("%(who)s exported this list"),
 }
 _COMMANDS: dict[Kind, Promise] = {
@@ -94,6 +98,8 @@ DETAIL_FOR_ALL = {
     Action.SIGNED_OUT,
     Action.SIGN_IN_FAILED,
     Action.NUMBER_SEARCHED,
+    Action.NUMBER_SHOWN,
+    Action.NUMBER_REFUSED,
     Action.AUDIT_EXPORTED,
 }
 # Their sentence holds it already.

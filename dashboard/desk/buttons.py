@@ -44,11 +44,16 @@ def role_buttons(
     present: list[Participant],
     pressed: Claim | None,
     conference: Conference,
+    *,
+    protected: str,
 ) -> tuple[RoleButton, ...]:
-    """Return Monitor, Whisper and Barge; `pressed` is the claim that the one that was asked for last shows."""
+    """Return Monitor, Whisper and Barge; `pressed` is the claim that the one that was asked for last shows.
+
+    `protected` says why nobody may listen to the call, where it is so.
+    """
     agents = [names.leg_name(participant.leg) for participant in present if is_target(participant)]
     asked = pressed.role if pressed else ""
-    general = _("This call has ended.") if conference.ended_at is not None else ""
+    general = _("This call has ended.") if conference.ended_at is not None else protected
     whisper_off = general or ("" if rights.whisper else not_allowed(Role.WHISPER))
     if not whisper_off and not agents:
         whisper_off = _("No known agent is on this call.")

@@ -14,6 +14,7 @@ from conferences.models import Command, Conference, Ear, Leg, Participant, Super
 from conferences.permissions import rights_book, visible_to
 from conferences.projection import evidence
 from conferences.projection.registers import HOLDS
+from conferences.protections import why_protected
 from dashboard.floor.building import record_of, shares, teams_in, with_reasons
 from dashboard.floor.cards import ConferenceCard, Seen, Supervision, translated
 from dashboard.floor.loading import connections_by_id, open_sessions, participants_in
@@ -49,13 +50,14 @@ class Desk:
     left: Seen | None
     """Why the viewer's line is not here any more, or never came."""
     notes: tuple[NoteLine, ...]
+    may_note: bool
     speech: SpeechStrip | None
     timeline: tuple[TimelineEntry, ...]
 
 
 def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
     """Read one conference for one viewer; None where it is not theirs to see."""
-    conference = visible_to(user).select_related("team", "account").filter(id=conference_id).first()
+    conference = visible_to(user).select_related("team", "account", "rule__team").filter(id=conference_id).first()
     if conference is None:
         return None
     participants = _with_facts(participants_in([conference.id]).get(conference.id, []))
@@ -79,7 +81,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
     chosen = frozenset(ear.claim.targets if session else ())
     listed = present if conference.ended_at is None else _each_leg(participants)
     talk = shares(conference, listed, participants, now=now)
-    legs = leg_rows(listed, conference, chosen, sessions, talk)
+    legs = leg_rows(listed, conference, chosen, sessions, talk, numbers=rights.numbers)
     pressed = ear.claim if session and ear.claim.step in {Step.JOINING, Step.INSIDE} else None
     return Desk(
         card=translated(with_reasons(record, now=now)[0]),
@@ -87,7 +89,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
         legs=tuple(legs),
         present=tuple(participant.leg_id for participant in present if participant.leg.party != Leg.Party.SUPERVISOR),
         audience=_audience(participants, present, ear, mine=session is not None),
-        roles=role_buttons(rights, present, pressed, conference),
+        roles=role_buttons(rights, present, pressed, conference, protected=why_protected(conference.id)),
         stay=stay_button(rights, present, pressed),
         ear=ear,
         mine=session is not None,
@@ -96,6 +98,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
         ),
         left=None if session else _left(user, conference, now=now),
         notes=notes,
+        may_note=rights.notes,
         speech=speech_strip(conference, participants, full_names),
         timeline=timeline(conference, participants, full_names, notes),
     )

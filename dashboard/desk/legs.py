@@ -17,6 +17,7 @@ from dashboard.floor.building import Supervising, held
 from dashboard.floor.cards import Seen
 
 from .buttons import is_target
+from .numbers import is_masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class LegRow:
     """1–9 for the first nine agents, otherwise 0."""
     agent_id: int | None = None
     """The agent whom the ear can follow."""
+    may_show_number: bool = False
+    """Whether the viewer may have its masked number shown in full."""
 
 
 def leg_rows(
@@ -50,8 +53,13 @@ def leg_rows(
     chosen: frozenset[str],
     sessions: Sequence[Supervising],
     talk: Mapping[str, int],
+    *,
+    numbers: bool,
 ) -> list[LegRow]:
-    """Return the rows of these participants, agents first; `talk` are their shares of it."""
+    """Return the rows of these participants, agents first; `talk` are their shares of it.
+
+    `numbers` says whether the viewer may have masked numbers shown in full.
+    """
     colleagues = {_line_of(colleague): colleague for colleague in sessions}
     agents = [participant for participant in participants if is_target(participant)]
     keys = {participant.pk: number for number, participant in enumerate(agents[:9], start=1)}
@@ -73,6 +81,7 @@ def leg_rows(
             chosen=str(participant.leg_id) in chosen or (len(agents) == 1 and is_target(participant)),
             key=keys.get(participant.pk, 0),
             agent_id=participant.leg.agent_id if is_target(participant) else None,
+            may_show_number=numbers and is_masked(participant.leg),
         )
         for participant in sorted(participants, key=lambda participant: not is_target(participant))
     ]

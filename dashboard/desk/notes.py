@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from conferences import names
 from conferences.changes import board_change
 from conferences.models import Conference, Note
+from conferences.permissions import rights_book, teams_of
 
 SHOWN = 50
 
@@ -41,7 +42,9 @@ def notes_on(conference: Conference) -> tuple[NoteLine, ...]:
 
 
 def write(*, author: User, conference: Conference, text: str, now: datetime) -> None:
-    """Keep a note with a conference. Raises NoteRefused where there is nothing to keep, or too much."""
+    """Keep a note with a conference. Raises NoteRefused without the right, for nothing to keep, or for too much."""
+    if not rights_book(author).in_teams(teams_of(conference)).notes:
+        raise NoteRefused(_("You are not allowed to write notes in this team."))
     # A browser sends two characters for each line break that its own counter counted as one.
     told = "\n".join(names.harmless(line, limit=Note.LIMIT) for line in text.replace("\r\n", "\n").split("\n")).strip()
     if not told:

@@ -13,7 +13,7 @@ from conferences import names
 from conferences.masks import numbers_within
 from conferences.models import Account, Conference, Connection, Leg, Participant, SupervisorSession, UnsteeredLine
 from conferences.models.supervision import Role
-from conferences.permissions import Teams, teams_of
+from conferences.permissions import Teams, rule_of, teams_of
 from dashboard.durations import percent
 
 from .cards import BuiltCard, ConferenceCard, Seen, Speaker, Supervision, Talk
@@ -55,10 +55,13 @@ def teams_in(conference: Conference, participants: Iterable[Participant]) -> Tea
 
 
 def _team_names(conference: Conference, participants: Iterable[Participant]) -> dict[int, str]:
-    """Return the names of those teams by id, its connection's first."""
+    """Return the names of those teams by id, its connection's first; its rule's where there is none."""
     known = {conference.team.pk: names.plain(conference.team.name)} if conference.team else {}
     agents = [participant.leg.agent for participant in participants]
-    return known | {agent.team_id: names.plain(agent.team.name) for agent in agents if agent}
+    known |= {agent.team_id: names.plain(agent.team.name) for agent in agents if agent}
+    if not known and (rule := rule_of(conference)) is not None and rule.team is not None:
+        return {rule.team.pk: names.plain(rule.team.name)}
+    return known
 
 
 def held(participant: Participant) -> Seen | None:

@@ -138,7 +138,7 @@ class LiveFloor:
                     at=now,
                     tally=tally,
                     longest_since=next((entry.card.started_at for entry in longest), None) if tally.live else None,
-                    waiting=tuple(leg for leg in self._waiting if scope.answers_for(leg.team)),
+                    waiting=tuple(leg for leg in self._waiting if scope.answers_for(leg.teams)),
                 )
                 keep(self._figures, scope, known)
             return known

@@ -25,8 +25,11 @@ from conferences.models import (
     Participant,
     SupervisorSession,
     Team,
+    TeamRule,
     UnsteeredLine,
 )
+from conferences.permissions import Teams, teams_of_rule
+from conferences.team_rules import Rules, marks_of_leg
 from conferences.telnyx.client import LONGEST_LEG_SECONDS
 
 from .building import Supervising, record_of, supervision_marks
@@ -51,10 +54,10 @@ class LoadedFloor:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A leg in a queue, and the team that answers for it."""
+    """A leg in a queue, and the teams that answer for it."""
 
     since: datetime
-    team: int | None
+    teams: Teams
     queue: str
     address: str = field(repr=False)
     """The caller's whole number; shown masked."""
@@ -148,6 +151,13 @@ def _conferences(**which: Any) -> list[Conference]:
     teams = Team.objects.in_bulk()
     for conference in found:
         conference.team = None if conference.team_id is None else teams.get(conference.team_id)
+    ruled = {conference.rule_id for conference in found if conference.team_id is None} - {None}
+    rules = {rule.pk: rule for rule in load_rows(TeamRule, id=ruled)} if ruled else {}
+    for rule in rules.values():
+        rule.team = None if rule.team_id is None else teams.get(rule.team_id)
+    for conference in found:
+        # Kept beside the key: a rule that was deleted a moment ago counts as none.
+        Conference.rule.field.set_cached_value(conference, rules.get(conference.rule_id or 0))
     return found
 
 
@@ -168,20 +178,26 @@ def _everything_live() -> Iterator[list[Conference]]:
 def waiting(*, now: datetime) -> tuple[Waiting, ...]:
     """Return the legs that wait in queues.
 
-    A waiting leg is in no conference yet, so its connection's team decides; a connection of no team is everybody's
-    who is in a team at all.
+    A waiting leg is in no conference yet, so its connection's team decides, and where that has none the first rule
+    that matches the leg.
     """
     talking = Participant.objects.filter(leg=OuterRef("pk"), present=True)
     legs = Leg.objects.filter(~Exists(talking), enqueued_at__gt=now - LONGEST_LEG, dequeued_at=None, hung_up_at=None)
-    teams = {(found.account_id, found.connection_id): found.team_id for found in Connection.objects.all()}
-    found = legs.values_list(
-        "enqueued_at", "account", "connection_id", "queue", "direction", "from_address", "to_address"
-    )
+    connections = connections_by_id()
+    waiting = [(leg, connections.get((leg.account_id, leg.connection_id))) for leg in legs.defer("facts")]
+    unclaimed = any(connection is None or connection.team_id is None for _leg, connection in waiting)
+    rules = Rules(load_rows(TeamRule) if unclaimed else (), connections.values())
     return tuple(
-        Waiting(since, teams.get((account, connection)), queue, to if direction == "outgoing" else from_)
-        for since, account, connection, queue, direction, from_, to in found
-        if since
+        Waiting(leg.enqueued_at, _teams_of(leg, connection, rules), leg.queue, leg.far_end)
+        for leg, connection in waiting
+        if leg.enqueued_at
     )
+
+
+def _teams_of(leg: Leg, connection: Connection | None, rules: Rules) -> Teams:
+    if connection is not None and connection.team_id is not None:
+        return frozenset({connection.team_id})
+    return teams_of_rule(rules.first(marks_of_leg(leg)))
 
 
 def _ear_fingerprints(sessions: Iterable[SupervisorSession]) -> dict[int, str]:

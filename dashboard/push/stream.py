@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from io import BytesIO
 from typing import TypeVar
 
@@ -141,7 +142,12 @@ async def _disconnected(receive: Receive, subscriber: Subscriber) -> None:
 
 
 async def refuse(send: Send, status: int, *, text: str = "") -> None:
-    """Answer with a status, and in words where these help."""
+    """Answer with a status, and in words where these help.
+
+    A 404 is marked as ours: a page that may no longer see its call says so, and one that meets a proxy's tries again.
+    """
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+    if status == HTTPStatus.NOT_FOUND:
+        headers.append((b"floorline-lost", b"call"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text.encode()})

@@ -1,4 +1,4 @@
-"""Serves personal settings: notes, saved views, keys, the theme and the password."""
+"""Serves what is one viewer's own: notes, a shown number, saved views, keys, the theme and the password."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from conferences import names
-from conferences.models import SavedView
+from conferences.models import Leg, SavedView
 from conferences.permissions import visible_to
 from dashboard import passwords
 from dashboard.context_processors import COMPACT_COOKIE
-from dashboard.desk import notes
+from dashboard.desk import notes, numbers
 from dashboard.forms import DefaultViewForm, DensityForm, KeyboardForm, NoteForm, SavedViewForm, ThemeForm, read
 from dashboard.http import SignedInRequest
 from dashboard.preferences import keyboard, saved_views
@@ -49,6 +50,23 @@ def note(request: SignedInRequest, conference_id: UUID) -> HttpResponse:
         {"conference_id": conference_id, "conference_name": names.conference_name(conference)},
     )
     return pieces(request, page, more=fragments.piece("note-box", box, swap="outerHTML") + _note_error())
+
+
+@require_POST
+def show_number(request: SignedInRequest, conference_id: UUID, leg_id: UUID) -> HttpResponse:
+    """Show the whole number of a leg, to this viewer and in this answer alone."""
+    conference = get_object_or_404(visible_to(request.user), id=conference_id)
+    leg = get_object_or_404(Leg, id=leg_id, participations__conference=conference)
+    try:
+        number = numbers.show_number(viewer=request.user, conference=conference, leg=leg, now=timezone.now())
+    except numbers.NumberRefused as refused:
+        if request.htmx:
+            return HttpResponse(fragments.refusal(refused.sentence), status=422)
+        messages.error(request, refused.sentence)
+        return redirect(url_of(page_behind(request)))
+    if request.htmx:
+        return HttpResponse(fragments.piece(f"number-{leg_id}", escape(number), swap="innerHTML"))
+    return render(request, "number.html", {"number": number, "back": url_of(page_behind(request))})
 
 
 @require_POST

@@ -128,7 +128,8 @@ async function poll() {
     // Low: where every connection is busy, a press goes first.
     const headers = version ? { "If-None-Match": version } : {};
     const answer = await fetch(url, { headers, signal: here.signal, priority: "low" });
-    if (answer.status === 401) return location.reload();
+    // Signed out, or the open call is not this viewer's any more: the page that comes instead says which.
+    if (answer.status === 401 || answer.headers.has("Floorline-Lost")) return location.reload();
     const beat = answer.headers.get("Floorline-Heartbeat");
     if (beat && (answer.ok || answer.status === 304)) {
       const html = await answer.text();

@@ -34,9 +34,11 @@ from conferences.models import (
     Leg,
     Line,
     Participant,
+    Protection,
     SupervisorSession,
     Team,
     TeamMembership,
+    TeamRule,
     UnsteeredLine,
     WebhookEvent,
 )
@@ -45,7 +47,7 @@ from conferences.models.records import command_action
 
 from .signed import event
 
-CONFIGURED = [Account, Connection, Team, Agent, User]
+CONFIGURED = [Account, Connection, Team, Agent, User, TeamRule, Protection]
 RECORDED = [Conference, Participant, Leg, WebhookEvent, Command, AuditEntry, SupervisorSession, UnsteeredLine, Ear]
 CALL_CONTROL_ID = "v3:J5j5mhXi1qWN-s2O8pS7SxNIHhDpHKXamOHX0Fxy"
 CUSTOMER = "+13125550142"
@@ -76,6 +78,8 @@ def grow_floor(account: Account, ana: Agent, *, at: datetime, name: str) -> None
     Connection.objects.create(account=account, connection_id=name, team=ana.team)
     team = Team.objects.create(name=name)
     Agent.objects.create(name=name, team=team, sip_username=name)
+    TeamRule.objects.create(looks_at="queue", pattern=name, team=team)
+    Protection.objects.create(kind="queue", pattern=name)
     user = User.objects.create_user(name)
     TeamMembership.objects.create(user=user, team=team)
     conference = Conference.objects.create(account=account, telnyx_id=name, name=name, team=team, started_at=at)

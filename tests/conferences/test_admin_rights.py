@@ -14,7 +14,7 @@ from conferences.models import Agent, AuditEntry, Connection, Team, TeamMembersh
 from conferences.models.account import Account
 from conferences.permissions import is_agent_only, own_agent
 
-RIGHTS = ("may_monitor", "may_whisper", "may_barge", "is_lead")
+RIGHTS = ("may_monitor", "may_whisper", "may_barge", "may_see_numbers", "may_note", "is_lead")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def send(client: Client, team: Team, *rows: dict[str, Any]) -> bool:
     return page.status_code == 302
 
 
-@pytest.mark.parametrize("right", ["may_whisper", "may_barge"])
+@pytest.mark.parametrize("right", ["may_whisper", "may_barge", "may_see_numbers"])
 def test_nobody_gives_themselves_a_right_on_the_teams_page(
     as_lena: Client, lena: User, billing: Team, right: str
 ) -> None:

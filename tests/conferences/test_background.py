@@ -257,7 +257,7 @@ GROWS = {
 STAYS = {
     "Account", "Agent", "AuditAnchor", "AuditEntry", "AuditOpening", "AuditSeal", "AuditSegment", "BoardVersion",
     "Connection", "ContentType", "DatabaseStamp", "Group", "Lease", "Line", "LogEntry", "Permission", "Preferences",
-    "Presence", "SavedView", "Screen", "Team", "TeamMembership", "User",
+    "Presence", "Protection", "SavedView", "Screen", "Team", "TeamMembership", "TeamRule", "User",
 }  # fmt: skip
 
 

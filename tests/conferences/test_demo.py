@@ -32,7 +32,7 @@ from conferences.models import (
     TeamMembership,
     WebhookEvent,
 )
-from conferences.permissions import is_agent_only, own_agent, rights_book
+from conferences.permissions import LEADS, is_agent_only, own_agent, rights_book
 from conferences.recognition import directory_for, marks_of, recognise
 from conferences.sandbox.center import directory
 
@@ -72,7 +72,8 @@ def test_kim_supervises_two_teams_lena_leads_all_and_omar_sees_nothing() -> None
     assert rights_book(kim).in_teams(billing).barge
     assert not rights_book(kim).scope.sees(sales)
     assert rights_book(lena).scope.sees(sales)
-    assert rights_book(lena).scope.sees(frozenset())
+    assert rights_book(lena).scope.sees(frozenset({LEADS}))
+    assert not rights_book(lena).scope.sees(frozenset())
     assert not rights_book(omar).scope.sees(billing)
     assert admin.is_superuser
 

@@ -25,6 +25,8 @@ from conferences.models import Account, Command
 
 # A migration that rewrites rows removes only what no code reads any more, or fills what only the new code reads.
 REWRITES = {("0005_presses", RunPython), ("0007_blank_digits", RunPython), ("0011_number_searches", RunPython)}
+# A column that only the new code reads is filled.
+REWRITES |= {("0022_keep_access", RunPython)}
 # Triggers that refuse what no release does: to change or delete rows of the audit.
 REFUSES = {("0019_audit_triggers", RunPython)}
 

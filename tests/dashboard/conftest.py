@@ -15,7 +15,18 @@ from django.test import Client
 from django.utils import timezone
 
 from conferences.changes import board_change
-from conferences.models import Account, Agent, AuditEntry, Conference, Ear, Leg, Participant, SupervisorSession, Team
+from conferences.models import (
+    Account,
+    Agent,
+    AuditEntry,
+    Conference,
+    Ear,
+    Leg,
+    Participant,
+    SupervisorSession,
+    Team,
+    TeamRule,
+)
 from conferences.models.supervision import Role
 
 
@@ -70,6 +81,7 @@ def new_call(account: Account, billing: Team, ana: Agent, now: datetime) -> NewC
             team=team,
             started_at=now - age,
             ended_at=now if ended else None,
+            rule=TeamRule.objects.order_by("place").last(),
             version=announced(),
             read_at=now - timedelta(seconds=3),
         )

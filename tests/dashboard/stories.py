@@ -18,6 +18,7 @@ from conferences.models import (
     Participant,
     SupervisorSession,
     Team,
+    TeamRule,
 )
 from conferences.models.supervision import Role
 
@@ -67,6 +68,7 @@ class Story:
             name=self._name(),
             team=team,
             connection_id=f"line-{team.pk}" if team else "",
+            rule=TeamRule.objects.order_by("place").last(),
             started_at=self.now - timedelta(seconds=self.chance.choice([0, 0, 500, 590, 1790, 4000])),
         )
         self.live.append(conference)

@@ -119,6 +119,7 @@ PRESSES = [
     press(
         "conferences/<uuid:conference_id>/role/", MAY_BARGE, "stay", _role("none", confirmed="none"), about_call=True
     ),
+    press("conferences/<uuid:conference_id>/legs/<uuid:leg_id>/number/", SUPERUSER, about_call=True, numbers=SUPERUSER),
     press("monitor/", MAY_MONITOR, form=lambda call: {"monitor": call.conference.pk}, about_call=True),
     press("ear/connect/", SIGNED_IN),
     Row("ear/line/", POSTED, NOBODY, form=lambda call: {"line": call.line.pk}, named="of a colleague"),
@@ -171,6 +172,7 @@ ADMIN = [
     admin_page("(?P<url>.*)$", path="admin/nonsense/", may=NOBODY, refused=404),
     admin_page("conferences/leg/<uuid:leg_id>/agent/", done=302),
     admin_page("auth/user/<id>/password/"),
+    admin_page("conferences/teamrule/who-may-see-what/"),
 ]  # fmt: skip
 PAGES_OF_A_MODEL = {
     "list": "", "add": "add/", "history": "<path:object_id>/history/", "delete": "<path:object_id>/delete/",
@@ -182,11 +184,19 @@ EVIDENCE: dict[str, dict[str, Any]] = {
     "delete": {"may": NOBODY},
 }
 """The pages of models that the admin only shows."""
+SCOPE: dict[str, dict[str, Any]] = {
+    "add": {"may": SUPERUSER},
+    "change": {"may_post": SUPERUSER},
+    "delete": {"may": SUPERUSER},
+}
+"""The pages that staff may look at, and that only a superuser changes."""
 MODELS: dict[str, dict[str, dict[str, Any]]] = {
     "conferences/account": {"delete": {"may": NOBODY}},
     "conferences/connection": {},
     "conferences/team": {},
     "conferences/agent": {},
+    "conferences/teamrule": SCOPE,
+    "conferences/protection": SCOPE,
     "auth/user": {},
     "auth/group": {"add": {"may": SUPERUSER}, "change": {"may_post": SUPERUSER}, "delete": {"may": SUPERUSER}},
     "conferences/conference": EVIDENCE,

@@ -34,10 +34,12 @@ from conferences.models import (
     Note,
     Participant,
     Presence,
+    Protection,
     SavedView,
     Screen,
     SupervisorSession,
     Team,
+    TeamRule,
     UnsteeredLine,
     WebhookEvent,
 )  # fmt: skip
@@ -115,6 +117,7 @@ def _call(whose: Whose, account: Account, team: Team | None, now: datetime) -> C
     conference = Conference.objects.create(
         account=account, telnyx_id=str(UUID(int=99 + number_of_it)), name=f"{word} call", team=team, started_at=begun,
         read_at=now, connection_id=f"77{number_of_it}",
+        rule=TeamRule.objects.get(for_leads=True),
     )  # fmt: skip
     agent = Agent.objects.create(name=f"Ada {word}", team=team, sip_username=f"gencred{word}") if team else None
     customer = _leg(conference, "customer", party="customer", from_address=number, caller_name=f"{word} {number}")
@@ -174,7 +177,7 @@ def _rows(
     connection = Connection.objects.create(
         account=account, connection_id=conference.connection_id, name=f"{word} line", team=team, role="calls"
     )
-    rows = {
+    rows: dict[str, Any] = {
         "account": account, "connection": connection, "conference": conference,
         "participant": conference.participants.get(leg=call.customer), "leg": call.customer, "webhookevent": event,
         "auditentry": AuditEntry.objects.get(session_id=session.pk), "team": team, "agent": agent, "command": command,
@@ -183,6 +186,8 @@ def _rows(
             user=user, conference=conference, leg=call.agent, reason="no right", role="monitor", started_at=now
         ),
     }  # fmt: skip
+    rows["teamrule"] = TeamRule.objects.create(looks_at="name", pattern=f"{word} rule", team=team, place=2000)
+    rows["protection"] = Protection.objects.create(kind="queue", pattern=f"{word} queue")
     for model, row in rows.items():
         if row is not None:
             content = ContentType.objects.get_for_model(type(row))
