@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.utils import timezone
 
 from conferences import audit
 from conferences.models import AuditEntry
-from dashboard.serving.entrance import client_address
+from dashboard.signing_in.clients import network_of
 
 MOST_FAILURES = 200
 WITHIN = timedelta(minutes=10)
-SEEN_OF_AN_ADDRESS = {4: 24, 6: 48}
 
 
 def begin() -> None:
@@ -29,12 +26,12 @@ def begin() -> None:
 
 
 def _signed_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
-    audit.record(AuditEntry.Action.SIGNED_IN, at=timezone.now(), actor=user, detail=_network(request))
+    audit.record(AuditEntry.Action.SIGNED_IN, at=timezone.now(), actor=user, detail=network_of(request))
 
 
 def _signed_out(request: HttpRequest, user: User | None, **_kwargs: Any) -> None:
     if user is not None:
-        audit.record(AuditEntry.Action.SIGNED_OUT, at=timezone.now(), actor=user, detail=_network(request))
+        audit.record(AuditEntry.Action.SIGNED_OUT, at=timezone.now(), actor=user, detail=network_of(request))
 
 
 def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_kwargs: Any) -> None:
@@ -42,7 +39,7 @@ def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_
     now, action = timezone.now(), AuditEntry.Action.SIGN_IN_FAILED
     before = AuditEntry.objects.filter(at__gt=now - WITHIN, action=action).count()
     if before < MOST_FAILURES:
-        told = [_whom(str(credentials.get("username", ""))), _network(request)]
+        told = [_whom(str(credentials.get("username", ""))), network_of(request), str(credentials.get("refused", ""))]
         told += ["further failures are not recorded for some minutes"] if before == MOST_FAILURES - 1 else []
         audit.record(action, at=now, actor=None, detail=", ".join(part for part in told if part))
 
@@ -50,13 +47,3 @@ def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_
 def _whom(typed: str) -> str:
     """Return the user name that was tried where somebody has it: others may be a password in the wrong field."""
     return typed if User.objects.filter(username=typed).exists() else "an unknown user name"
-
-
-def _network(request: HttpRequest | None) -> str:
-    """Return from which network a request comes; a whole address would be a record of where people are."""
-    address = client_address(dict(request.scope)) if isinstance(request, ASGIRequest) else ""
-    try:
-        network = ipaddress.ip_network(address)
-        return f"from {network.supernet(new_prefix=SEEN_OF_AN_ADDRESS[network.version])}"
-    except ValueError:
-        return ""

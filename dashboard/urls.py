@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView
 from django.urls import URLPattern, URLResolver, path
 
-from .views import audit, ear, floor, own_log, pages, personal, supervise
+from .views import audit, ear, floor, own_log, pages, personal, sign_in, supervise
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", floor.floor, name="floor"),
@@ -35,13 +33,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit/export/", audit.export, name="audit-export"),
     path("my-calls/", own_log.my_calls, name="my-calls"),
     path("setup/", pages.setup, name="setup"),
-    path(
-        "accounts/login/",
-        login_not_required(
-            LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True),
-        ),
-        name="login",
-    ),
+    path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
+    # Names with an underscore are allauth's: its flows lead to them.
+    path("accounts/login/", sign_in.SignIn.as_view(), name="account_login"),
+    path("accounts/login/code/", sign_in.SecondFactor.as_view(), name="mfa_authenticate"),
+    path("accounts/login/again/", sign_in.start_again, name="start-again"),
+    path("accounts/reauthenticate/", sign_in.Reauthenticate.as_view(), name="account_reauthenticate"),
+    path("accounts/reauthenticate/code/", sign_in.ReauthenticateByCode.as_view(), name="mfa_reauthenticate"),
+    path("accounts/second-factor/", sign_in.SecondFactors.as_view(), name="mfa_index"),
+    path("accounts/second-factor/add/", sign_in.AddSecondFactor.as_view(), name="mfa_activate_totp"),
+    path("accounts/second-factor/remove/", sign_in.RemoveSecondFactor.as_view(), name="mfa_deactivate_totp"),
+    path("accounts/recovery-codes/", sign_in.RecoveryCodes.as_view(), name="mfa_view_recovery_codes"),
+    path("accounts/recovery-codes/new/", sign_in.NewRecoveryCodes.as_view(), name="mfa_generate_recovery_codes"),
     path("accounts/logout/", pages.sign_out, name="logout"),
+    path("admin/login/", sign_in.admin_sign_in),
     path("admin/", admin.site.urls),
 ]

@@ -124,3 +124,17 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action}"
+
+
+class CachedValue(models.Model):
+    """A value of Django's cache that the web processes on PostgreSQL share: how often a sign-in has failed.
+
+    The columns are those of Django's createcachetable. On SQLite the table is empty (CACHES in dashboard/settings.py).
+    """
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.cache_key
