@@ -226,6 +226,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.private_pages",
     "dashboard.middleware.signed_out_htmx",
+    "dashboard.middleware.second_factor_first",
     "dashboard.middleware.viewer_time_zone",
     "dashboard.middleware.agents_pages",
     "dashboard.middleware.harmless_admin",
@@ -278,6 +279,12 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # whoever types any address must not mak
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_SESSION_COOKIE_AGE = 12 * 60 * 60  # the same as SESSION_COOKIE_AGE
+# These may not go on without a second factor. Beside the sandbox nobody is meant, unless it is said.
+SECOND_FACTOR_FOR = frozenset(words("SECOND_FACTOR_FOR"))
+if not SECOND_FACTOR_FOR and not SANDBOX and "SECOND_FACTOR_FOR" not in os.environ:
+    SECOND_FACTOR_FOR = frozenset({"staff", "barge"})
+if not {"staff", "barge"} >= SECOND_FACTOR_FOR:
+    raise ImproperlyConfigured("SECOND_FACTOR_FOR may name staff and barge, parted by a comma, or be empty.")
 # An office has one address: its forty people may mistype, a guesser at one address may not go on. "key" is the account,
 # here the browser that its owner has signed in on. Successful sign-ins are not counted at all.
 ACCOUNT_RATE_LIMITS = {

@@ -1,16 +1,18 @@
-"""Records in the audit who signed in, failed to, and signed out, from which network."""
+"""Records in the audit who signed in, failed to, and signed out, from which network, and with which second factor."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
+from allauth.mfa import signals as mfa
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.http import HttpRequest
 from django.utils import timezone
 
-from conferences import audit
+from conferences import audit, second_factor
 from conferences.models import AuditEntry
 from dashboard.signing_in.clients import network_of
 
@@ -19,13 +21,19 @@ WITHIN = timedelta(minutes=10)
 
 
 def begin() -> None:
-    """Listen to Django's sign-ins from now on, whichever page they come from."""
+    """Listen to sign-ins and second factors from now on, whichever page they come from."""
     user_logged_in.connect(_signed_in, dispatch_uid="audit")
     user_logged_out.connect(_signed_out, dispatch_uid="audit")
     user_login_failed.connect(_failed, dispatch_uid="audit")
+    mfa.authenticator_added.connect(_factor_added, dispatch_uid="audit")
+    mfa.authenticator_reset.connect(_factor_added, dispatch_uid="audit")
+    mfa.authenticator_used.connect(_factor_used, dispatch_uid="audit")
+    mfa.authenticator_removed.connect(_factor_removed, dispatch_uid="audit")
+    mfa.authentication_failed.connect(_code_failed, dispatch_uid="audit")
 
 
 def _signed_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
+    request.session[second_factor.ASKED] = True
     audit.record(AuditEntry.Action.SIGNED_IN, at=timezone.now(), actor=user, detail=network_of(request))
 
 
@@ -35,13 +43,41 @@ def _signed_out(request: HttpRequest, user: User | None, **_kwargs: Any) -> None
 
 
 def _failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_kwargs: Any) -> None:
+    _record_failure(request, _whom(str(credentials.get("username", ""))), str(credentials.get("refused", "")))
+
+
+def _code_failed(request: HttpRequest, user: User, **_kwargs: Any) -> None:
+    _record_failure(request, user.get_username(), "wrong code")
+
+
+def _record_failure(request: HttpRequest | None, whom: str, why: str) -> None:
     """Record a failure; of a flood only the first, because strangers must not fill the database."""
     now, action = timezone.now(), AuditEntry.Action.SIGN_IN_FAILED
     before = AuditEntry.objects.filter(at__gt=now - WITHIN, action=action).count()
     if before < MOST_FAILURES:
-        told = [_whom(str(credentials.get("username", ""))), network_of(request), str(credentials.get("refused", ""))]
+        told = [whom, network_of(request), why]
         told += ["further failures are not recorded for some minutes"] if before == MOST_FAILURES - 1 else []
         audit.record(action, at=now, actor=None, detail=", ".join(part for part in told if part))
+
+
+def _factor_added(request: HttpRequest, user: User, authenticator: Authenticator, **_kwargs: Any) -> None:
+    made = AuditEntry.Action.RECOVERY_CODES_MADE, AuditEntry.Action.SECOND_FACTOR_ADDED
+    _record_of(authenticator, request, user, *made)
+
+
+def _factor_used(request: HttpRequest, user: User, authenticator: Authenticator, **_kwargs: Any) -> None:
+    used = AuditEntry.Action.RECOVERY_CODE_USED, AuditEntry.Action.SECOND_FACTOR_USED
+    _record_of(authenticator, request, user, *used)
+
+
+def _factor_removed(user: User, authenticator: Authenticator, **_kwargs: Any) -> None:
+    if authenticator.type != Authenticator.Type.RECOVERY_CODES:  # they go with it
+        audit.record(AuditEntry.Action.SECOND_FACTOR_REMOVED, at=timezone.now(), actor=user, detail=user.get_username())
+
+
+def _record_of(authenticator: Authenticator, request: HttpRequest, user: User, codes: str, factor: str) -> None:
+    action = codes if authenticator.type == Authenticator.Type.RECOVERY_CODES else factor
+    audit.record(action, at=timezone.now(), actor=user, detail=network_of(request))
 
 
 def _whom(typed: str) -> str:

@@ -20,6 +20,10 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
+from conferences import audit
+from conferences.models import AuditEntry
+from dashboard.signing_in.clients import network_of
+
 from .pages import text_page
 
 
@@ -64,6 +68,11 @@ class SecondFactors(_Framed, IndexView):  # type: ignore[misc]
 class AddSecondFactor(ActivateTOTPView):  # type: ignore[misc]
     template_name = "accounts/second_factor_add.html"
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what the page shows, and whether there is another way than this one."""
+        owed = getattr(self.request, "second_factor_owed", False)
+        return {**super().get_context_data(**kwargs), "second_factor_owed": owed}
+
 
 class RemoveSecondFactor(_Framed, DeactivateTOTPView):  # type: ignore[misc]
     template_name = "accounts/second_factor_remove.html"
@@ -71,6 +80,13 @@ class RemoveSecondFactor(_Framed, DeactivateTOTPView):  # type: ignore[misc]
 
 class RecoveryCodes(_Framed, ViewRecoveryCodesView):  # type: ignore[misc]
     template_name = "accounts/recovery_codes.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the codes, and record that they were shown."""
+        context = super().get_context_data(**kwargs)
+        shown = AuditEntry.Action.RECOVERY_CODES_VIEWED
+        audit.record(shown, at=timezone.now(), actor=self.request.user, detail=network_of(self.request))
+        return context
 
 
 class NewRecoveryCodes(_Framed, GenerateRecoveryCodesView):  # type: ignore[misc]
