@@ -267,6 +267,21 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+# --- Mail -------------------------------------------------------------------------------------------------------------
+
+_MAIL_MEND = "Write submission://user:password@host:587, or smtp://user:password@host:465/?ssl=true."
+EMAIL_URL: str = env.str("EMAIL_URL", "").strip()
+CAN_MAIL = bool(EMAIL_URL)
+if CAN_MAIL and not EMAIL_URL.startswith(("smtp://", "submission://")):
+    raise ImproperlyConfigured(f"EMAIL_URL names no mail server. {_MAIL_MEND}")
+_MAIL: dict[str, Any] = read(env.dj_email_url, "EMAIL_URL", "dummy:", mend=_MAIL_MEND)
+EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _MAIL["EMAIL_BACKEND"], _MAIL["EMAIL_HOST"], _MAIL["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_USER"], _MAIL["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL["EMAIL_USE_TLS"], _MAIL["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "") or f"floorline@{urlsplit(PUBLIC_URL).hostname}"
+PASSWORD_RESET_TIMEOUT = 60 * 60
+
 # --- Signing in (django-allauth) --------------------------------------------------------------------------------------
 
 ACCOUNT_ADAPTER = "dashboard.signing_in.adapter.AccountAdapter"
@@ -292,6 +307,7 @@ ACCOUNT_RATE_LIMITS = {
     "password_failed": "100/10m/ip,10/10m/key",
     "password_failed_here": "10/10m/key",
     "login_failed": "6/15m/key",  # codes of second factors
+    "reset_password": "40/10m/ip,3/10m/key",
 }
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 MFA_ADAPTER = "dashboard.signing_in.second_factors.SecondFactorAdapter"

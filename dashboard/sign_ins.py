@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from allauth.account import signals as account
 from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
@@ -25,6 +26,7 @@ def begin() -> None:
     user_logged_in.connect(_signed_in, dispatch_uid="audit")
     user_logged_out.connect(_signed_out, dispatch_uid="audit")
     user_login_failed.connect(_failed, dispatch_uid="audit")
+    account.password_reset.connect(_password_reset, dispatch_uid="audit")
     mfa.authenticator_added.connect(_factor_added, dispatch_uid="audit")
     mfa.authenticator_reset.connect(_factor_added, dispatch_uid="audit")
     mfa.authenticator_used.connect(_factor_used, dispatch_uid="audit")
@@ -58,6 +60,10 @@ def _record_failure(request: HttpRequest | None, whom: str, why: str) -> None:
         told = [whom, network_of(request), why]
         told += ["further failures are not recorded for some minutes"] if before == MOST_FAILURES - 1 else []
         audit.record(action, at=now, actor=None, detail=", ".join(part for part in told if part))
+
+
+def _password_reset(request: HttpRequest, user: User, **_kwargs: Any) -> None:
+    audit.record(AuditEntry.Action.PASSWORD_SET, at=timezone.now(), actor=user, detail="their own, by mail")
 
 
 def _factor_added(request: HttpRequest, user: User, authenticator: Authenticator, **_kwargs: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, re_path
 
 from .views import audit, ear, floor, own_log, pages, personal, sign_in, supervise
 
@@ -38,6 +38,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/login/", sign_in.SignIn.as_view(), name="account_login"),
     path("accounts/login/code/", sign_in.SecondFactor.as_view(), name="mfa_authenticate"),
     path("accounts/login/again/", sign_in.start_again, name="start-again"),
+    path("accounts/password/reset/", sign_in.PasswordReset.as_view(), name="account_reset_password"),
+    path("accounts/password/reset/done/", sign_in.PasswordResetDone.as_view(), name="account_reset_password_done"),
+    path(
+        "accounts/password/reset/set/done/",
+        sign_in.PasswordIsSet.as_view(),
+        name="account_reset_password_from_key_done",
+    ),
+    re_path(
+        r"^accounts/password/reset/set/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        sign_in.PasswordFromLink.as_view(),
+        name="account_reset_password_from_key",
+    ),
     path("accounts/reauthenticate/", sign_in.Reauthenticate.as_view(), name="account_reauthenticate"),
     path("accounts/reauthenticate/code/", sign_in.ReauthenticateByCode.as_view(), name="mfa_reauthenticate"),
     path("accounts/second-factor/", sign_in.SecondFactors.as_view(), name="mfa_index"),

@@ -171,7 +171,7 @@ class Wording:
         return f"{_in_words(_COMMANDS[kind], facts)} – {_STATES[state]}"
 
     def _password(self, entry: AuditEntry, facts: Mapping[str, str]) -> str:
-        if entry.actor is None or entry.detail in {"their own", entry.actor.get_username()}:
+        if entry.actor is None or entry.detail in {"their own", "their own, by mail", entry.actor.get_username()}:
             return _("%(who)s changed their password") % facts
         return _("%(who)s set the password of %(detail)s") % facts
 

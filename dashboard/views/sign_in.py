@@ -6,7 +6,14 @@ from typing import Any
 
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.utils import get_next_redirect_url
-from allauth.account.views import LoginView, ReauthenticateView
+from allauth.account.views import (
+    LoginView,
+    PasswordResetDoneView,
+    PasswordResetFromKeyDoneView,
+    PasswordResetFromKeyView,
+    PasswordResetView,
+    ReauthenticateView,
+)
 from allauth.mfa.base.views import AuthenticateView, IndexView
 from allauth.mfa.base.views import ReauthenticateView as CodeReauthenticateView
 from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
@@ -14,7 +21,7 @@ from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -22,6 +29,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from conferences import audit
 from conferences.models import AuditEntry
+from dashboard.signing_in import devices
 from dashboard.signing_in.clients import network_of
 
 from .pages import text_page
@@ -36,6 +44,37 @@ class SignIn(LoginView):  # type: ignore[misc]  # allauth has no types
         if form.is_throttled:
             response.status_code = 429
         return response
+
+
+class PasswordReset(PasswordResetView):  # type: ignore[misc]
+    template_name = "accounts/password_reset.html"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Send the link, where this installation sends mail at all."""
+        answer: HttpResponseBase = super().post(request, *args, **kwargs) if settings.CAN_MAIL else self.get(request)
+        return answer
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what the page shows: a form, or whom to ask."""
+        return {**super().get_context_data(**kwargs), "can_mail": settings.CAN_MAIL}
+
+
+class PasswordResetDone(PasswordResetDoneView):  # type: ignore[misc]
+    template_name = "accounts/password_reset_done.html"
+
+
+class PasswordFromLink(PasswordResetFromKeyView):  # type: ignore[misc]
+    template_name = "accounts/password_reset_key.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Set the password; whoever has the mail has proved enough for strangers' failures not to keep them out."""
+        response: HttpResponse = super().form_valid(form)
+        devices.remember(self.request, response, self.reset_user.get_username())
+        return response
+
+
+class PasswordIsSet(PasswordResetFromKeyDoneView):  # type: ignore[misc]
+    template_name = "accounts/password_reset_key_done.html"
 
 
 class SecondFactor(AuthenticateView):  # type: ignore[misc]

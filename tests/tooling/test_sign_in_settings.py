@@ -45,3 +45,11 @@ def test_a_real_account_asks_staff_and_bargers_unless_it_is_said_otherwise(
 @pytest.mark.slow
 def test_a_word_that_means_nobody_known_is_refused(tmp_path: Path) -> None:
     assert "SECOND_FACTOR_FOR may name staff and barge" in settings_of(tmp_path, SECOND_FACTOR_FOR="leads")[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("url", ["mail.example.com", "https://mail.example.com", "smtp://host:port"])
+def test_what_names_no_mail_server_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
+    refusal = settings_of(tmp_path, EMAIL_URL=url)[1]
+    assert "EMAIL_URL" in refusal
+    assert "Write submission://user:password@host:587" in refusal
