@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.authenticator import code_of
 from tests.browser.conftest import PASSWORD, Invite
+from tests.browser.test_pages import assert_accessible
 
 
 def type_password(page: Page) -> None:
@@ -17,7 +18,7 @@ def type_password(page: Page) -> None:
 
 
 def sign_out(page: Page) -> None:
-    page.locator("details.user summary").click()
+    page.locator("details.user:not(.views) > summary").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
@@ -31,19 +32,21 @@ def test_an_app_is_added_asked_for_and_replaced_by_a_recovery_code(invite: Invit
     visitor = invite(None)
     page = visitor.visit("/accounts/login/").page
     type_password(page)
-    page.locator("details.user summary").click()
+    page.locator("details.user:not(.views) > summary").click()
     page.get_by_role("link", name="Second factor").click()
     page.get_by_role("link", name="Add an authenticator app").click()
     expect(page.locator(".qr path")).to_be_visible()
     box = page.locator(".qr").bounding_box()
     assert box
     assert box["width"] == box["height"] == 180
+    assert_accessible(page, "adding")
     key = page.locator("code.key").inner_text()
 
     type_code(page, code_of(key), "Use this app from now on")
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     codes = re.findall(r"\d{8}", page.locator("main").inner_text())
     assert len(codes) == 10
+    assert_accessible(page, "recovery codes")
 
     sign_out(page)
     type_password(page)

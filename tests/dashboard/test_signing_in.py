@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import AsyncClient, Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -176,3 +177,13 @@ def test_another_backend_beside_djangos_ends_no_session(kim: User, settings: Set
     assert client.get("/").status_code == 200
     assert logins.signed_in(key) == kim
     assert kim.pk in logins.signed_in_among([kim.pk], now=timezone.now())
+
+
+@pytest.mark.slow
+def test_of_thousands_of_guesses_from_as_many_addresses_ten_are_checked(kim: User) -> None:
+    guesses = 2_000 if connection.vendor == "sqlite" else 200  # there each count is some statements
+    statuses = guess(guesses, address=lambda n: f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
+
+    assert statuses.count(200) == 10
+    assert AuditEntry.objects.filter(action="sign-in failed").count() <= 200
+    assert sign_in(Client()) == 429
