@@ -101,6 +101,19 @@ def signed_in_among(users: Collection[int], *, now: datetime) -> frozenset[int]:
     return frozenset(user.pk for user in found.values())
 
 
+def sessions_of(user: User, *, now: datetime) -> dict[str, dict[str, Any]]:
+    """Return the valid sessions of one person with what they hold, in whatever browser; reads all sessions."""
+    store = SessionStore()
+    found = {
+        session.session_key: store.decode(session.session_data)
+        for session in Session.objects.filter(expire_date__gt=now).iterator()
+    }
+    mine = str(user.pk)
+    return {
+        key: data for key, data in found.items() if data.get(auth.SESSION_KEY) == mine and _is_evidently(user, data)
+    }
+
+
 def forget() -> None:
     """Look again at the next question."""
     _last.clear()

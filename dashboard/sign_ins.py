@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from conferences import audit, second_factor
 from conferences.models import AuditEntry
+from dashboard.signing_in import sessions
 from dashboard.signing_in.clients import network_of
 
 MOST_FAILURES = 200
@@ -35,8 +36,10 @@ def begin() -> None:
 
 
 def _signed_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
+    now = timezone.now()
     request.session[second_factor.ASKED] = True
-    audit.record(AuditEntry.Action.SIGNED_IN, at=timezone.now(), actor=user, detail=network_of(request))
+    sessions.note_opened(request, now=now)
+    audit.record(AuditEntry.Action.SIGNED_IN, at=now, actor=user, detail=network_of(request))
 
 
 def _signed_out(request: HttpRequest, user: User | None, **_kwargs: Any) -> None:

@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("views/<int:view_id>/default/", personal.default_view, name="default-view"),
     path("theme/", personal.theme, name="theme"),
     path("accounts/password/", personal.password, name="password"),
+    path("accounts/sessions/", personal.sessions, name="sessions"),
     path("keyboard/", personal.keys, name="keyboard"),
     path("density/", personal.density, name="density"),
     path("monitor/", supervise.monitor, name="monitor"),

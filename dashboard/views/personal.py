@@ -1,4 +1,4 @@
-"""Serves personal settings: notes, saved views, keys, the theme and the password."""
+"""Serves personal settings: notes, saved views, keys, the theme, the password and the sessions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from conferences import names
 from conferences.models import SavedView
@@ -22,10 +23,20 @@ from conferences.permissions import visible_to
 from dashboard import passwords
 from dashboard.context_processors import COMPACT_COOKIE
 from dashboard.desk import notes
-from dashboard.forms import DefaultViewForm, DensityForm, KeyboardForm, NoteForm, SavedViewForm, ThemeForm, read
+from dashboard.forms import (
+    DefaultViewForm,
+    DensityForm,
+    EndSessionForm,
+    KeyboardForm,
+    NoteForm,
+    SavedViewForm,
+    ThemeForm,
+    read,
+)
 from dashboard.http import SignedInRequest
 from dashboard.preferences import keyboard, saved_views
 from dashboard.rendering import fragments
+from dashboard.signing_in import sessions as open_sessions
 
 from .answers import address_behind, page_behind, pieces, url_of
 from .pages import text_page
@@ -126,6 +137,23 @@ def password(request: SignedInRequest) -> HttpResponse:
         return redirect("floor")
     context = {"form": form, **text_page(request, now=timezone.now()), "writing": True}
     return render(request, "accounts/password.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def sessions(request: SignedInRequest) -> HttpResponse:
+    """Show in which browsers the viewer is signed in, and end others than this one."""
+    now, this = timezone.now(), request.session.session_key
+    mine = open_sessions.sessions_of(request.user, this=this, now=now)
+    if request.method == "POST":
+        asked = read(EndSessionForm(request.POST))
+        wanted = [one.name for one in mine] if asked["others"] else [asked["end"]]
+        ended = open_sessions.end(request.user, wanted, this=this, now=now)
+        messages.success(
+            request, ngettext("%(ended)d session is ended.", "%(ended)d sessions are ended.", ended) % {"ended": ended}
+        )
+        return redirect("sessions")
+    context = {"sessions": mine, **text_page(request, now=now), "writing": True}
+    return render(request, "accounts/sessions.html", context)
 
 
 @require_POST
