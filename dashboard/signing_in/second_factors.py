@@ -13,6 +13,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.totp.internal.auth import generate_totp_secret
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from qrcode.image.svg import SvgPathImage
 
@@ -34,7 +35,8 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth h
     def build_totp_svg(self, url: str) -> str:
         """Return the QR code as an element of the page: no style, no script, no data address."""
         drawn = qrcode.make(url, image_factory=SvgPathImage).to_string(encoding="unicode")
-        return re.sub(r"^<\?xml[^>]*\?>\s*", "", drawn).replace("<svg ", '<svg class="qr" role="img" ', 1)
+        named = format_html('<svg class="qr" role="img" aria-label="{}" ', _("A QR code of the key below"))
+        return re.sub(r"^<\?xml[^>]*\?>\s*", "", drawn).replace("<svg ", named, 1)
 
     def encrypt(self, text: str) -> str:
         """Return a secret as the database may hold it."""
