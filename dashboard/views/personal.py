@@ -149,7 +149,9 @@ def sessions(request: SignedInRequest) -> HttpResponse:
         wanted = [one.name for one in mine] if asked["others"] else [asked["end"]]
         ended = open_sessions.end(request.user, wanted, this=this, now=now)
         messages.success(
-            request, ngettext("%(ended)d session is ended.", "%(ended)d sessions are ended.", ended) % {"ended": ended}
+            request,
+            ngettext("%(ended)d other browser is signed out.", "%(ended)d other browsers are signed out.", ended)
+            % {"ended": ended},
         )
         return redirect("sessions")
     context = {"sessions": mine, **text_page(request, now=now), "writing": True}

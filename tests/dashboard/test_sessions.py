@@ -73,7 +73,7 @@ def test_one_of_them_is_ended_and_the_others_go_on(kim: User) -> None:
 def test_all_others_are_ended_at_once(kim: User) -> None:
     here, others = browser(kim), [browser(kim) for _again in range(3)]
     answer = here.post(SESSIONS, {"others": "1"}, follow=True)
-    assert "3 sessions are ended." in answer.content.decode()
+    assert "3 other browsers are signed out." in answer.content.decode()
     assert [client.get("/").status_code for client in (here, *others)] == [200, 302, 302, 302]
     assert logins.signed_in_among([kim.pk], now=timezone.now()) == {kim.pk}
 
