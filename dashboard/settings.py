@@ -227,6 +227,7 @@ MIDDLEWARE = [
     "dashboard.middleware.private_pages",
     "dashboard.middleware.signed_out_htmx",
     "dashboard.middleware.second_factor_first",
+    "dashboard.signing_in.confirmation.confirmed_first",
     "dashboard.middleware.viewer_time_zone",
     "dashboard.middleware.agents_pages",
     "dashboard.middleware.harmless_admin",
@@ -310,6 +311,8 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "40/10m/ip,3/10m/key",
 }
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
+# Exports of the audit and changes of rights want a sign-in, or a confirmation, of the last minutes.
+CONFIRMED_SECONDS = 15 * 60
 MFA_ADAPTER = "dashboard.signing_in.second_factors.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Floorline"

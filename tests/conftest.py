@@ -51,6 +51,11 @@ def nobody_needs_a_second_factor(settings: Settings) -> None:
     settings.SECOND_FACTOR_FOR = frozenset()
 
 
+@pytest.fixture(autouse=True)
+def nobody_is_asked_whether_it_is_them(settings: Settings) -> None:
+    settings.CONFIRMED_SECONDS = 0  # a test signs people in without a password
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
