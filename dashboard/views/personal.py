@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.forms import PasswordChangeForm
@@ -130,6 +131,10 @@ def theme(request: SignedInRequest) -> HttpResponse:
 @sensitive_post_parameters()
 def password(request: SignedInRequest) -> HttpResponse:
     """Change the viewer's own password; every other session of theirs ends with it."""
+    if request.method == "POST" and not ratelimit.consume(request, action="change_password", user=request.user):
+        # Whoever sits at another one's browser does not guess the old one.
+        refused: HttpResponse = ratelimit.respond_429(request)
+        return refused
     form = PasswordChangeForm(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         passwords.change_own(request, form, now=timezone.now())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import time_machine
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from pytest_django.fixtures import Settings
+
+from tests.authenticator import code_of
 
 EXPORT = {"kind": "csv", "call": "Billing"}
 CONFIRMING = "/accounts/reauthenticate/?next="
@@ -76,3 +80,25 @@ def test_guesses_at_the_confirmation_are_counted(kim: User) -> None:
     client = signed_in(kim)
     told = [client.post("/accounts/reauthenticate/", {"password": f"guess {n}"}) for n in range(11)]
     assert [answer.status_code for answer in told] == [200] * 10 + [429]
+
+
+def test_the_old_password_is_not_guessed_where_it_is_changed(kim: User) -> None:
+    client, form = signed_in(kim), {"new_password1": "correct horse", "new_password2": "correct horse"}
+    told = [client.post("/accounts/password/", {"old_password": f"guess {n}", **form}) for n in range(6)]
+    assert [answer.status_code for answer in told] == [200] * 5 + [429]
+    assert "Too many attempts." in told[-1].content.decode()
+
+
+def test_recovery_codes_are_shown_after_a_confirmation_only(kim: User) -> None:
+    with time_machine.travel("2026-08-21 14:00:00Z") as clock:
+        client = signed_in(kim)
+        key = re.search(r'<code class="key">(\w+)<', client.get("/accounts/second-factor/add/").content.decode())
+        assert key
+        client.post("/accounts/second-factor/add/", {"code": code_of(key[1])})
+        assert client.get("/accounts/recovery-codes/").status_code == 200
+        clock.shift(6 * 60)
+        for path in ("recovery-codes/", "recovery-codes/new/", "second-factor/remove/"):
+            assert client.get(f"/accounts/{path}").headers["Location"].startswith(CONFIRMING)
+        confirming = CONFIRMING + "/accounts/recovery-codes/"
+        assert client.post(confirming, {"password": "kim-password"}).headers["Location"] == "/accounts/recovery-codes/"
+        assert client.get("/accounts/recovery-codes/").status_code == 200
