@@ -24,7 +24,7 @@ def sign_out(page: Page) -> None:
 
 
 def type_code(page: Page, code: str, button: str) -> None:
-    page.get_by_label("Code").fill(code)
+    page.get_by_role("textbox", name="Code").fill(code)
     page.get_by_role("button", name=button).click()
 
 
