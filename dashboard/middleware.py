@@ -18,7 +18,7 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.shortcuts import redirect
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import sync_only_middleware
@@ -87,26 +87,26 @@ def _path_of(url: str) -> str:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-OPEN_WITHOUT_SECOND_FACTOR = (
-    "mfa_activate_totp", "account_reauthenticate", "logout", "leave", "quieter", "disconnect", "theme",
-)  # fmt: skip
-"""The pages of a session that owes a second factor: it adds one, silences its line, signs out."""
+OPEN_WITHOUT_SECOND_FACTOR = ("leave", "quieter", "disconnect", "logout", "theme", "account_reauthenticate")
+"""The pages of a session that owes a second factor, beside the one that adds it. Stops do not wait for the question."""
 
 
 @sync_only_middleware
 def second_factor_first(get_response: GetResponse) -> GetResponse:
     """Lead somebody who needs a second factor and has none to where they add one, whatever they ask for."""
-    adding = reverse_lazy("mfa_activate_totp")
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        if not isinstance(request.user, User) or not second_factor.is_owed(request.user, request.session):
-            return get_response(request)
-        request.second_factor_owed = True  # type: ignore[attr-defined]
         if request.path in {reverse(name) for name in OPEN_WITHOUT_SECOND_FACTOR}:
             return get_response(request)
+        if not isinstance(request.user, User) or not second_factor.is_owed(request.user, request.session):
+            return get_response(request)
+        adding = reverse("mfa_activate_totp")
+        if request.path == adding:
+            request.second_factor_owed = True  # type: ignore[attr-defined]
+            return get_response(request)
         if request.htmx:  # type: ignore[attr-defined]
-            return HttpResponse(status=401, headers={"HX-Redirect": str(adding)})
-        return HttpResponseRedirect(str(adding))
+            return HttpResponse(status=401, headers={"HX-Redirect": adding})
+        return HttpResponseRedirect(adding)
 
     return middleware
 
