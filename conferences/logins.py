@@ -1,4 +1,7 @@
-"""Finds out who is still signed in, asked for one session, for many, or for a user, and which rights they have."""
+"""Finds out who is still signed in, asked for one session, for many, or for a user, and which rights they have.
+
+A session that has yet to add a second factor is not signed in here: it sees no call, and keeps no line.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from django.utils.crypto import constant_time_compare
 
 from conferences.models import Ear
 
+from . import second_factor
 from .permissions import RightsBook, rights_books
 
 
@@ -52,10 +56,15 @@ class _OnlyLookedAt(SessionStore):
 
 def signed_in(session_key: str) -> User | None:
     """Return the active user of a session that is still valid, as a request would, and change nothing."""
+    user, session = _user_behind(session_key)
+    return None if user is None or second_factor.is_owed(user, session) else user
+
+
+def _user_behind(session_key: str) -> tuple[User | None, SessionStore]:
     request = HttpRequest()
-    request.session = _OnlyLookedAt(session_key)
+    request.session = session = _OnlyLookedAt(session_key)
     user = auth.get_user(request)
-    return user if isinstance(user, User) and user.is_active else None
+    return (user if isinstance(user, User) and user.is_active else None), session
 
 
 def all_signed_in(session_keys: Collection[str], *, now: datetime) -> dict[str, SignedIn]:
@@ -92,6 +101,19 @@ def signed_in_among(users: Collection[int], *, now: datetime) -> frozenset[int]:
     return frozenset(user.pk for user in found.values())
 
 
+def sessions_of(user: User, *, now: datetime) -> dict[str, dict[str, Any]]:
+    """Return the valid sessions of one person with what they hold, in whatever browser; reads all sessions."""
+    store = SessionStore()
+    found = {
+        session.session_key: store.decode(session.session_data)
+        for session in Session.objects.filter(expire_date__gt=now).iterator()
+    }
+    mine = str(user.pk)
+    return {
+        key: data for key, data in found.items() if data.get(auth.SESSION_KEY) == mine and _is_evidently(user, data)
+    }
+
+
 def forget() -> None:
     """Look again at the next question."""
     _last.clear()
@@ -113,10 +135,14 @@ def _users_behind(sessions: QuerySet[Session], *, among: Collection[int] | None 
         user = found.get(int(data[auth.SESSION_KEY]))
         if user and not _is_evidently(user, data):
             # A rotated key or another backend: Django decides these cases.
-            user = signed_in(key)
+            user = _user_behind(key)[0]
         if user and user.is_active:
             users[key] = user
-    return users
+    asked = {user.pk: user for key, user in users.items() if opened[key].get(second_factor.ASKED)}
+    owing = second_factor.owing(asked.values())
+    return {
+        key: user for key, user in users.items() if user.pk not in owing or not opened[key].get(second_factor.ASKED)
+    }
 
 
 def _is_evidently(user: User, data: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ COMMANDS = {
     "web": "gunicorn alone, as one of several web nodes (further options are gunicorn's)",
     "worker": "the background work alone",
     "createsuperuser": "the first person who can sign in",
+    "remove-second-factor": "let somebody in who has lost their phone and their recovery codes",
     "doctor": "look whether everything is as it must be, and say what to do",
     "probe": "find out on three test phones what an account does with roles",
     "verify-audit": "find out whether the audit was changed",
@@ -26,6 +27,7 @@ COMMANDS = {
 MEANT = {
     "demo": ["serve", "--sandbox"],
     "probe": ["probe_telnyx"],
+    "remove-second-factor": ["remove_second_factor"],
     "verify-audit": ["verify_audit"],
     "rotate-secrets": ["rotate_secrets"],
 }

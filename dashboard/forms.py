@@ -144,6 +144,13 @@ class ThemeForm(forms.Form):
     theme = forms.ChoiceField(choices=[(theme, theme) for theme in settings.THEMES], required=False)
 
 
+class EndSessionForm(forms.Form):
+    """One session by its name, or all others."""
+
+    end = TextField()
+    others = FlagField()
+
+
 class DensityForm(forms.Form):
     """Whether the rows of the list are low, so that more of them fit."""
 

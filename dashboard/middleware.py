@@ -8,13 +8,22 @@ from collections.abc import Callable
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.contrib.auth.models import User
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import sync_only_middleware
 
+from conferences import second_factor
 from conferences.masks import spelt_out
 from conferences.permissions import is_agent_only
 
@@ -76,6 +85,30 @@ def _path_of(url: str) -> str:
     except ValueError:  # a client may send any header
         return "/"
     return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+OPEN_WITHOUT_SECOND_FACTOR = ("leave", "quieter", "disconnect", "logout", "theme", "account_reauthenticate")
+"""The pages of a session that owes a second factor, beside the one that adds it. Stops do not wait for the question."""
+
+
+@sync_only_middleware
+def second_factor_first(get_response: GetResponse) -> GetResponse:
+    """Lead somebody who needs a second factor and has none to where they add one, whatever they ask for."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if request.path in {reverse(name) for name in OPEN_WITHOUT_SECOND_FACTOR}:
+            return get_response(request)
+        if not isinstance(request.user, User) or not second_factor.is_owed(request.user, request.session):
+            return get_response(request)
+        adding = reverse("mfa_activate_totp")
+        if request.path == adding:
+            request.second_factor_owed = True  # type: ignore[attr-defined]
+            return get_response(request)
+        if request.htmx:  # type: ignore[attr-defined]
+            return HttpResponse(status=401, headers={"HX-Redirect": adding})
+        return HttpResponseRedirect(adding)
+
+    return middleware
 
 
 @sync_only_middleware

@@ -152,6 +152,16 @@ elif DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name SQLite (sqlite:///…) or PostgreSQL (postgres://…).")
 elif find_spec("psycopg") is None:
     raise ImproperlyConfigured("PostgreSQL needs a package more. Install it: pip install 'floorline[postgres]'.")
+ON_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+# Counts of attempts, and codes that were used. On SQLite there is one web process, and a guesser's attempts must not
+# write where webhooks are written. So many entries that a flood pushes out no count that is needed.
+CACHES = {
+    "default": {
+        "BACKEND": f"django.core.cache.backends.{'locmem.LocMemCache' if ON_SQLITE else 'db.DatabaseCache'}",
+        "LOCATION": "conferences_cachedvalue",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Retention --------------------------------------------------------------------------------------------------------
@@ -194,6 +204,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth.account",
+    "allauth.mfa",
     "django_htmx",
     "csp",
 ]
@@ -210,9 +222,12 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.private_pages",
     "dashboard.middleware.signed_out_htmx",
+    "dashboard.middleware.second_factor_first",
+    "dashboard.signing_in.confirmation.confirmed_first",
     "dashboard.middleware.viewer_time_zone",
     "dashboard.middleware.agents_pages",
     "dashboard.middleware.harmless_admin",
@@ -244,12 +259,65 @@ TEMPLATES = [
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
+# Sessions name the backend that opened them: one that is removed from here ends them, and the calls of their people.
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["dashboard.passwords.BoundedPBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# --- Mail -------------------------------------------------------------------------------------------------------------
+
+_MAIL_MEND = "Write submission://user:password@host:587, or smtp://user:password@host:465/?ssl=true."
+EMAIL_URL: str = env.str("EMAIL_URL", "").strip()
+CAN_MAIL = bool(EMAIL_URL)
+if CAN_MAIL and not EMAIL_URL.startswith(("smtp://", "submission://")):
+    raise ImproperlyConfigured(f"EMAIL_URL names no mail server. {_MAIL_MEND}")
+_MAIL: dict[str, Any] = read(env.dj_email_url, "EMAIL_URL", "dummy:", mend=_MAIL_MEND)
+EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _MAIL["EMAIL_BACKEND"], _MAIL["EMAIL_HOST"], _MAIL["EMAIL_PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_USER"], _MAIL["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL["EMAIL_USE_TLS"], _MAIL["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL: str = env.str("EMAIL_FROM", "") or f"floorline@{urlsplit(PUBLIC_URL).hostname}"
+PASSWORD_RESET_TIMEOUT = 60 * 60
+
+# --- Signing in (django-allauth) --------------------------------------------------------------------------------------
+
+ACCOUNT_ADAPTER = "dashboard.signing_in.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"login": "dashboard.signing_in.forms.SignInForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_ENABLED = False
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # administrators make the accounts, and write the addresses
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # whoever types any address must not make Floorline write to it
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_SESSION_COOKIE_AGE = 12 * 60 * 60  # the same as SESSION_COOKIE_AGE
+# These may not go on without a second factor. Beside the sandbox nobody is meant, unless it is said.
+SECOND_FACTOR_FOR = frozenset(words("SECOND_FACTOR_FOR"))
+if not SECOND_FACTOR_FOR and not SANDBOX and "SECOND_FACTOR_FOR" not in os.environ:
+    SECOND_FACTOR_FOR = frozenset({"staff", "barge"})
+if not {"staff", "barge"} >= SECOND_FACTOR_FOR:
+    raise ImproperlyConfigured("SECOND_FACTOR_FOR may name staff and barge, parted by a comma, or be empty.")
+# An office has one address: its forty people may mistype, a guesser at one address may not go on. "key" is the account,
+# here the browser that its owner has signed in on. Successful sign-ins are not counted at all.
+ACCOUNT_RATE_LIMITS = {
+    "login": None,
+    "password_failed": "100/10m/ip,10/10m/key",
+    "password_failed_here": "10/10m/key",
+    "login_failed": "6/15m/key",  # codes of second factors
+    "reset_password": "40/10m/ip,3/10m/key",
+}
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
+# Exports of the audit and changes of rights want a sign-in, or a confirmation, of the last minutes.
+CONFIRMED_SECONDS = 15 * 60
+MFA_ADAPTER = "dashboard.signing_in.second_factors.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Floorline"
+MFA_TOTP_TOLERANCE = 1  # phones and servers are some seconds apart, and typing takes some
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 LANGUAGE_CODE = "en"
 # As long as there is no catalogue of ours: Django's own alone would turn single words into a browser's language.

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, re_path
 
-from .views import audit, ear, floor, own_log, pages, personal, supervise
+from .views import audit, ear, floor, own_log, pages, personal, sign_in, supervise
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", floor.floor, name="floor"),
@@ -21,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("views/<int:view_id>/default/", personal.default_view, name="default-view"),
     path("theme/", personal.theme, name="theme"),
     path("accounts/password/", personal.password, name="password"),
+    path("accounts/sessions/", personal.sessions, name="sessions"),
     path("keyboard/", personal.keys, name="keyboard"),
     path("density/", personal.density, name="density"),
     path("monitor/", supervise.monitor, name="monitor"),
@@ -36,13 +35,31 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit/export/", audit.export, name="audit-export"),
     path("my-calls/", own_log.my_calls, name="my-calls"),
     path("setup/", pages.setup, name="setup"),
+    path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
+    # Names with an underscore are allauth's: its flows lead to them.
+    path("accounts/login/", sign_in.SignIn.as_view(), name="account_login"),
+    path("accounts/login/code/", sign_in.SecondFactor.as_view(), name="mfa_authenticate"),
+    path("accounts/login/again/", sign_in.start_again, name="start-again"),
+    path("accounts/password/reset/", sign_in.PasswordReset.as_view(), name="account_reset_password"),
+    path("accounts/password/reset/done/", sign_in.PasswordResetDone.as_view(), name="account_reset_password_done"),
     path(
-        "accounts/login/",
-        login_not_required(
-            LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True),
-        ),
-        name="login",
+        "accounts/password/reset/set/done/",
+        sign_in.PasswordIsSet.as_view(),
+        name="account_reset_password_from_key_done",
     ),
+    re_path(
+        r"^accounts/password/reset/set/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        sign_in.PasswordFromLink.as_view(),
+        name="account_reset_password_from_key",
+    ),
+    path("accounts/reauthenticate/", sign_in.Reauthenticate.as_view(), name="account_reauthenticate"),
+    path("accounts/reauthenticate/code/", sign_in.ReauthenticateByCode.as_view(), name="mfa_reauthenticate"),
+    path("accounts/second-factor/", sign_in.SecondFactors.as_view(), name="mfa_index"),
+    path("accounts/second-factor/add/", sign_in.AddSecondFactor.as_view(), name="mfa_activate_totp"),
+    path("accounts/second-factor/remove/", sign_in.RemoveSecondFactor.as_view(), name="mfa_deactivate_totp"),
+    path("accounts/recovery-codes/", sign_in.RecoveryCodes.as_view(), name="mfa_view_recovery_codes"),
+    path("accounts/recovery-codes/new/", sign_in.NewRecoveryCodes.as_view(), name="mfa_generate_recovery_codes"),
     path("accounts/logout/", pages.sign_out, name="logout"),
+    path("admin/login/", sign_in.admin_sign_in),
     path("admin/", admin.site.urls),
 ]

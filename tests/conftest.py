@@ -12,6 +12,7 @@ from functools import partial
 import hypothesis
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db import connections
 from pytest_django.fixtures import Settings
 
@@ -43,6 +44,16 @@ def static_files_under_their_own_names(settings: Settings) -> None:
 @pytest.fixture(autouse=True)
 def quick_passwords(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def nobody_needs_a_second_factor(settings: Settings) -> None:
+    settings.SECOND_FACTOR_FOR = frozenset()
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_asked_whether_it_is_them(settings: Settings) -> None:
+    settings.CONFIRMED_SECONDS = 0  # a test signs people in without a password
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +106,8 @@ def nothing_is_remembered() -> None:
     logins.forget()
     forget_clients()
     worker_state.begin(None)
+    if connections["default"].vendor == "sqlite":  # elsewhere it is a table
+        cache.clear()
 
 
 @pytest.fixture

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import allauth.account.admin
+import allauth.mfa.admin  # noqa: F401  # before ours, so that what they register can be taken out again
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, User
@@ -20,7 +24,8 @@ from .generic import AnyTabularInline, DjangoUserAdmin
 from .memberships import RIGHTS, MembershipInline
 from .who_is_who import recognise_everywhere
 
-admin.site.unregister([User, Group])
+# A person's address is in the user; whoever could edit second factors could sign in as anybody.
+admin.site.unregister([User, Group, EmailAddress, Authenticator])
 
 
 class RightsInline(MembershipInline):

@@ -9,7 +9,7 @@ from .commands import Cause, Command
 from .people import Agent, Line, Team, TeamMembership
 from .personal import Note, NumberSearch, Preferences, SavedView
 from .presence import Presence, Screen
-from .records import AuditEntry, WebhookEvent
+from .records import AuditEntry, CachedValue, WebhookEvent
 from .scope import Protection, TeamRule
 from .supervision import Ear, Stop, SupervisorSession, UnsteeredLine
 
@@ -22,6 +22,7 @@ __all__ = [
     "AuditSeal",
     "AuditSegment",
     "BoardVersion",
+    "CachedValue",
     "Cause",
     "Command",
     "Conference",

@@ -89,6 +89,13 @@ class AuditEntry(models.Model):
         SIGNED_IN = "signed in", _("signed in")
         SIGNED_OUT = "signed out", _("signed out")
         SIGN_IN_FAILED = "sign-in failed", _("sign-in failed")
+        SECOND_FACTOR_ADDED = "second factor added", _("second factor added")
+        SECOND_FACTOR_REMOVED = "second factor removed", _("second factor removed")
+        SECOND_FACTOR_USED = "second factor used", _("second factor used")
+        RECOVERY_CODES_MADE = "recovery codes made", _("recovery codes made")
+        RECOVERY_CODES_VIEWED = "recovery codes viewed", _("recovery codes viewed")
+        RECOVERY_CODE_USED = "recovery code used", _("recovery code used")
+        SESSION_ENDED = "session ended", _("somebody's session ended")
         PASSWORD_SET = "password set", _("somebody's password set")
         NUMBER_SEARCHED = "number searched", _("searched for a number")
         NUMBER_SEARCH_REFUSED = "number search refused", _("searched for too many numbers")
@@ -128,3 +135,17 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.action}"
+
+
+class CachedValue(models.Model):
+    """A value of Django's cache that the web processes on PostgreSQL share: how often a sign-in has failed.
+
+    The columns are those of Django's createcachetable. On SQLite the table is empty (CACHES in dashboard/settings.py).
+    """
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.cache_key

@@ -43,6 +43,13 @@ _DONE: dict[str, Promise] = {
     Action.SIGNED_IN: gettext_lazy("%(who)s signed in"),
     Action.SIGNED_OUT: gettext_lazy("%(who)s signed out"),
     Action.SIGN_IN_FAILED: gettext_lazy("A sign-in failed"),
+    Action.SECOND_FACTOR_ADDED: gettext_lazy("%(who)s added a second factor"),
+    Action.SECOND_FACTOR_REMOVED: gettext_lazy("The second factor of %(detail)s was removed"),
+    Action.SECOND_FACTOR_USED: gettext_lazy("%(who)s typed a code of their authenticator app"),
+    Action.RECOVERY_CODES_MADE: gettext_lazy("%(who)s got new recovery codes"),
+    Action.RECOVERY_CODES_VIEWED: gettext_lazy("%(who)s looked at their recovery codes"),
+    Action.RECOVERY_CODE_USED: gettext_lazy("%(who)s used up a recovery code"),
+    Action.SESSION_ENDED: gettext_lazy("%(who)s signed out another browser of theirs"),
     Action.NUMBER_SEARCHED: gettext_lazy("%(who)s searched for a number"),
     Action.NUMBER_SEARCH_REFUSED: gettext_lazy("%(who)s was refused: searched for too many numbers"),
     Action.NUMBER_SHOWN: gettext_lazy("%(who)s had a whole number shown in %(call)s"),
@@ -97,13 +104,19 @@ DETAIL_FOR_ALL = {
     Action.SIGNED_IN,
     Action.SIGNED_OUT,
     Action.SIGN_IN_FAILED,
+    Action.SECOND_FACTOR_ADDED,
+    Action.SECOND_FACTOR_USED,
+    Action.RECOVERY_CODES_MADE,
+    Action.RECOVERY_CODES_VIEWED,
+    Action.RECOVERY_CODE_USED,
+    Action.SESSION_ENDED,
     Action.NUMBER_SEARCHED,
     Action.NUMBER_SHOWN,
     Action.NUMBER_REFUSED,
     Action.AUDIT_EXPORTED,
 }
 # Their sentence holds it already.
-DETAIL_IN_SENTENCE = {Action.FOLLOWED, Action.PASSWORD_SET}
+DETAIL_IN_SENTENCE = {Action.FOLLOWED, Action.PASSWORD_SET, Action.SECOND_FACTOR_REMOVED}
 DETAIL_LIMIT = 300
 
 
@@ -164,7 +177,7 @@ class Wording:
         return f"{_in_words(_COMMANDS[kind], facts)} – {_STATES[state]}"
 
     def _password(self, entry: AuditEntry, facts: Mapping[str, str]) -> str:
-        if entry.actor is None or entry.detail in {"their own", entry.actor.get_username()}:
+        if entry.actor is None or entry.detail in {"their own", "their own, by mail", entry.actor.get_username()}:
             return _("%(who)s changed their password") % facts
         return _("%(who)s set the password of %(detail)s") % facts
 

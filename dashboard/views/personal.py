@@ -1,9 +1,10 @@
-"""Serves what is one viewer's own: notes, a shown number, saved views, keys, the theme and the password."""
+"""Serves what is one viewer's own: notes, a shown number, saved views, keys, the theme, the password, the sessions."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.forms import PasswordChangeForm
@@ -14,8 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from conferences import names
 from conferences.models import Leg, SavedView
@@ -23,10 +25,20 @@ from conferences.permissions import visible_to
 from dashboard import passwords
 from dashboard.context_processors import COMPACT_COOKIE
 from dashboard.desk import notes, numbers
-from dashboard.forms import DefaultViewForm, DensityForm, KeyboardForm, NoteForm, SavedViewForm, ThemeForm, read
+from dashboard.forms import (
+    DefaultViewForm,
+    DensityForm,
+    EndSessionForm,
+    KeyboardForm,
+    NoteForm,
+    SavedViewForm,
+    ThemeForm,
+    read,
+)
 from dashboard.http import SignedInRequest
 from dashboard.preferences import keyboard, saved_views
 from dashboard.rendering import fragments
+from dashboard.signing_in import sessions as open_sessions
 
 from .answers import address_behind, page_behind, pieces, url_of
 from .pages import text_page
@@ -137,6 +149,10 @@ def theme(request: SignedInRequest) -> HttpResponse:
 @sensitive_post_parameters()
 def password(request: SignedInRequest) -> HttpResponse:
     """Change the viewer's own password; every other session of theirs ends with it."""
+    if request.method == "POST" and not ratelimit.consume(request, action="change_password", user=request.user):
+        # Whoever sits at another one's browser does not guess the old one.
+        refused: HttpResponse = ratelimit.respond_429(request)
+        return refused
     form = PasswordChangeForm(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         passwords.change_own(request, form, now=timezone.now())
@@ -144,6 +160,25 @@ def password(request: SignedInRequest) -> HttpResponse:
         return redirect("floor")
     context = {"form": form, **text_page(request, now=timezone.now()), "writing": True}
     return render(request, "accounts/password.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def sessions(request: SignedInRequest) -> HttpResponse:
+    """Show in which browsers the viewer is signed in, and end others than this one."""
+    now, this = timezone.now(), request.session.session_key
+    mine = open_sessions.sessions_of(request.user, this=this, now=now)
+    if request.method == "POST":
+        asked = read(EndSessionForm(request.POST))
+        wanted = [one.name for one in mine] if asked["others"] else [asked["end"]]
+        ended = open_sessions.end(request.user, wanted, this=this, now=now)
+        messages.success(
+            request,
+            ngettext("%(ended)d other browser is signed out.", "%(ended)d other browsers are signed out.", ended)
+            % {"ended": ended},
+        )
+        return redirect("sessions")
+    context = {"sessions": mine, **text_page(request, now=now), "writing": True}
+    return render(request, "accounts/sessions.html", context)
 
 
 @require_POST

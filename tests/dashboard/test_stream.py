@@ -233,6 +233,21 @@ def test_another_tab_of_who_changes_their_password_is_not_told_that_they_are_sig
         assert refused.status == 401
 
 
+@pytest.mark.slow
+def test_the_screen_is_cleared_of_a_browser_that_its_owner_ends_from_another(
+    kim: User, new_call: NewCall, page_of: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.2)
+    here, elsewhere = page_of(kim), page_of(kim)
+    with reading(here) as mine, reading(elsewhere) as other:
+        for reader in (mine, other):
+            reader.until("event: heartbeat")
+        assert here.post("/accounts/sessions/", {"others": "1"}).status_code == 302
+        assert "You are signed out." in other.until('hx-target="#page"')
+        mine.until("event: heartbeat")
+        assert not mine.over.is_set()
+
+
 def test_one_person_has_thirty_streams_and_no_more_however_many_are_asked_for_at_once(
     kim: User, lena: User, page_of: SignIn
 ) -> None:

@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict, dataclass
+from random import randrange
 from typing import Any
 from uuid import uuid4
 
@@ -73,8 +74,10 @@ async def _again_and_again(stranger: Callable[[], Coroutine[Any, Any, None]]) ->
 
 
 @contextlib.asynccontextmanager
-async def _open(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def _open(
+    port: int, *, sender: str = "127.0.0.1"
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(sender, 0))
     try:
         yield reader, writer
     finally:
@@ -88,8 +91,9 @@ async def _status(reader: asyncio.StreamReader) -> tuple[int, str]:
 
 
 async def _sign_in(port: int, seen: Counter[str]) -> None:
-    """Take a token as a browser does, and try a password."""
-    async with _open(port) as (reader, writer):
+    """Take a token as a browser does, and try a password; each time from elsewhere, or the throttle would end it."""
+    sender = f"127.{randrange(1, 255)}.{randrange(255)}.{randrange(1, 255)}"
+    async with _open(port, sender=sender) as (reader, writer):
         writer.write(_get("/accounts/login/", close=True))
         page = (await reader.read(-1)).decode("latin-1")
     token = TOKEN.search(page)
@@ -99,7 +103,7 @@ async def _sign_in(port: int, seen: Counter[str]) -> None:
     cookie = page.partition("Set-Cookie: ")[2].partition(";")[0]
     form = f"csrfmiddlewaretoken={token[1]}&username=stranger-{uuid4().hex[:6]}&password=guess".encode()
     fields = [f"Cookie: {cookie}", "Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(form)}"]
-    async with _open(port) as (reader, writer):
+    async with _open(port, sender=sender) as (reader, writer):
         writer.write(_head("POST /accounts/login/", *fields) + form)
         _note(seen, "sign-in", (await _status(reader))[0])
 

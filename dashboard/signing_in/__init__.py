@@ -1,0 +1,1 @@
+"""Adapts django-allauth, whose flows sign people in: its forms, its throttle, its second factors."""

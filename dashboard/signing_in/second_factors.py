@@ -1,0 +1,57 @@
+"""Tells django-allauth how Floorline keeps and shows the secrets of second factors."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+from hashlib import sha256
+from typing import Any
+
+import qrcode
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.totp.internal.auth import generate_totp_secret
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from qrcode.image.svg import SvgPathImage
+
+log = logging.getLogger(__name__)
+
+
+class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
+    """Floorline's answers to what allauth asks about second factors."""
+
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": _("This code is not valid, or was used already. Wait for the next one."),
+    }
+
+    def get_totp_label(self, user: Any) -> str:
+        """Return what the authenticator app calls the account."""
+        return str(user.get_username())
+
+    def build_totp_svg(self, url: str) -> str:
+        """Return the QR code as an element of the page: no style, no script, no data address."""
+        drawn = qrcode.make(url, image_factory=SvgPathImage).to_string(encoding="unicode")
+        named = format_html('<svg class="qr" role="img" aria-label="{}" ', _("A QR code of the key below"))
+        return re.sub(r"^<\?xml[^>]*\?>\s*", "", drawn).replace("<svg ", named, 1)
+
+    def encrypt(self, text: str) -> str:
+        """Return a secret as the database may hold it."""
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Return a secret; one that no key reads any more is answered by a new one, so that no code fits."""
+        try:
+            return _cipher().decrypt(encrypted_text.encode()).decode()
+        except InvalidToken:
+            log.error("none of FIELD_KEYS reads a second factor: put its key back, or remove the second factor")
+            return str(generate_totp_secret())
+
+
+def _cipher() -> MultiFernet:
+    """Return FIELD_KEYS, then a key made of SECRET_KEY for installations without any."""
+    derived = base64.urlsafe_b64encode(sha256(b"second factors" + settings.SECRET_KEY.encode()).digest())
+    return MultiFernet([*map(Fernet, settings.FIELD_KEYS), Fernet(derived)])

@@ -1,0 +1,152 @@
+"""Serves signing in and second factors: allauth's flows, Floorline's pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.internal.stagekit import clear_login
+from allauth.account.utils import get_next_redirect_url
+from allauth.account.views import (
+    LoginView,
+    PasswordResetDoneView,
+    PasswordResetFromKeyDoneView,
+    PasswordResetFromKeyView,
+    PasswordResetView,
+    ReauthenticateView,
+)
+from allauth.mfa.base.views import AuthenticateView, IndexView
+from allauth.mfa.base.views import ReauthenticateView as CodeReauthenticateView
+from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
+from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST, require_safe
+
+from conferences import audit
+from conferences.models import AuditEntry
+from dashboard.signing_in import devices
+from dashboard.signing_in.clients import network_of
+
+from .pages import text_page
+
+
+class SignIn(LoginView):  # type: ignore[misc]  # allauth has no types
+    template_name = "accounts/login.html"
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Answer with what is wrong, and with 429 where nothing was checked."""
+        response: HttpResponse = super().form_invalid(form)
+        if form.is_throttled:
+            response.status_code = 429
+        return response
+
+
+class PasswordReset(PasswordResetView):  # type: ignore[misc]
+    template_name = "accounts/password_reset.html"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Send the link, where this installation sends mail at all."""
+        answer: HttpResponseBase = super().post(request, *args, **kwargs) if settings.CAN_MAIL else self.get(request)
+        return answer
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what the page shows: a form, or whom to ask."""
+        return {**super().get_context_data(**kwargs), "can_mail": settings.CAN_MAIL}
+
+
+class PasswordResetDone(PasswordResetDoneView):  # type: ignore[misc]
+    template_name = "accounts/password_reset_done.html"
+
+
+class PasswordFromLink(PasswordResetFromKeyView):  # type: ignore[misc]
+    template_name = "accounts/password_reset_key.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Set the password; whoever has the mail has proved enough for strangers' failures not to keep them out."""
+        response: HttpResponse = super().form_valid(form)
+        devices.remember(self.request, response, self.reset_user.get_username())
+        return response
+
+
+class PasswordIsSet(PasswordResetFromKeyDoneView):  # type: ignore[misc]
+    template_name = "accounts/password_reset_key_done.html"
+
+
+class SecondFactor(AuthenticateView):  # type: ignore[misc]
+    template_name = "accounts/second_factor.html"
+
+
+@require_POST
+@login_not_required
+def start_again(request: HttpRequest) -> HttpResponse:
+    """Forget a password that was right but waits for its second factor."""
+    clear_login(request)
+    return redirect("login")
+
+
+class _Framed:
+    """Adds the top bar to a page of allauth's."""
+
+    request: Any
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the page's own context and the frame's."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
+        return {**context, **text_page(self.request, now=timezone.now()), "writing": True}
+
+
+class SecondFactors(_Framed, IndexView):  # type: ignore[misc]
+    template_name = "accounts/second_factors.html"
+
+
+class AddSecondFactor(ActivateTOTPView):  # type: ignore[misc]
+    template_name = "accounts/second_factor_add.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what the page shows, and whether there is another way than this one."""
+        owed = getattr(self.request, "second_factor_owed", False)
+        return {**super().get_context_data(**kwargs), "second_factor_owed": owed}
+
+
+class RemoveSecondFactor(_Framed, DeactivateTOTPView):  # type: ignore[misc]
+    template_name = "accounts/second_factor_remove.html"
+
+
+class RecoveryCodes(_Framed, ViewRecoveryCodesView):  # type: ignore[misc]
+    template_name = "accounts/recovery_codes.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the codes, and record that they were shown."""
+        context = super().get_context_data(**kwargs)
+        shown = AuditEntry.Action.RECOVERY_CODES_VIEWED
+        audit.record(shown, at=timezone.now(), actor=self.request.user, detail=network_of(self.request))
+        return context
+
+
+class NewRecoveryCodes(_Framed, GenerateRecoveryCodesView):  # type: ignore[misc]
+    template_name = "accounts/recovery_codes_new.html"
+
+
+class Reauthenticate(ReauthenticateView):  # type: ignore[misc]
+    template_name = "accounts/reauthenticate.html"
+
+
+class ReauthenticateByCode(CodeReauthenticateView):  # type: ignore[misc]
+    template_name = "accounts/reauthenticate.html"
+
+
+@require_safe
+@login_not_required
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """Send whoever wants to the admin to the one sign-in page, so that what is asked there holds here."""
+    wanted = get_next_redirect_url(request) or "/admin/"
+    if not request.user.is_authenticated:
+        return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': wanted})}")
+    if not (request.user.is_active and request.user.is_staff):
+        raise PermissionDenied
+    return redirect(wanted)
