@@ -62,8 +62,8 @@ class Row:
 
     @property
     def is_press(self) -> bool:
-        """Return whether it may send something to Telnyx; who may not is told so in a sentence."""
-        return self.refused == 422
+        """Return whether it may send something to Telnyx; who may not is told so in a sentence, as with a number."""
+        return self.refused == 422 and not self.numbers
 
     def status(self, who: Who, whose: Whose, method: str) -> int:
         """Return the status for somebody who is signed in, and sees the call where it is about one."""
