@@ -57,13 +57,15 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
 
 @ROWS
 def test_who_may_is_answered_and_who_may_not_learns_nothing(row: Row, world: World) -> None:
-    before = state_of_the_database()
+    # That somebody read whole numbers or a body in the admin is noted.
+    noted = (AuditEntry,) if row.numbers else ()
+    before = state_of_the_database(but=noted)
     for whose, call in calls_for(row, world):
         for who in Who:
             for method in READ:
                 answer, text = ask(world, who, row, call, method)
                 assert_as_told(row, who, whose, method, answer, text)
-    assert state_of_the_database() == before, "Reading has changed something."
+    assert state_of_the_database(but=noted) == before, "Reading has changed something."
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if not row.is_press], ids=lambda row: row.label)
