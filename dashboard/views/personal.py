@@ -162,7 +162,7 @@ def password(request: SignedInRequest) -> HttpResponse:
     return render(request, "accounts/password.html", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def sessions(request: SignedInRequest) -> HttpResponse:
     """Show in which browsers the viewer is signed in, and end others than this one."""
     now, this = timezone.now(), request.session.session_key

@@ -25,7 +25,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from conferences import audit
 from conferences.models import AuditEntry
@@ -61,6 +61,7 @@ class PasswordReset(PasswordResetView):  # type: ignore[misc]
 
 class PasswordResetDone(PasswordResetDoneView):  # type: ignore[misc]
     template_name = "accounts/password_reset_done.html"
+    post = PasswordResetDoneView.get  # it says the same, whatever is sent
 
 
 class PasswordFromLink(PasswordResetFromKeyView):  # type: ignore[misc]
@@ -75,17 +76,18 @@ class PasswordFromLink(PasswordResetFromKeyView):  # type: ignore[misc]
 
 class PasswordIsSet(PasswordResetFromKeyDoneView):  # type: ignore[misc]
     template_name = "accounts/password_reset_key_done.html"
+    post = PasswordResetFromKeyDoneView.get
 
 
 class SecondFactor(AuthenticateView):  # type: ignore[misc]
     template_name = "accounts/second_factor.html"
 
 
-@require_POST
 @login_not_required
 def start_again(request: HttpRequest) -> HttpResponse:
-    """Forget a password that was right but waits for its second factor."""
-    clear_login(request)
+    """Forget a password that was right but waits for its second factor, where that is posted."""
+    if request.method == "POST":
+        clear_login(request)
     return redirect("login")
 
 
