@@ -25,7 +25,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.views.decorators.http import require_safe
 
 from conferences import audit
 from conferences.models import AuditEntry
@@ -142,7 +141,6 @@ class ReauthenticateByCode(CodeReauthenticateView):  # type: ignore[misc]
     template_name = "accounts/reauthenticate.html"
 
 
-@require_safe
 @login_not_required
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """Send whoever wants to the admin to the one sign-in page, so that what is asked there holds here."""

@@ -178,7 +178,7 @@ def admin_page(route: str, methods: tuple[str, ...] = BOTH, **more: Any) -> Row:
 
 ADMIN = [
     admin_page("", may=STAFF),
-    admin_page("login/", may=STAFF, done=302, head=200, posted=200, refused=200, stranger=200),
+    admin_page("login/", may=STAFF, done=302, refused=403, stranger=302),
     admin_page("logout/", POSTED, may=STAFF, posted=302),
     admin_page("password_change/", may=STAFF),
     admin_page("password_change/done/", READ, may=STAFF),
