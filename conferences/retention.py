@@ -6,7 +6,6 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 
@@ -56,7 +55,6 @@ def delete_old_rows(*, now: datetime) -> int:
             _delete(_dead_legs(calls)),
             _delete(Stop.objects.filter(pressed_at__lt=now - STOPS_KEPT)),
             _delete(NumberSearch.objects.filter(used_at__lt=now - NUMBER_SEARCHES_KEPT)),
-            _delete(Session.objects.filter(expire_date__lt=now)),
             _delete_old_audit(now),
         )
     )

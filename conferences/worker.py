@@ -1,4 +1,4 @@
-"""Runs the background loops: ears, comparison with Telnyx, bridged calls, team rules, the audit's seals, retention.
+"""Runs the background loops: ears, comparison with Telnyx, bridged calls, team rules, sessions, seals, retention.
 
 One thread looks for ears and hands each to a small pool, so that one slow answer from Telnyx holds up nobody else;
 a second thread reconciles each account. A loop that fails says so in the log and goes on.
@@ -22,6 +22,7 @@ from conferences.telnyx.client import Client
 from .audit_chain import sealing
 from .clients import client_for
 from .lease import RENEW_SECONDS, Holder
+from .logins import end_sessions
 from .models import Account
 from .retention import delete_old_rows
 from .supervision import adopt, open_ears, renew_lines, step_ear
@@ -34,6 +35,7 @@ RECONCILE_SECONDS = 0.5
 FEED_SECONDS = 1.0
 RULES_SECONDS = 2.0
 BRIDGED_SECONDS = 30.0
+SESSIONS_SECONDS = 5.0
 SEAL_SECONDS = 10.0
 DELETE_SECONDS = 300.0
 BETWEEN_BATCHES_SECONDS = 0.5  # the intake goes first
@@ -129,6 +131,7 @@ def run(stop: threading.Event) -> None:
         (reconciling.watch_feeds, FEED_SECONDS),
         (reconciling.note_bridged, BRIDGED_SECONDS),
         (lambda: rules.step(now=clock()), RULES_SECONDS),
+        (lambda: end_sessions(now=clock()), SESSIONS_SECONDS),
         (partial(seal_audit, holder, sealing.Sealer(), stop), SEAL_SECONDS),
         (partial(_delete_old_rows, stop), DELETE_SECONDS),
     ]

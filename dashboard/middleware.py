@@ -1,4 +1,4 @@
-"""Refuses odd methods, prevents caching, sets the time zone, and keeps sign-in pages and agents to their places."""
+"""Refuses odd methods, notes activity, prevents caching, sets the time zone, keeps people to their places."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.handlers.asgi import ASGIRequest
 from django.http import (
     Http404,
     HttpRequest,
@@ -24,13 +25,14 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import sync_only_middleware
 
 from conferences import second_factor
+from conferences.login_sessions import SessionStore
 from conferences.masks import spelt_out
 from conferences.permissions import is_agent_only
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 TIME_ZONE_COOKIE = "floorline-tz"
 STOPS = {"/leave/", "/quieter/", "/ear/disconnect/"}
-FOR_AGENTS = ("/my-calls/", "/accounts/", "/theme/")
+FOR_AGENTS = ("/my-calls/", "/accounts/", "/theme/", "/still-here/")
 METHODS = ("GET", "HEAD", "POST")
 SENT_BACK = re.compile(r"""(<textarea\b.*?</textarea>|\bvalue="[^"]*")""", re.DOTALL)
 """Values that a form sends back: shown in another way, they would be stored in that way."""
@@ -47,6 +49,28 @@ def known_methods(get_response: GetResponse) -> GetResponse:
         return get_response(request) if request.method in METHODS else HttpResponseNotAllowed(METHODS)
 
     return middleware
+
+
+@sync_only_middleware
+def noted_activity(get_response: GetResponse) -> GetResponse:
+    """Let the session of somebody who presses something, or opens a page by hand, go on."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if _is_by_hand(request) and request.user.is_authenticated and isinstance(request.session, SessionStore):
+            request.session.note_activity(now=timezone.now())
+        return get_response(request)
+
+    return middleware
+
+
+def _is_by_hand(request: HttpRequest) -> bool:
+    """Return whether a person made this request: no page posts by itself, and browsers mark what a person opens.
+
+    A page that loads itself again is not marked. A stop waits for nothing; the page's script tells of the key or click.
+    """
+    if isinstance(request, ASGIRequest) and "press" in request.scope:
+        return False
+    return request.method == "POST" or request.headers.get("Sec-Fetch-User") == "?1"
 
 
 @sync_only_middleware

@@ -193,6 +193,16 @@ if AGENTS_SEE_LISTENING not in {"now", "afterwards", "not"}:
         "once and later), afterwards (once the listening has ended) or not."
     )
 
+# --- Sessions ---------------------------------------------------------------------------------------------------------
+
+SESSION_ENGINE = "conferences.login_sessions"
+SESSION_COOKIE_AGE = 12 * 60 * 60  # one long shift
+IDLE_TIMEOUT_MINUTES: int = read(env.int, "IDLE_TIMEOUT_MINUTES", 60, mend="Give a number of minutes.")
+if IDLE_TIMEOUT_MINUTES and not 5 <= IDLE_TIMEOUT_MINUTES <= SESSION_COOKIE_AGE // 60:
+    raise ImproperlyConfigured(
+        f"IDLE_TIMEOUT_MINUTES must be 0 (never) or from 5 to {SESSION_COOKIE_AGE // 60}, not {IDLE_TIMEOUT_MINUTES}."
+    )
+
 # --- Application ------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -224,6 +234,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.middleware.noted_activity",
     "dashboard.middleware.private_pages",
     "dashboard.middleware.signed_out_htmx",
     "dashboard.middleware.second_factor_first",
@@ -352,7 +363,6 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 60 * 60  # one long shift
 CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "__Host-floorline" if SECURE else "floorline"
 CSRF_COOKIE_NAME = "__Host-floorline-csrf" if SECURE else "floorline-csrf"

@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit/", audit.audit, name="audit"),
     path("audit/export/", audit.export, name="audit-export"),
     path("my-calls/", own_log.my_calls, name="my-calls"),
+    path("still-here/", pages.still_here, name="still-here"),
     path("setup/", pages.setup, name="setup"),
     path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
     # Names with an underscore are allauth's: its flows lead to them.

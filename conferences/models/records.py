@@ -88,6 +88,8 @@ class AuditEntry(models.Model):
         PROBED = "probed", _("account probed")
         SIGNED_IN = "signed in", _("signed in")
         SIGNED_OUT = "signed out", _("signed out")
+        SIGNED_OUT_IDLE = "signed out: idle", _("signed out after doing nothing")
+        SIGN_IN_ENDED = "sign-in ended", _("signed out after one shift")
         SIGN_IN_FAILED = "sign-in failed", _("sign-in failed")
         SECOND_FACTOR_ADDED = "second factor added", _("second factor added")
         SECOND_FACTOR_REMOVED = "second factor removed", _("second factor removed")

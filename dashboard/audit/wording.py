@@ -42,6 +42,8 @@ _DONE: dict[str, Promise] = {
     Action.PROBED: gettext_lazy("The phone account was tested"),
     Action.SIGNED_IN: gettext_lazy("%(who)s signed in"),
     Action.SIGNED_OUT: gettext_lazy("%(who)s signed out"),
+    Action.SIGNED_OUT_IDLE: gettext_lazy("%(who)s did nothing for a while and was signed out"),
+    Action.SIGN_IN_ENDED: gettext_lazy("%(who)s was signed out: a sign-in lasts one shift"),
     Action.SIGN_IN_FAILED: gettext_lazy("A sign-in failed"),
     Action.SECOND_FACTOR_ADDED: gettext_lazy("%(who)s added a second factor"),
     Action.SECOND_FACTOR_REMOVED: gettext_lazy("The second factor of %(detail)s was removed"),

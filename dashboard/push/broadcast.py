@@ -22,6 +22,7 @@ from django.db import close_old_connections, connections
 from django.utils import timezone, translation
 
 from conferences.changes import hub
+from conferences.login_sessions import soon
 from conferences.logins import SignedIn, all_signed_in, signed_in_among
 from conferences.permissions import RightsScope, teams_of_all
 from dashboard.floor.health import FloorHealth, FloorNotices, floor_health
@@ -207,11 +208,15 @@ class Broadcast:
             who = known.get(page.session_key)
             if who is None or who.user.pk != page.page.viewer.pk:
                 if page.page.viewer.pk not in renewed:
+                    idle = page.warned_of is not None and page.warned_of <= timezone.now()
                     with translation.override(page.audience.language):
-                        page.offer(sse_message(fragments.signed_out(), id=max(0, self._version)))
+                        page.offer(sse_message(fragments.signed_out(idle=idle), id=max(0, self._version)))
                 page.end()
                 continue
             page.offer(heartbeat)
+            if page.lacks_warning(end := soon(who.idle_end, now=timezone.now())):
+                with translation.override(page.audience.language), timezone.override(page.audience.zone):
+                    page.offer(sse_message(fragments.idle(end), id=max(0, self._version)))
             if page.lacks(self._notices):
                 with translation.override(page.audience.language):
                     page.offer(sse_message(fragments.notices(self._notices), id=max(0, self._version)))

@@ -18,6 +18,8 @@ from django.core.handlers.asgi import ASGIRequest
 from django.utils import timezone, translation
 
 from conferences.asgi_types import Receive, Scope, Send
+from conferences.login_sessions import soon
+from conferences.logins import idle_end_of
 from dashboard.floor.health import FloorHealth, floor_health
 from dashboard.floor.live import floor
 from dashboard.rendering import fragments
@@ -106,6 +108,7 @@ def _read(scope: Scope, *, page: str, seen: bool) -> Snapshot | int:
         presence.note(subscriber.page.viewer, now=now)
     floor.refresh(now=now)
     beat, notices = floor_health(now=now)
+    warned_of = soon(idle_end_of(subscriber.session_key, now=now), now=now)
     audience, own, channel = subscriber.audience, PersonalParts(subscriber.page), Channel(subscriber.audience)
     with translation.override(audience.language), timezone.override(audience.zone):
         if subscriber.page.alone:
@@ -113,10 +116,10 @@ def _read(scope: Scope, *, page: str, seen: bool) -> Snapshot | int:
         else:
             pieces = channel.snapshot(notices=notices, now=now)[1]
             content = channel.content()
-        pieces += own.pieces(now=now)
+        pieces += [*own.pieces(now=now), fragments.idle(warned_of)]
     _note_screen(page, subscriber, channel)
     # In the viewer's words and time: another language or zone is another page.
-    spelled = f"{audience.language} {audience.zone} {content} {own.content()}"
+    spelled = f"{audience.language} {audience.zone} {content} {own.content()} {warned_of}"
     return Snapshot(version=f'"{sha256(spelled.encode()).hexdigest()[:32]}"', html="".join(pieces), beat=beat)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from datetime import datetime
 
 from conferences.permissions import RightsBook
 from dashboard.floor.health import FloorNotices
@@ -36,6 +37,9 @@ class Subscriber:
         self.is_over = False
         self.needs_snapshot = True
         self._notices_sent: tuple[bool, int] | None = None
+        self.warned_of: datetime | None = None
+        """The end of the session that the page warns of, if it does."""
+        self._is_warned_anew = True
         self._waiting: list[tuple[int, bytes]] = []
         self._size = 0
         self._after = 0
@@ -66,6 +70,7 @@ class Subscriber:
         self._waiting.clear()
         self._size = 0
         self._notices_sent = None
+        self._is_warned_anew = True
         self.starts += 1
         self.needs_snapshot = True
         self._wake()
@@ -74,6 +79,12 @@ class Subscriber:
         """Return whether the page lacks these; only a page without a channel can, a channel sends them itself."""
         lacks = self.page.alone and self._notices_sent != notices.shown
         self._notices_sent = notices.shown
+        return lacks
+
+    def lacks_warning(self, end: datetime | None) -> bool:
+        """Return whether the page does not say yet that its session ends then, or still says that it ends."""
+        lacks = self._is_warned_anew or end != self.warned_of
+        self.warned_of, self._is_warned_anew = end, False
         return lacks
 
     def begin(self, number: int, personal: PersonalParts) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 
@@ -111,6 +112,12 @@ def refusal(sentence: str = "") -> str:
     return piece("refusal", render_to_string("floor/_refusal.html", {"sentence": sentence}), swap="innerHTML")
 
 
-def signed_out() -> str:
+def idle(end: datetime | None) -> str:
+    """Warn that the session ends unless somebody does something, or clear that place."""
+    return piece("idle", render_to_string("floor/_idle.html", {"idle_end": end}), swap="innerHTML")
+
+
+def signed_out(*, idle: bool = False) -> str:
     """Clear the whole page: the session ended, and nothing may stay on the screen."""
-    return piece("page", render_to_string("floor/_signed_out.html"), swap="innerHTML")
+    context = {"idle_minutes": settings.IDLE_TIMEOUT_MINUTES if idle else 0}
+    return piece("page", render_to_string("floor/_signed_out.html", context), swap="innerHTML")

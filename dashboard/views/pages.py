@@ -1,4 +1,4 @@
-"""Serves the pages that explain, and signing out."""
+"""Serves the pages that explain, and staying signed in or signing out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -26,6 +26,8 @@ from dashboard.http import SignedInRequest
 from dashboard.preferences import keyboard
 from dashboard.push import presence
 from dashboard.rendering.fragments import Page
+
+from .answers import address_behind
 
 
 @require_safe
@@ -83,6 +85,12 @@ def _origin_of(address: str) -> str:
 def _expected_origins(request: HttpRequest) -> str:
     scheme = "https" if request.is_secure() else "http"
     return ", ".join(dict.fromkeys([f"{scheme}://{request.get_host()}", *settings.CSRF_TRUSTED_ORIGINS]))
+
+
+@require_POST
+def still_here(request: SignedInRequest) -> HttpResponse:
+    """Answer a page that tells of a key or a pointer; like every press, it keeps the session (middleware.py)."""
+    return HttpResponse(status=204) if request.htmx else redirect(address_behind(request) or "floor")
 
 
 @require_POST

@@ -14,7 +14,7 @@ let usedAt = -Infinity;
 let pointer = ""; // where it was seen last: browsers tell of a move also where only the page has moved
 let timer;
 const places = new WeakMap(); // rows → {top, movedAt}
-const BANNERS = ["stale", "stopped", "unanswered", "notices"]; // they come by themselves, above the list
+const BANNERS = ["stale", "stopped", "unanswered", "idle", "notices"]; // they come by themselves, above the list
 let bannersHeight = 0;
 
 const list = () => document.getElementById("conferences");

@@ -2,7 +2,7 @@
 // scrolled to, keeps clear of them.
 
 // Each name says how far down everything up to and with this part reaches.
-const PARTS = { "--bar-height": ".top", "--below-stale": "#stale", "--lid": "#unanswered" };
+const PARTS = { "--bar-height": ".top", "--below-stale": "#stale", "--below-unanswered": "#unanswered", "--lid": "#idle" };
 
 export function startLid() {
   const parts = Object.entries(PARTS).map(([name, selector]) => [name, document.querySelector(selector)]);

@@ -1,5 +1,6 @@
 // The page of an agent's own calls: it asks again every few seconds, and says so where no answer comes.
 
+import { startIdle } from "./idle.js";
 import { startMenus } from "./menus.js";
 import { tellZone } from "./zone.js";
 
@@ -21,6 +22,7 @@ function judge() {
 
 tellZone();
 startMenus();
+startIdle();
 setInterval(judge, 1000);
 document.addEventListener("htmx:after:swap", () => {
   answeredAt = Date.now();

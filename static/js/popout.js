@@ -3,10 +3,11 @@
 
 import { tick } from "./clock.js";
 import { watch } from "./feed.js";
+import { attend } from "./idle.js";
 import { keepSeen } from "./tabs.js";
 
 const SIZE = { width: 380, height: 200 };
-const MIRRORED = ["stale", "stopped", "unanswered", "refusal", "my-ear"];
+const MIRRORED = ["stale", "stopped", "unanswered", "idle", "refusal", "my-ear"];
 let small = null; // the window that stays on top
 let opening = false;
 let ordinary = null; // the one that a browser without such windows opened
@@ -80,6 +81,7 @@ function fill({ document: doc }, name) {
   for (const [number, place] of [...page.children].entries()) place.dataset.placeOf = MIRRORED[number];
   page.prepend(heading);
   doc.body.append(page);
+  attend(doc);
   doc.addEventListener("click", pressed);
   doc.addEventListener("keydown", (event) => event.key === "Escape" && press("[data-quieter]"));
 }

@@ -51,9 +51,12 @@ def test_the_environment_decides_where_and_how_many(
         {"EVENTS_KEPT_DAYS": "0"},
         {"COMMANDS_KEPT_DAYS": "a year"},
         {"AUDIT_KEPT_DAYS": "364"},
+        {"IDLE_TIMEOUT_MINUTES": "4"},
+        {"IDLE_TIMEOUT_MINUTES": "721"},
+        {"IDLE_TIMEOUT_MINUTES": "an hour"},
     ],
 )
-def test_periods_that_contradict_each_other_stop_the_start(
+def test_periods_that_cannot_be_stop_the_start(
     start: Start, bare_environment: dict[str, str], wrong: dict[str, str]
 ) -> None:
     shown = start(python("-c", SHOW), {**bare_environment, **wrong})

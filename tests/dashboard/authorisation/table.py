@@ -141,6 +141,7 @@ SETTINGS = [
 ]
 ACCOUNTS = [
     Row("my-calls/", may=NOBODY, named="of who is no agent"),
+    Row("still-here/", POSTED, done=302),
     Row("accounts/password/", BOTH),
     Row("accounts/login/", BOTH, done=302, stranger=200),
     Row("accounts/logout/", POSTED, done=302),

@@ -1,0 +1,5 @@
+// The administration's pages: what is typed and pressed there keeps one signed in, too.
+
+import { startIdle } from "./idle.js";
+
+startIdle();
