@@ -111,8 +111,8 @@ def _path_of(url: str) -> str:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-OPEN_WITHOUT_SECOND_FACTOR = ("leave", "quieter", "disconnect", "logout", "theme", "account_reauthenticate")
-"""The pages of a session that owes a second factor, beside the one that adds it. Stops do not wait for the question."""
+OPEN_WITHOUT_SECOND_FACTOR = ("leave", "quieter", "disconnect", "logout", "theme", "still-here", "account_reauthenticate")
+"""The pages of a session that owes a second factor, beside those that add one. Stops do not wait for the question."""
 
 
 @sync_only_middleware
@@ -125,7 +125,7 @@ def second_factor_first(get_response: GetResponse) -> GetResponse:
         if not isinstance(request.user, User) or not second_factor.is_owed(request.user, request.session):
             return get_response(request)
         adding = reverse("mfa_activate_totp")
-        if request.path == adding:
+        if request.path in {adding, reverse("mfa_add_webauthn")}:
             request.second_factor_owed = True  # type: ignore[attr-defined]
             return get_response(request)
         if request.htmx:  # type: ignore[attr-defined]

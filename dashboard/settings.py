@@ -325,7 +325,18 @@ ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 # Exports of the audit and changes of rights want a sign-in, or a confirmation, of the last minutes.
 CONFIRMED_SECONDS = 15 * 60
 MFA_ADAPTER = "dashboard.signing_in.second_factors.SecondFactorAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+# Browsers have passkeys for names over https and for localhost, never for an address in digits.
+PASSKEYS = SECURE or urlsplit(PUBLIC_URL).hostname == "localhost"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", *(["webauthn"] if PASSKEYS else [])]
+MFA_PASSKEY_LOGIN_ENABLED = PASSKEYS
+MFA_WEBAUTHN_USER_VERIFICATION = "required"  # no password is asked for, so the finger or the PIN is the second factor
+MFA_FORMS = {
+    "add_webauthn": "dashboard.signing_in.forms.AddPasskeyForm",
+    "login_webauthn": "dashboard.signing_in.forms.SignInByPasskeyForm",
+    "authenticate_webauthn": "dashboard.signing_in.forms.PasskeyAsSecondFactorForm",
+    "reauthenticate_webauthn": "dashboard.signing_in.forms.ReauthenticateByPasskeyForm",
+}
+MFA_RATE_LIMITS = {"webauthn_login": "120/10m/ip"}  # questions and answers; an office has one address
 MFA_TOTP_ISSUER = "Floorline"
 MFA_TOTP_TOLERANCE = 1  # phones and servers are some seconds apart, and typing takes some
 MFA_ALLOW_UNVERIFIED_EMAIL = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from .views import audit, ear, floor, own_log, pages, personal, sign_in, supervise
+from .views import audit, ear, floor, own_log, pages, passkeys, personal, sign_in, supervise
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", floor.floor, name="floor"),
@@ -55,6 +55,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("accounts/reauthenticate/", sign_in.Reauthenticate.as_view(), name="account_reauthenticate"),
     path("accounts/reauthenticate/code/", sign_in.ReauthenticateByCode.as_view(), name="mfa_reauthenticate"),
+    path("accounts/login/passkey/", passkeys.SignInByPasskey.as_view(), name="mfa_login_webauthn"),
+    path(
+        "accounts/reauthenticate/passkey/",
+        passkeys.ReauthenticateByPasskey.as_view(),
+        name="mfa_reauthenticate_webauthn",
+    ),
+    path("accounts/passkeys/add/", passkeys.AddPasskey.as_view(), name="mfa_add_webauthn"),
+    path("accounts/passkeys/<int:pk>/remove/", passkeys.RemovePasskey.as_view(), name="mfa_remove_webauthn"),
     path("accounts/second-factor/", sign_in.SecondFactors.as_view(), name="mfa_index"),
     path("accounts/second-factor/add/", sign_in.AddSecondFactor.as_view(), name="mfa_activate_totp"),
     path("accounts/second-factor/remove/", sign_in.RemoveSecondFactor.as_view(), name="mfa_deactivate_totp"),

@@ -47,7 +47,7 @@ _DONE: dict[str, Promise] = {
     Action.SIGN_IN_FAILED: gettext_lazy("A sign-in failed"),
     Action.SECOND_FACTOR_ADDED: gettext_lazy("%(who)s added a second factor"),
     Action.SECOND_FACTOR_REMOVED: gettext_lazy("The second factor of %(detail)s was removed"),
-    Action.SECOND_FACTOR_USED: gettext_lazy("%(who)s typed a code of their authenticator app"),
+    Action.SECOND_FACTOR_USED: gettext_lazy("%(who)s used their second factor"),
     Action.RECOVERY_CODES_MADE: gettext_lazy("%(who)s got new recovery codes"),
     Action.RECOVERY_CODES_VIEWED: gettext_lazy("%(who)s looked at their recovery codes"),
     Action.RECOVERY_CODE_USED: gettext_lazy("%(who)s used up a recovery code"),

@@ -11,9 +11,11 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core.internal import ratelimit
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.signals import user_login_failed
 from django.core.mail import EmailMessage
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -68,6 +70,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         response: HttpResponse = super().post_login(request, user, **kwargs)
         devices.remember(request, response, user.get_username())
         return response
+
+    def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
+        """Answer somebody who proved who they are, but whose account is deactivated."""
+        messages.error(request, _("Your account is deactivated. Ask an admin."))
+        return redirect("login")
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Return whether somebody has to prove again who they are; not for a second factor just after signing in."""

@@ -7,6 +7,7 @@ import logging
 import re
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 import qrcode
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -31,6 +32,14 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth h
     def get_totp_label(self, user: Any) -> str:
         """Return what the authenticator app calls the account."""
         return str(user.get_username())
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """Return for which host passkeys are made: the one that people know, whatever host a request names."""
+        return {"id": urlsplit(settings.PUBLIC_URL).hostname or "localhost", "name": "Floorline"}
+
+    def generate_authenticator_name(self, user: Any, type: Any) -> str:  # noqa: A002 - allauth's name
+        """Return what a passkey is called where its owner names it by nothing."""
+        return str(_("Passkey"))
 
     def build_totp_svg(self, url: str) -> str:
         """Return the QR code as an element of the page: no style, no script, no data address."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from allauth.account.internal.stagekit import clear_login
@@ -16,6 +17,7 @@ from allauth.account.views import (
 )
 from allauth.mfa.base.views import AuthenticateView, IndexView
 from allauth.mfa.base.views import ReauthenticateView as CodeReauthenticateView
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
 from django.conf import settings
@@ -31,11 +33,15 @@ from conferences.models import AuditEntry
 from dashboard.signing_in import devices
 from dashboard.signing_in.clients import network_of
 
-from .pages import text_page
+from .framed import Framed
 
 
 class SignIn(LoginView):  # type: ignore[misc]  # allauth has no types
     template_name = "accounts/login.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what the page shows, and whether browsers have passkeys here."""
+        return {**super().get_context_data(**kwargs), "passkeys": settings.PASSKEYS}
 
     def form_invalid(self, form: Any) -> HttpResponse:
         """Answer with what is wrong, and with 429 where nothing was checked."""
@@ -81,6 +87,14 @@ class PasswordIsSet(PasswordResetFromKeyDoneView):  # type: ignore[misc]
 class SecondFactor(AuthenticateView):  # type: ignore[misc]
     template_name = "accounts/second_factor.html"
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return what the page shows, and which second factors it may ask for."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        kinds = set(Authenticator.objects.filter(user=self.stage.login.user).values_list("type", flat=True))
+        if Authenticator.Type.WEBAUTHN in kinds and "js_data" in context:
+            context["question"] = json.dumps(context["js_data"]["request_options"])
+        return {**context, "has_app": Authenticator.Type.TOTP in kinds}
+
 
 @login_not_required
 def start_again(request: HttpRequest) -> HttpResponse:
@@ -90,19 +104,12 @@ def start_again(request: HttpRequest) -> HttpResponse:
     return redirect("login")
 
 
-class _Framed:
-    """Adds the top bar to a page of allauth's."""
-
-    request: Any
+class SecondFactors(Framed, IndexView):  # type: ignore[misc]
+    template_name = "accounts/second_factors.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return the page's own context and the frame's."""
-        context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
-        return {**context, **text_page(self.request, now=timezone.now()), "writing": True}
-
-
-class SecondFactors(_Framed, IndexView):  # type: ignore[misc]
-    template_name = "accounts/second_factors.html"
+        """Return what somebody has, and what they may add."""
+        return {**super().get_context_data(**kwargs), "passkeys": settings.PASSKEYS}
 
 
 class AddSecondFactor(ActivateTOTPView):  # type: ignore[misc]
@@ -111,14 +118,14 @@ class AddSecondFactor(ActivateTOTPView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Return what the page shows, and whether there is another way than this one."""
         owed = getattr(self.request, "second_factor_owed", False)
-        return {**super().get_context_data(**kwargs), "second_factor_owed": owed}
+        return {**super().get_context_data(**kwargs), "second_factor_owed": owed, "passkeys": settings.PASSKEYS}
 
 
-class RemoveSecondFactor(_Framed, DeactivateTOTPView):  # type: ignore[misc]
+class RemoveSecondFactor(Framed, DeactivateTOTPView):  # type: ignore[misc]
     template_name = "accounts/second_factor_remove.html"
 
 
-class RecoveryCodes(_Framed, ViewRecoveryCodesView):  # type: ignore[misc]
+class RecoveryCodes(Framed, ViewRecoveryCodesView):  # type: ignore[misc]
     template_name = "accounts/recovery_codes.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -129,7 +136,7 @@ class RecoveryCodes(_Framed, ViewRecoveryCodesView):  # type: ignore[misc]
         return context
 
 
-class NewRecoveryCodes(_Framed, GenerateRecoveryCodesView):  # type: ignore[misc]
+class NewRecoveryCodes(Framed, GenerateRecoveryCodesView):  # type: ignore[misc]
     template_name = "accounts/recovery_codes_new.html"
 
 
