@@ -111,7 +111,15 @@ def _path_of(url: str) -> str:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-OPEN_WITHOUT_SECOND_FACTOR = ("leave", "quieter", "disconnect", "logout", "theme", "still-here", "account_reauthenticate")
+OPEN_WITHOUT_SECOND_FACTOR = (
+    "leave",
+    "quieter",
+    "disconnect",
+    "logout",
+    "theme",
+    "still-here",
+    "account_reauthenticate",
+)
 """The pages of a session that owes a second factor, beside those that add one. Stops do not wait for the question."""
 
 

@@ -64,6 +64,8 @@ def assert_as_told(row: Row, who: Who, whose: Whose, method: str, answer: HttpRe
 
 def expected(row: Row, who: Who, whose: Whose, method: str) -> int:
     if who in NOT_SIGNED_IN:
+        if method == "POST" and row.stranger_posted:
+            return row.stranger_posted
         return row.stranger or (401 if row.headers else 302)
     if row.route.startswith("admin/") and row.route != "admin/login/" and who not in STAFF:
         return 302

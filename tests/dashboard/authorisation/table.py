@@ -43,6 +43,8 @@ class Row:
     """The answer to a HEAD, where that is not `done`."""
     stranger: int = 0
     """The answer where nobody is signed in; if nothing is said, the way to the sign-in page."""
+    stranger_posted: int = 0
+    """The answer to a POST where nobody is signed in, if it is another."""
     about_call: bool = False
     form: Form = lambda _call: {}
     query: Form = lambda _call: {}
@@ -150,6 +152,10 @@ ACCOUNTS = [
     # Nobody has a password here, so nobody can be asked for one.
     Row("accounts/reauthenticate/", BOTH, may=NOBODY, refused=403),
     Row("accounts/reauthenticate/code/", BOTH, may=NOBODY, refused=403),
+    Row("accounts/reauthenticate/passkey/", BOTH, may=NOBODY, refused=403),
+    Row("accounts/login/passkey/", BOTH, done=302, stranger=302, stranger_posted=200),
+    Row("accounts/passkeys/add/", BOTH, may=NOBODY, refused=403),
+    Row("accounts/passkeys/<int:pk>/remove/", BOTH, may=NOBODY, refused=403, path="accounts/passkeys/1/remove/"),
     Row("accounts/second-factor/", READ),
     Row("accounts/second-factor/add/", BOTH, may=NOBODY, refused=403),
     Row("accounts/second-factor/remove/", BOTH, may=NOBODY),
