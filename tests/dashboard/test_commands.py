@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -75,7 +76,8 @@ def test_an_answered_click_reads_the_ear_once(
     call, client = new_call(), page_of(kim)
     with CaptureQueriesContext(connection) as asked:
         role(client, call, role="monitor")
-    ears = [query["sql"] for query in asked if 'FROM "conferences_ear"' in query["sql"]]
+    # Whether there is one; as there is none, it is not read.
+    ears = [query["sql"] for query in asked if re.search(r'FROM "?conferences_ear\b', query["sql"])]
     assert len(ears) == 1
 
 
