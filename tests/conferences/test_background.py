@@ -257,10 +257,12 @@ GROWS = {
     "UnsteeredLine",
 }
 # By the number of people and of things that they entered, not by time. The admin's history stays, and so does the audit
-# with its chain unless AUDIT_KEPT_DAYS is set (test_audit_chain.py).
+# with its chain unless AUDIT_KEPT_DAYS is set (test_audit_chain.py). CachedValue holds a bounded number of counts
+# (MAX_ENTRIES in settings.py); EmailAddress and EmailConfirmation are allauth's, and nothing is written there.
 STAYS = {
-    "Account", "Agent", "AuditAnchor", "AuditEntry", "AuditOpening", "AuditSeal", "AuditSegment", "BoardVersion",
-    "Connection", "ContentType", "DatabaseStamp", "Group", "Lease", "Line", "LogEntry", "Permission", "Preferences",
+    "Account", "Agent", "AuditAnchor", "AuditEntry", "AuditOpening", "AuditSeal", "AuditSegment", "Authenticator",
+    "BoardVersion", "CachedValue", "Connection", "ContentType", "DatabaseStamp", "EmailAddress", "EmailConfirmation",
+    "Group", "Lease", "Line", "LogEntry", "Permission", "Preferences",
     "Presence", "Protection", "SavedView", "Screen", "Team", "TeamMembership", "TeamRule", "User",
 }  # fmt: skip
 

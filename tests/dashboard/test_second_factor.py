@@ -200,6 +200,7 @@ def test_a_session_that_owes_one_reaches_nothing_else(lena: User) -> None:
         "/accounts/reauthenticate/",
         "/accounts/logout/",
         "/theme/",
+        "/still-here/",
         *STOPS,
     }
 

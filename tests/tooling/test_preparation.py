@@ -78,6 +78,7 @@ def test_two_installations_share_no_key(tmp_path: Path) -> None:
         "TELNYX_API_BASE",
         "TELNYX_CONNECTION_ID",
         "TELNYX_FROM_NUMBER",
+        "AGENTS_SEE_LISTENING",
     }
 
 
@@ -85,7 +86,8 @@ def test_each_process_learns_only_its_own_secrets(tmp_path: Path) -> None:
     given = {"DATABASE_URL": "postgres://floor:secret@db/floor", "PATH": os.environ["PATH"]}
     everything = sandbox_environment.complete(given, var=tmp_path, sandbox_port=8001)
 
-    assert set(sandbox_environment.of_the_sandbox(everything)) == {"PATH", "SANDBOX_API_KEY", "SANDBOX_SIGNING_SEED"}
+    others = {"PATH", "AGENTS_SEE_LISTENING"}
+    assert set(sandbox_environment.of_the_sandbox(everything)) - others == {"SANDBOX_API_KEY", "SANDBOX_SIGNING_SEED"}
     assert not any(name.startswith("SANDBOX_") for name in sandbox_environment.of_the_dashboard(everything))
 
 
