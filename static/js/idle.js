@@ -7,13 +7,17 @@ const ANSWERED_WITHIN = 8_000;
 
 let toldAt = -Infinity;
 let lost = false;
+let request = null; // the report under way: one at most, and a stop gives it up
 let pointer = ""; // where it was seen last: browsers tell of a move also where only the page has moved
 
 const warning = () => document.getElementById("idle");
 
 async function tell() {
   const form = document.getElementById("still-here");
-  if (!form) return;
+  if (!form || request) return;
+  const here = new AbortController();
+  const late = setTimeout(() => here.abort(), ANSWERED_WITHIN);
+  request = here;
   toldAt = Date.now();
   lost = true;
   try {
@@ -21,7 +25,7 @@ async function tell() {
       method: "POST",
       body: new URLSearchParams(new FormData(form)),
       headers: { "HX-Request": "true" },
-      signal: AbortSignal.timeout(ANSWERED_WITHIN),
+      signal: here.signal,
       priority: "low",
     });
     if (answer.status === 401) return location.reload();
@@ -29,7 +33,14 @@ async function tell() {
     if (answer.ok) warning()?.replaceChildren();
   } catch {
     // No answer: what the person does next is told at once.
+  } finally {
+    clearTimeout(late);
+    request = null;
   }
+}
+
+export function giveWay() {
+  request?.abort();
 }
 
 function act() {

@@ -3,6 +3,7 @@
 
 import { serverTimeAt } from "./clock.js";
 import { pause } from "./feed.js";
+import { giveWay } from "./idle.js";
 import { nextPress } from "./page.js";
 import { sayLate, sayWaits } from "./unanswered.js";
 
@@ -61,7 +62,9 @@ function clearTheWay(ctx, path, at) {
   // First the stop stands in the browser's line, then a connection gets free: else the next one in the line takes it.
   ctx.fetch = (action, options) => {
     setTimeout(() => {
-      if (pending.has(ctx) && !ctx.response) ctx.resume = pause();
+      if (!pending.has(ctx) || ctx.response) return;
+      ctx.resume = pause();
+      giveWay();
     }, GIVES_WAY_AFTER);
     return fetch(action, options);
   };
@@ -95,7 +98,10 @@ function prepareForm(event) {
   const path = pathOf(event.submitter?.getAttribute("formaction") ?? form.action);
   const at = event.timeStamp;
   if (!STOP.test(path) && !OTHER.test(path)) return;
-  if (STOP.test(path)) pause();
+  if (STOP.test(path)) {
+    pause();
+    giveWay();
+  }
   form.addEventListener("formdata", ({ formData }) => mark(path, formData, at), { once: true });
 }
 

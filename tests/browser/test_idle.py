@@ -106,9 +106,9 @@ def test_who_listens_is_warned_and_then_taken_out_of_the_call_and_the_screen(
     screen = shift.visitor.visit()
     screen.see(call.name)
     screen.monitor(call.name)
-    shift.ends_in(12)
-    expect(warning(screen)).to_be_visible()
-    expect(screen.page.get_by_text("Nothing was pressed here for 60 minutes.")).to_be_visible()
+    shift.ends_in(30)
+    expect(warning(screen)).to_be_visible(timeout=25_000)
+    expect(screen.page.get_by_text("Nothing was pressed here for 60 minutes.")).to_be_visible(timeout=60_000)
     expect(screen.page.locator("body")).not_to_contain_text(call.name)
     assert eventually(lambda: "Kim’s desk phone" not in sandbox.present(call), within=15)
 

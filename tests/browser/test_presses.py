@@ -28,12 +28,17 @@ LEAVE_AFTER_SLEEP = """() => {
 }"""
 
 
+def is_press(request: Request) -> bool:
+    """Return whether a request is a press: pages also post by themselves that somebody is there."""
+    return request.method == "POST" and urlsplit(request.url).path != "/still-here/"
+
+
 def presses_of(screen: Screen) -> list[dict[str, str]]:
-    """Return a list that gets the form of every POST that the page sends from now on."""
+    """Return a list that gets the form of every press that the page sends from now on."""
     forms: list[dict[str, str]] = []
 
     def note(request: Request) -> None:
-        if request.method == "POST":
+        if is_press(request):
             forms.append(dict(parse_qsl(request.post_data or "")))
 
     screen.page.on("request", note)
@@ -308,16 +313,46 @@ def test_a_failed_monitor_out_of_a_barge_is_told_as_a_failed_stop(kim: Visitor, 
 
 
 def ends_of(screen: Screen) -> tuple[list[str], list[str]]:
-    """Return two lists that get the paths of POSTs from now on: of those that were answered, and of those given up."""
+    """Return two lists that get the paths of presses from now on: of the answered ones, and of those given up."""
     answered: list[str] = []
     given_up: list[str] = []
 
     def note(ends: list[str]) -> Callable[[Request], None]:
-        return lambda request: ends.append(urlsplit(request.url).path) if request.method == "POST" else None
+        return lambda request: ends.append(urlsplit(request.url).path) if is_press(request) else None
 
     screen.page.on("requestfinished", note(answered))
     screen.page.on("requestfailed", note(given_up))
     return answered, given_up
+
+
+def test_a_stop_gives_up_the_report_that_somebody_is_there(behind: Visitor, proxy: Proxy, sandbox: Sandbox) -> None:
+    call = sandbox.script("Billing-reported")
+    screen = behind.visit()
+    screen.is_live()
+    screen.page.route("**/still-here/", lambda route: route.abort())  # so that the next act is reported at once
+    screen.monitor(call.name)
+    screen.page.unroute("**/still-here/")
+    behind.forgive("still-here")
+    reports: list[float] = []
+    given_up: list[float] = []
+
+    def note(ends: list[float]) -> Callable[[Request], None]:
+        return lambda request: ends.append(time.monotonic()) if request.url.endswith("/still-here/") else None
+
+    screen.page.on("request", note(reports))
+    screen.page.on("requestfailed", note(given_up))
+    proxy.hold("POST /")
+
+    def is_reported() -> bool:
+        screen.page.keyboard.press("Shift")
+        return len(reports) == 1
+
+    assert screen.comes_to(is_reported, within=10)
+    screen.leave.click()
+    assert screen.comes_to(lambda: len(given_up) == 1, within=10)
+    assert given_up[0] - reports[0] < 6  # before it would have given up itself
+    proxy.release()
+    expect(screen.page.get_by_text("connected, not in a call")).to_be_visible()
 
 
 def test_the_third_quick_monitor_press_is_sent_and_wins(behind: Visitor, proxy: Proxy, sandbox: Sandbox) -> None:
