@@ -20,7 +20,7 @@ COMMANDS = {
     "doctor": "look whether everything is as it must be, and say what to do",
     "probe": "find out on three test phones what an account does with roles",
     "verify-audit": "find out whether the audit was changed",
-    "rotate-secrets": "encrypt what is stored with the newest of FIELD_KEYS",
+    "rotate-secrets": "encrypt what is stored with the newest key",
     "backup": "write the database into one file, while everything runs",
     "restore": "bring a backup into an empty database",
 }

@@ -18,6 +18,7 @@ from conferences.models import Agent, Team
 
 from .agent_form import AgentForm, todays_legs
 from .memberships import RIGHTS, MembershipInline
+from .recorded_rights import RecordedMembershipsAdmin
 from .unmatched import leg_in_question, mark_of
 from .who_is_who import WhoIsWhoAdmin
 
@@ -30,7 +31,8 @@ class SupervisorInline(MembershipInline):
 
 
 @admin.register(Team)
-class TeamAdmin(WhoIsWhoAdmin):
+class TeamAdmin(RecordedMembershipsAdmin, WhoIsWhoAdmin):
+    membership_field = "team"
     list_display = ["name", "agents", "supervisors"]
     search_fields = ["name"]
     ordering = ["name"]

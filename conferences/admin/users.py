@@ -22,7 +22,10 @@ from conferences.models import AuditEntry, Line
 
 from .generic import AnyTabularInline, DjangoUserAdmin
 from .memberships import RIGHTS, MembershipInline
+from .recorded_rights import RecordedMembershipsAdmin, record, record_form
 from .who_is_who import recognise_everywhere
+
+OFFICE = ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]
 
 # A person's address is in the user; whoever could edit second factors could sign in as anybody.
 admin.site.unregister([User, Group, EmailAddress, Authenticator])
@@ -41,7 +44,8 @@ class LineInline(AnyTabularInline):
 
 
 @admin.register(User)
-class SupervisorAdmin(DjangoUserAdmin):
+class SupervisorAdmin(RecordedMembershipsAdmin, DjangoUserAdmin):
+    membership_field = "user"
     list_display = ["username", "first_name", "last_name", "teams", "is_staff", "is_active"]
     list_filter = ["is_active", "is_staff", "is_superuser", "team_memberships__team"]
     inlines = [RightsInline, LineInline]
@@ -79,6 +83,7 @@ class SupervisorAdmin(DjangoUserAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
         super().save_related(request, form, formsets, change)
+        record_form(request, str(form.instance), form, OFFICE)
         if any(formset.model is Line and formset.has_changed() for formset in formsets):
             transaction.on_commit(recognise_everywhere)  # a leg on a line is a supervisor's
 
@@ -107,3 +112,20 @@ class RightsGroupAdmin(GroupAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.is_superuser
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        super().save_related(request, form, formsets, change)
+        record_form(request, f"group {form.instance}", form, ["permissions"])
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        self._record_end(request, obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        for group in queryset:
+            self._record_end(request, group)
+        super().delete_queryset(request, queryset)
+
+    def _record_end(self, request: HttpRequest, group: Group) -> None:
+        before = list(group.permissions.values_list("codename", flat=True))
+        record(request, f"group {group}, deleted", before=before, after=[])

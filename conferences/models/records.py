@@ -99,6 +99,7 @@ class AuditEntry(models.Model):
         RECOVERY_CODE_USED = "recovery code used", _("recovery code used")
         SESSION_ENDED = "session ended", _("somebody's session ended")
         PASSWORD_SET = "password set", _("somebody's password set")
+        RIGHTS_CHANGED = "rights changed", _("somebody's rights changed")
         NUMBER_SEARCHED = "number searched", _("searched for a number")
         NUMBER_SEARCH_REFUSED = "number search refused", _("searched for too many numbers")
         NUMBER_SHOWN = "number shown", _("whole number shown")

@@ -30,6 +30,7 @@ ICONS: dict[str, str] = {
     Action.SIGNED_OUT: "exit",
     Action.SIGN_IN_FAILED: "alert",
     Action.PASSWORD_SET: "lock",
+    Action.RIGHTS_CHANGED: "lock",
     Action.NUMBER_SEARCHED: "search",
     Action.NUMBER_SEARCH_REFUSED: "alert",
     Action.AUDIT_EXPORTED: "note",

@@ -52,6 +52,7 @@ _DONE: dict[str, Promise] = {
     Action.RECOVERY_CODES_VIEWED: gettext_lazy("%(who)s looked at their recovery codes"),
     Action.RECOVERY_CODE_USED: gettext_lazy("%(who)s used up a recovery code"),
     Action.SESSION_ENDED: gettext_lazy("%(who)s signed out another browser of theirs"),
+    Action.RIGHTS_CHANGED: gettext_lazy("%(who)s changed somebody’s rights"),
     Action.NUMBER_SEARCHED: gettext_lazy("%(who)s searched for a number"),
     Action.NUMBER_SEARCH_REFUSED: gettext_lazy("%(who)s was refused: searched for too many numbers"),
     Action.NUMBER_SHOWN: gettext_lazy("%(who)s had a whole number shown in %(call)s"),

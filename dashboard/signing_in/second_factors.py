@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import re
-from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
 import qrcode
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.totp.internal.auth import generate_totp_secret
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from qrcode.image.svg import SvgPathImage
+
+from conferences.secrets import second_factor_cipher
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +49,12 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth h
 
     def encrypt(self, text: str) -> str:
         """Return a secret as the database may hold it."""
-        return _cipher().encrypt(text.encode()).decode()
+        return second_factor_cipher().encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
         """Return a secret; one that no key reads any more is answered by a new one, so that no code fits."""
         try:
-            return _cipher().decrypt(encrypted_text.encode()).decode()
+            return second_factor_cipher().decrypt(encrypted_text.encode()).decode()
         except InvalidToken:
-            log.error("none of FIELD_KEYS reads a second factor: put its key back, or remove the second factor")
+            log.error("no key reads a second factor: put its key back, or remove the second factor")
             return str(generate_totp_secret())
-
-
-def _cipher() -> MultiFernet:
-    """Return FIELD_KEYS, then a key made of SECRET_KEY for installations without any."""
-    derived = base64.urlsafe_b64encode(sha256(b"second factors" + settings.SECRET_KEY.encode()).digest())
-    return MultiFernet([*map(Fernet, settings.FIELD_KEYS), Fernet(derived)])

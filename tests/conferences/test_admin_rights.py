@@ -165,6 +165,61 @@ def test_setting_another_ones_password_is_audited(as_lena: Client, lena: User, k
     assert entries("password set") == [(lena, "kim")]
 
 
+def test_every_change_of_a_right_in_a_team_is_audited(as_lena: Client, lena: User, kim: User, omar: User) -> None:
+    billing = Team.objects.get(name="Billing")
+    kims = kim.team_memberships.get()
+    send(as_lena, billing, row_of(kims, may_barge=False, may_whisper=False), {"user": omar.pk, "may_monitor": "on"})
+    assert not send(as_lena, billing, row_of(omar.team_memberships.get(), may_barge=True))
+    send(as_lena, billing, row_of(omar.team_memberships.get()))
+    send(as_lena, billing, {**row_of(omar.team_memberships.get()), "DELETE": "on"})
+    assert entries("rights changed") == [
+        (lena, "kim in Billing: lost may whisper, may barge"),
+        (lena, "omar in Billing: gained may see, may monitor"),
+        (lena, "omar in Billing: lost may see, may monitor"),
+    ]
+
+
+@pytest.mark.parametrize("selected", [False, True])
+@pytest.mark.parametrize("model", ["conferences_team", "auth_user"])
+def test_rights_that_end_with_a_team_or_a_person_are_audited(
+    client: Client, admin_user: User, omar: User, model: str, selected: bool
+) -> None:
+    other = Team.objects.create(name="Other")
+    TeamMembership.objects.create(user=omar, team=other)
+    client.force_login(admin_user)
+    pk = other.pk if model == "conferences_team" else omar.pk
+    if selected:
+        form = {"action": "delete_selected", "_selected_action": [pk], "post": "yes"}
+        client.post(reverse(f"admin:{model}_changelist"), form)
+    else:
+        client.post(reverse(f"admin:{model}_delete", args=[pk]), {"post": "yes"})
+    assert not TeamMembership.objects.filter(team__name="Other").exists()
+    assert entries("rights changed") == [(admin_user, "omar in Other: lost may see, may monitor, may write notes")]
+
+
+def test_what_a_person_or_a_group_may_do_is_audited(client: Client, admin_user: User, omar: User) -> None:
+    client.force_login(admin_user)
+    may_add, may_view = (Permission.objects.get(codename=f"{do}_account") for do in ("add", "view"))
+    client.post(reverse("admin:auth_group_add"), {"name": "Leads", "permissions": [may_add.pk]})
+    leads = Group.objects.get()
+    client.post(reverse("admin:auth_group_change", args=[leads.pk]), {"name": "Leads", "permissions": [may_view.pk]})
+    form = {"username": "omar", "date_joined_0": "2026-01-01", "date_joined_1": "10:00", "lines-TOTAL_FORMS": 0}
+    form |= {"lines-INITIAL_FORMS": 0, "team_memberships-TOTAL_FORMS": 0, "team_memberships-INITIAL_FORMS": 0}
+    person = reverse("admin:auth_user_change", args=[omar.pk])
+    office = {"is_active": "on", "is_staff": "on", "groups": [leads.pk], "user_permissions": [may_add.pk]}
+    client.post(person, form | office)
+    client.post(person, form | office)
+    client.post(person, form)
+    client.post(reverse("admin:auth_group_delete", args=[leads.pk]), {"post": "yes"})
+    assert [detail for _actor, detail in entries("rights changed")] == [
+        "group Leads: gained add_account",
+        "group Leads: gained view_account; lost add_account",
+        "omar: gained staff status, group Leads, add_account",
+        "omar: lost active, staff status, group Leads, add_account",
+        "group Leads, deleted: lost view_account",
+    ]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_who_signs_in_fails_and_signs_out_leaves_a_trail_without_secrets(kim: User) -> None:
     client = AsyncClient()

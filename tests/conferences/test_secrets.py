@@ -97,9 +97,9 @@ def test_secrets_are_encrypted_anew_so_that_the_old_key_can_go(account_with_key:
     settings.FIELD_KEYS = [NEW, OLD]
     Account.objects.create(name="second", api_key="another")
     Account.objects.create(name="without")
-    assert about_secrets() == [("warn", "1 of 2 are under an older one of FIELD_KEYS")]
+    assert about_secrets() == [("warn", "1 of 2 are under an older key")]
     assert rotated() == "Encrypted anew: 1. Under the newest key already: 1.\n"
-    assert about_secrets() == [("ok", "2 in the database, under the newest of FIELD_KEYS")]
+    assert about_secrets() == [("ok", "2 in the database, under the newest key")]
     assert rotated() == "Encrypted anew: 0. Under the newest key already: 2.\n"
     settings.FIELD_KEYS = [NEW]
     assert [account.api_key for account in Account.objects.order_by("pk")] == [SECRET, "another", ""]
