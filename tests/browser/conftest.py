@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -170,11 +171,19 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def cookies(chromium: Browser, floor: Floor) -> Callable[[str], StorageState]:
-    """Return a function that signs somebody in once, and remembers their cookies."""
+    """Return a function that signs somebody in, and remembers their cookies as long as their session lasts."""
     known: dict[str, StorageState] = {}
 
+    def is_signed_in(username: str) -> bool:
+        keys = [
+            cookie["value"] for cookie in known.get(username, {}).get("cookies", []) if cookie["name"] == "floorline"
+        ]
+        with database_of(floor) as database:
+            query = "SELECT COUNT(*) FROM django_session WHERE session_key = ? AND expire_date > ?"
+            return any(database.execute(query, [key, str(datetime.now(UTC))]).fetchone()[0] for key in keys)
+
     def cookies_of(username: str) -> StorageState:
-        if username not in known:
+        if not is_signed_in(username):
             context = chromium.new_context()
             sign_in(context.new_page(), floor.url, username)
             known[username] = context.storage_state()

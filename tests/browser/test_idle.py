@@ -35,6 +35,11 @@ class Shift:
             [(end,)] = database.execute(query, [self.key])
         return datetime.strptime(end, STORED).replace(tzinfo=UTC) - datetime.now(UTC)
 
+    def is_the_only_one(self) -> None:
+        """End every other session: whoever is signed in elsewhere keeps their phone."""
+        with database_of(self.floor) as database:
+            database.execute("DELETE FROM django_session WHERE session_key != ?", [self.key])
+
     def ends_in(self, seconds: float) -> None:
         """Bring the end near, as if nobody had done anything for that long."""
         end = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime(STORED)
@@ -106,6 +111,7 @@ def test_who_listens_is_warned_and_then_taken_out_of_the_call_and_the_screen(
     screen = shift.visitor.visit()
     screen.see(call.name)
     screen.monitor(call.name)
+    shift.is_the_only_one()
     shift.ends_in(30)
     expect(warning(screen)).to_be_visible(timeout=25_000)
     expect(screen.page.get_by_text("Nothing was pressed here for 60 minutes.")).to_be_visible(timeout=60_000)
