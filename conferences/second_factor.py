@@ -12,7 +12,10 @@ from django.contrib.auth.models import User
 from .models import TeamMembership
 
 ASKED = "second_factor_asked"
-"""In every session opened since Floorline asks for second factors: one of before goes on until it runs out."""
+"""In every session opened since Floorline asks for second factors, unless an issuer has asked for one instead.
+
+A session of before goes on until it runs out.
+"""
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 

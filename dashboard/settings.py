@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,13 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_issuer(url: str) -> bool:
+    """Return whether people may be sent to an address to sign in: over https, or to this machine."""
+    parts = urlsplit(url)
+    known = re.fullmatch(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?(/[^?#;,\s]*)?", url, re.IGNORECASE)
+    return known is not None and (parts.scheme == "https" or is_loopback(url))
 
 
 # --- Telnyx -----------------------------------------------------------------------------------------------------------
@@ -216,6 +224,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "django_htmx",
     "csp",
 ]
@@ -320,6 +329,7 @@ ACCOUNT_RATE_LIMITS = {
     "password_failed_here": "10/10m/key",
     "login_failed": "6/15m/key",  # codes of second factors
     "reset_password": "40/10m/ip,3/10m/key",
+    "single_sign_on": "120/10m/ip",  # ways to the issuer; an office has one address
 }
 ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 # Exports of the audit and changes of rights want a sign-in, or a confirmation, of the last minutes.
@@ -340,6 +350,29 @@ MFA_RATE_LIMITS = {"webauthn_login": "120/10m/ip"}  # questions and answers; an 
 MFA_TOTP_ISSUER = "Floorline"
 MFA_TOTP_TOLERANCE = 1  # phones and servers are some seconds apart, and typing takes some
 MFA_ALLOW_UNVERIFIED_EMAIL = True
+
+# --- Single sign-on (OpenID Connect) ----------------------------------------------------------------------------------
+
+OIDC_ISSUER: str = env.str("OIDC_ISSUER", "").strip()
+OIDC_CLIENT_ID: str = env.str("OIDC_CLIENT_ID", "").strip()
+OIDC_CLIENT_SECRET: str = env.str("OIDC_CLIENT_SECRET", "").strip()
+OIDC_NAME: str = env.str("OIDC_NAME", "").strip() or "single sign-on"
+OIDC_USERNAME_CLAIM: str = env.str("OIDC_USERNAME_CLAIM", "").strip() or "preferred_username"
+# Words of the issuer's claim amr that stand for a second factor; none unless it is said.
+OIDC_SECOND_FACTOR = frozenset(words("OIDC_SECOND_FACTOR"))
+OIDC = bool(OIDC_ISSUER and OIDC_CLIENT_ID and OIDC_CLIENT_SECRET)
+if not OIDC and any(name.startswith("OIDC_") and value.strip() for name, value in os.environ.items()):
+    raise ImproperlyConfigured(
+        "Single sign-on needs OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET. Set all three, or nothing of OIDC."
+    )
+if OIDC and not is_issuer(OIDC_ISSUER):
+    raise ImproperlyConfigured(
+        f"OIDC_ISSUER must be an https address such as https://login.example.com/realms/floor, not {OIDC_ISSUER!r}. "
+        "Copy it from the field issuer of its discovery document."
+    )
+SOCIALACCOUNT_ADAPTER = "dashboard.signing_in.single_sign_on.SingleSignOnAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # people are found by their user name alone
 
 LANGUAGE_CODE = "en"
 # As long as there is no catalogue of ours: Django's own alone would turn single words into a browser's language.

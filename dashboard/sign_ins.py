@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from allauth.account import signals as account
+from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
@@ -17,6 +18,7 @@ from conferences import audit, second_factor
 from conferences.models import AuditEntry
 from dashboard.signing_in import sessions
 from dashboard.signing_in.clients import network_of
+from dashboard.signing_in.single_sign_on import METHOD
 
 MOST_FAILURES = 200
 WITHIN = timedelta(minutes=10)
@@ -37,9 +39,19 @@ def begin() -> None:
 
 def _signed_in(request: HttpRequest, user: User, **_kwargs: Any) -> None:
     now = timezone.now()
-    request.session[second_factor.ASKED] = True
+    if not getattr(request, "second_factor_proved", False):  # by the issuer of single sign-on
+        request.session[second_factor.ASKED] = True
     sessions.note_opened(request, now=now)
-    audit.record(AuditEntry.Action.SIGNED_IN, at=now, actor=user, detail=network_of(request))
+    detail = ", ".join(part for part in (network_of(request), _by_issuer(request, user)) if part)
+    audit.record(AuditEntry.Action.SIGNED_IN, at=now, actor=user, detail=detail)
+
+
+def _by_issuer(request: HttpRequest, user: User) -> str:
+    """Return what the audit says of a sign-in by single sign-on, and nothing of another."""
+    for record in get_authentication_records(request, user):
+        if record["method"] == METHOD:
+            return f"by {METHOD}, with its second factor" if record["second_factor"] else f"by {METHOD}"
+    return ""
 
 
 def _signed_out(request: HttpRequest, user: User | None, **_kwargs: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from .views import audit, ear, floor, own_log, pages, passkeys, personal, sign_in, supervise
+from .views import audit, ear, floor, own_log, pages, passkeys, personal, sign_in, single_sign_on, supervise
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", floor.floor, name="floor"),
@@ -61,6 +61,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         passkeys.ReauthenticateByPasskey.as_view(),
         name="mfa_reauthenticate_webauthn",
     ),
+    path("accounts/login/single-sign-on/", single_sign_on.to_issuer, name="single-sign-on"),
+    path("accounts/login/single-sign-on/back/", single_sign_on.back, name="single-sign-on-back"),
     path("accounts/passkeys/add/", passkeys.AddPasskey.as_view(), name="mfa_add_webauthn"),
     path("accounts/passkeys/<int:pk>/remove/", passkeys.RemovePasskey.as_view(), name="mfa_remove_webauthn"),
     path("accounts/second-factor/", sign_in.SecondFactors.as_view(), name="mfa_index"),

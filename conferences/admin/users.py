@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import allauth.account.admin
-import allauth.mfa.admin  # noqa: F401  # before ours, so that what they register can be taken out again
+import allauth.mfa.admin
+import allauth.socialaccount.admin  # noqa: F401  # before ours, so that what they register can be taken out again
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, User
@@ -28,7 +30,7 @@ from .who_is_who import recognise_everywhere
 OFFICE = ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]
 
 # A person's address is in the user; whoever could edit second factors could sign in as anybody.
-admin.site.unregister([User, Group, EmailAddress, Authenticator])
+admin.site.unregister([User, Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken])
 
 
 class RightsInline(MembershipInline):

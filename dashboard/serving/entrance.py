@@ -28,6 +28,7 @@ Message = MutableMapping[str, Any]
 PASSWORD_PATHS = re.compile(r"/accounts/(?!(logout|sessions)/)|/admin/(login|password_change|auth/user)/")
 # They read, as a page does, and are no presses.
 POSTED_PAGES = {"/search/", "/audit/export/"}
+ISSUER_PATHS = "/accounts/login/single-sign-on/"
 RETRY_SECONDS = 5
 
 # A password takes a fifth of a second of one core, and there are usually two; passwords.py holds the same number.
@@ -36,6 +37,8 @@ passwords = Admission(at_once=2, seconds=10, most_waiting=400)
 pages = Admission(at_once=8, seconds=10, most_waiting=1000)
 # A press may wait seconds for Telnyx.
 presses = Admission(at_once=32, seconds=5, most_waiting=200)
+# These wait for the issuer of single sign-on: while it does not answer, neither passwords nor pages wait with them.
+issuer = Admission(at_once=4, seconds=10, most_waiting=100)
 # Leave, Quieter, Disconnect: while one waits here, the page's note acts without Django (emergency_stop.py).
 stops = Admission(at_once=32, seconds=5, most_waiting=200)
 
@@ -46,6 +49,8 @@ stop_forms = Bodies(limit=64 * 1024, seconds=5, total=8 * _MEGABYTE, reserve=4 *
 
 def admission_for(scope: Scope) -> Admission:
     """Return which line a request of Django's waits in."""
+    if scope["path"].startswith(ISSUER_PATHS):
+        return issuer
     if scope["method"] in {"GET", "HEAD"} or scope["path"] in POSTED_PAGES:
         return pages
     return passwords if PASSWORD_PATHS.match(scope["path"]) else presses

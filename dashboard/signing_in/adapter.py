@@ -65,6 +65,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
             user_login_failed.send(sender=__name__, credentials=refused, request=request)
             raise self.validation_error("too_many_login_attempts")
 
+    def get_login_stages(self) -> list[str]:
+        """Return what comes between a proof and the session: no code where the issuer has asked for a second factor."""
+        stages: list[str] = super().get_login_stages()
+        proved = getattr(self.request, "second_factor_proved", False)
+        return [stage for stage in stages if not (proved and stage == "allauth.mfa.stages.AuthenticateStage")]
+
     def post_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse:
         """Send somebody who is in to their page, and remember their browser."""
         response: HttpResponse = super().post_login(request, user, **kwargs)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.utils import get_next_redirect_url
 from allauth.account.views import (
@@ -24,24 +26,35 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 
 from conferences import audit
 from conferences.models import AuditEntry
 from dashboard.signing_in import devices
 from dashboard.signing_in.clients import network_of
+from dashboard.signing_in.single_sign_on import METHOD, origin_of
 
 from .framed import Framed
 
 
+@method_decorator(login_not_required, name="dispatch")
 class SignIn(LoginView):  # type: ignore[misc]  # allauth has no types
     template_name = "accounts/login.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Return what the page shows, and whether browsers have passkeys here."""
-        return {**super().get_context_data(**kwargs), "passkeys": settings.PASSKEYS}
+        """Return what the page shows, and which other ways in there are."""
+        other = {"passkeys": settings.PASSKEYS, "issuer": settings.OIDC_NAME if settings.OIDC else ""}
+        return {**super().get_context_data(**kwargs), **other}
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer so that the button for single sign-on may lead to the issuer, from this page alone."""
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        if settings.OIDC:
+            response._csp_update = {"form-action": [origin_of(settings.OIDC_ISSUER)]}  # type: ignore[attr-defined]
+        return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
         """Answer with what is wrong, and with 429 where nothing was checked."""
@@ -142,6 +155,14 @@ class NewRecoveryCodes(Framed, GenerateRecoveryCodesView):  # type: ignore[misc]
 
 class Reauthenticate(ReauthenticateView):  # type: ignore[misc]
     template_name = "accounts/reauthenticate.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Ask; whoever came by single sign-on, and has nothing to answer with here, is told to come that way again."""
+        by_issuer = any(one["method"] == METHOD for one in get_authentication_records(request, request.user))
+        if settings.OIDC and by_issuer and not get_reauthentication_flows(request.user):
+            return render(request, "accounts/sign_in_again.html", {"issuer": settings.OIDC_NAME})
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response
 
 
 class ReauthenticateByCode(CodeReauthenticateView):  # type: ignore[misc]

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -125,9 +125,11 @@ class Visitor:
             self.complaints.append(f"{message.text} ({message.location['url']})")
 
 
-def open_floor(folder: Path, start: Start, *, port: int, story: Sequence[str] = NO_CALLS) -> Floor:
-    """Serve a sandbox floor, ready; without calls of its own where no story is told."""
-    environment = {**without_settings(folder), "PORT": str(port)}
+def open_floor(
+    folder: Path, start: Start, *, port: int, story: Sequence[str] = NO_CALLS, more: Mapping[str, str] | None = None
+) -> Floor:
+    """Serve a sandbox floor, ready, with more settings; without calls of its own where no story is told."""
+    environment = {**without_settings(folder), "PORT": str(port), **(more or {})}
     served = start(python("manage.py", "serve", "--sandbox", *story), environment)
     eventually(lambda: "Floorline is open" in served.said() or served.process.poll() is not None, within=90)
     found = re.search(r"who hears whom: (http://[\d.:]+)/", served.said())

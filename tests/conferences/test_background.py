@@ -258,12 +258,13 @@ GROWS = {
 }
 # By the number of people and of things that they entered, not by time. The admin's history stays, and so does the audit
 # with its chain unless AUDIT_KEPT_DAYS is set (test_audit_chain.py). CachedValue holds a bounded number of counts
-# (MAX_ENTRIES in settings.py); EmailAddress and EmailConfirmation are allauth's, and nothing is written there.
+# (MAX_ENTRIES in settings.py); what begins with Email and Social is allauth's, and nothing is written there.
 STAYS = {
     "Account", "Agent", "AuditAnchor", "AuditEntry", "AuditOpening", "AuditSeal", "AuditSegment", "Authenticator",
     "BoardVersion", "CachedValue", "Connection", "ContentType", "DatabaseStamp", "EmailAddress", "EmailConfirmation",
     "Group", "Lease", "Line", "LogEntry", "Permission", "Preferences",
-    "Presence", "Protection", "SavedView", "Screen", "Team", "TeamMembership", "TeamRule", "User",
+    "Presence", "Protection", "SavedView", "Screen", "SocialAccount", "SocialApp", "SocialToken", "Team",
+    "TeamMembership", "TeamRule", "User",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from pytest_django.fixtures import Settings
 
 from dashboard.serving.admission import Admission, Busy
-from dashboard.serving.entrance import admission_for, client_address, pages, passwords, presses
+from dashboard.serving.entrance import admission_for, client_address, issuer, pages, passwords, presses
 from dashboard.settings import PASSWORD_HASHERS
 
 
@@ -115,6 +115,8 @@ async def _leave(door: Admission) -> None:
         ("POST", "/accounts/reauthenticate/code/", passwords),
         ("POST", "/accounts/second-factor/add/", passwords),
         ("POST", "/accounts/password/reset/set/3-set-password/", passwords),
+        ("POST", "/accounts/login/single-sign-on/", issuer),
+        ("GET", "/accounts/login/single-sign-on/back/", issuer),
         ("POST", "/accounts/logout/", presses),
         ("POST", "/accounts/sessions/", presses),
         ("POST", "/monitor/", presses),

@@ -23,6 +23,7 @@ OURS = (
     "ALLOWED_HOSTS",
     "HOST",
     "PORT",
+    "OIDC_",
 )
 
 

@@ -53,3 +53,33 @@ def test_what_names_no_mail_server_is_refused_without_its_password(tmp_path: Pat
     refusal = settings_of(tmp_path, EMAIL_URL=url)[1]
     assert "EMAIL_URL" in refusal
     assert "Write submission://user:password@host:587" in refusal
+
+
+OIDC = {"OIDC_ISSUER": "https://login.example.com/realms/floor", "OIDC_CLIENT_ID": "f", "OIDC_CLIENT_SECRET": "s3cret"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("missing", [*OIDC, "OIDC_ISSUER OIDC_CLIENT_ID OIDC_CLIENT_SECRET"])
+def test_half_of_single_sign_on_is_refused(tmp_path: Path, missing: str) -> None:
+    given = {name: value for name, value in OIDC.items() if name not in missing.split()}
+    refusal = settings_of(tmp_path, **given, OIDC_NAME="Company account")[1]
+    assert "needs OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET" in refusal
+    assert "s3cret" not in refusal
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("issuer", "allowed"),
+    [
+        ("https://login.example.com:8443/realms/floor", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://login.example.com", False),
+        ("login.example.com", False),
+        ("https://user:password@login.example.com", False),
+        ("https://login.example.com/; script-src *", False),
+    ],
+)
+def test_an_issuer_is_an_address_over_https_or_of_this_machine(tmp_path: Path, issuer: str, *, allowed: bool) -> None:
+    refusal = settings_of(tmp_path, **{**OIDC, "OIDC_ISSUER": issuer})[1]
+    assert ("OIDC_ISSUER must be an https address" in refusal) is not allowed
+    assert "s3cret" not in refusal

@@ -154,6 +154,8 @@ ACCOUNTS = [
     Row("accounts/reauthenticate/code/", BOTH, may=NOBODY, refused=403),
     Row("accounts/reauthenticate/passkey/", BOTH, may=NOBODY, refused=403),
     Row("accounts/login/passkey/", BOTH, done=302, stranger=302, stranger_posted=200),
+    Row("accounts/login/single-sign-on/", BOTH, may=NOBODY, stranger=404),
+    Row("accounts/login/single-sign-on/back/", BOTH, may=NOBODY, stranger=404),
     Row("accounts/passkeys/add/", BOTH, may=NOBODY, refused=403),
     Row("accounts/passkeys/<int:pk>/remove/", BOTH, may=NOBODY, refused=403, path="accounts/passkeys/1/remove/"),
     Row("accounts/second-factor/", READ),
