@@ -182,6 +182,7 @@ def test_another_backend_beside_djangos_ends_no_session(kim: User, settings: Set
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_of_thousands_of_guesses_from_as_many_addresses_ten_are_checked(kim: User) -> None:
     guesses = 2_000 if connection.vendor == "sqlite" else 200  # there each count is some statements
     statuses = guess(guesses, address=lambda n: f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
