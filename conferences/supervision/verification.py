@@ -139,7 +139,7 @@ def _escalate(command: Command, *, now: datetime) -> None:
 def _resolve_loud(command: Command, session: SupervisorSession, *, now: datetime) -> None:
     if session.ended_at is not None:
         settle(command, State.EXPIRED, now=now)
-        if command.role != Role.WHISPER and not reads_muted(session):
+        if _would_not_show(command, session):
             # If the line rejoined, a late execution would make it audible there, and no reading would show it.
             let_go(command.ear or session.ear, reason=_("Telnyx did not answer, so your phone was hung up."), now=now)
         return
@@ -152,7 +152,7 @@ def _resolve_loud(command: Command, session: SupervisorSession, *, now: datetime
     elif verdict is Verdict.CONFIRMED:
         _verified(command, session, now=now)
     elif now - (command.sent_at or command.asked_at) > LOUD_UNKNOWN_FOR:
-        if verdict is Verdict.CANNOT_TELL:
+        if verdict is Verdict.CANNOT_TELL or (verdict is None and _would_not_show(command, session)):
             # If it is executed late, no reading shows it; only a line that has left is certainly silent.
             settle(command, State.EXPIRED, outcome=_("Telnyx did not answer in time."), now=now)
             reason = _("Telnyx did not answer and does not show who hears you, so your phone was hung up.")
@@ -161,6 +161,11 @@ def _resolve_loud(command: Command, session: SupervisorSession, *, now: datetime
         settle(command, State.EXPIRED, outcome=_("Telnyx did not answer in time; you are back on Monitor."), now=now)
         # The lost request may still be executed late; an explicit monitor comes after it.
         fall_back(session, notice="", now=now)
+
+
+def _would_not_show(command: Command, session: SupervisorSession) -> bool:
+    """Return whether this louder role could be in force without any reading that shows it."""
+    return command.role != Role.WHISPER and not reads_muted(session)
 
 
 def _read_back(command: Command, *, now: datetime) -> None:

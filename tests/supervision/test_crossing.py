@@ -161,6 +161,21 @@ def heard_for(floor: Floor, call: Call, kim: User, *, seconds: float) -> tuple[f
     return heard[0], unsaid[0]
 
 
+@pytest.mark.parametrize("failing", [0, 100])
+def test_a_barge_without_an_answer_that_no_reading_would_show_is_never_heard_late(
+    floor: Floor, kim: User, failing: int
+) -> None:
+    unreadable(floor)
+    call = inside(floor, kim)
+    floor.fault("*/actions/update", when="late", delay_s=20, times=1)
+    call.choose(kim, Role.BARGE)
+    if failing:
+        floor.faults.arm({"method": "GET", "path": "*/participants", "status": 503, "times": failing})
+    heard, _unsaid = heard_for(floor, call, kim, seconds=40)
+    assert heard == 0
+    assert kim.ears.latest("created_at").ended_at is not None
+
+
 @pytest.mark.parametrize("role", [Role.BARGE, Role.WHISPER])
 def test_a_louder_role_that_is_executed_after_its_stop_is_silenced_within_seconds(
     floor: Floor, kim: User, role: Role
