@@ -35,6 +35,8 @@ ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 """Signatures that only the issuer can make: none whose key Floorline has, too."""
 CLOCKS_APART_SECONDS = 30
 ISSUER_SECONDS = 5
+NO_ANSWER = requests.RequestException
+"""Raised where the issuer does not answer."""
 
 
 class NotSignedIn(OAuth2Error):  # type: ignore[misc]  # allauth has no types

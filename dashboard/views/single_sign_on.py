@@ -16,9 +16,8 @@ from django.contrib.auth.signals import user_login_failed
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from requests import RequestException
 
-from dashboard.signing_in.single_sign_on import METHOD, Issuer, NotSignedIn, way_to_issuer
+from dashboard.signing_in.single_sign_on import METHOD, NO_ANSWER, Issuer, NotSignedIn, way_to_issuer
 
 log = logging.getLogger(__name__)
 View = Callable[[HttpRequest], HttpResponse]
@@ -39,7 +38,7 @@ def _where_it_is_configured(view: View) -> View:
             return view(request)
         except NotSignedIn as refused:
             return _told(request, refused)
-        except RequestException as error:
+        except NO_ANSWER as error:
             log.warning("the issuer of single sign-on cannot be asked (%s): look at OIDC_ISSUER", type(error).__name__)
             sentence = _("%(name)s does not answer. Try again in a minute.") % {"name": settings.OIDC_NAME}
             return _told(request, NotSignedIn("the issuer does not answer", sentence))

@@ -196,12 +196,14 @@ TALKS = {
 }
 # The launcher asks its own children whether they are up; ports are tried on this machine. `floorline doctor` asks
 # Telnyx for one listing, to learn the time there and whether the key is good, and our own public address by a GET.
+# Single sign-on asks the issuer that OIDC_ISSUER names.
 MAY_TALK = {
     "conferences/telnyx/transport.py",
     "conferences/telnyx/greeting.py",
     "dashboard/doctor/telnyx.py",
     "dashboard/serving/launcher.py",
     "dashboard/serving/ports.py",
+    "dashboard/signing_in/single_sign_on.py",
 }
 MAY_BUILD_REQUESTS = {"conferences/telnyx/client.py", "conferences/probe/client.py"}
 
