@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 EXPORT = "/audit/export/"
 RIGHTS = re.compile(r"/admin/(auth/(user|group)|conferences/team)/(add|[^/]+/(change|password|delete))/")
-"""Where a right is given or taken: people with their memberships, groups, teams."""
+"""Matches the admin's pages on which rights are given or taken: of people with their memberships, groups and teams."""
 SENT_WITHIN_SECONDS = 45 * 60
 """A form that was opened after a confirmation may take its time."""
 
