@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +46,13 @@ class Shift:
         end = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime(STORED)
         with database_of(self.floor) as database:
             database.execute("UPDATE django_session SET expire_date = ? WHERE session_key = ?", [end, self.key])
+
+    @contextmanager
+    def is_told_of_somebody(self) -> Iterator[None]:
+        """Wait for the page's report of what is done meanwhile: it would move an end that is brought near after it."""
+        self.ends_in(600)
+        yield
+        assert eventually(lambda: self.left > FULL, within=20)
 
 
 @pytest.fixture
@@ -93,9 +101,9 @@ def test_what_moves_on_a_page_by_itself_is_no_answer(shift: Shift, sandbox: Sand
     """A pointer that rests on a list which changes: browsers tell such a page of moves and of what is entered."""
     screen = shift.visitor.visit()
     screen.is_live()
-    screen.page.mouse.move(600, 400)
-    screen.page.mouse.move(600, 401)
-    assert eventually(lambda: shift.left > FULL, within=10)
+    with shift.is_told_of_somebody():
+        screen.page.mouse.move(600, 400)
+        screen.page.mouse.move(600, 401)
     shift.ends_in(100)
     expect(warning(screen)).to_be_visible()
     for number in range(4):
@@ -110,7 +118,8 @@ def test_who_listens_is_warned_and_then_taken_out_of_the_call_and_the_screen(
     call = sandbox.script("Billing-idle")
     screen = shift.visitor.visit()
     screen.see(call.name)
-    screen.monitor(call.name)
+    with shift.is_told_of_somebody():
+        screen.monitor(call.name)
     shift.is_the_only_one()
     shift.ends_in(30)
     expect(warning(screen)).to_be_visible(timeout=25_000)
@@ -154,7 +163,8 @@ def test_a_page_without_scripts_that_loads_itself_again_keeps_no_session(
 def test_a_key_in_the_small_window_answers(shift: Shift) -> None:
     screen = shift.visitor.visit()
     screen.is_live()
-    small = on_top_of(screen)
+    with shift.is_told_of_somebody():
+        small = on_top_of(screen)
     shift.ends_in(100)
     expect(warning(small)).to_be_visible()
 
