@@ -20,7 +20,7 @@ from conferences.protections import why_agent_protected
 
 from .choice import Choice, choose, enter
 from .commands import store
-from .errors import Refused
+from .errors import Refused, not_allowed_anywhere
 from .line import dial, let_go, live_ear, new_ear
 from .presses import Press, Way, press_of_follow, refuse_stale
 from .roles import fall_back
@@ -104,7 +104,13 @@ def leave(*, user: User, press: Press | None = None, now: datetime, reason: str 
 
 
 def connect(*, user: User, line: Line | None = None, press: Press | None = None, now: datetime) -> Ear:
-    """Ring the supervisor's line and park it, so that the next conference is one key away. Raises Refused."""
+    """Ring the supervisor's line and park it, so that the next conference is one key away.
+
+    Raises Refused, also where they may listen nowhere: a ringing phone costs money and one of the few lines.
+    """
+    if not rights_book(user).may_listen:
+        audit.record(Action.REFUSED, at=now, actor=user, detail=f"connect: {not_allowed_anywhere()}")
+        raise Refused(not_allowed_anywhere())
     account = Account.objects.order_by("id").first()
     if account is None:
         raise Refused(_("No Telnyx account is set up yet. Ask an admin."))

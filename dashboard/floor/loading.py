@@ -23,6 +23,7 @@ from conferences.models import (
     Ear,
     Leg,
     Participant,
+    Protection,
     SupervisorSession,
     Team,
     TeamRule,
@@ -68,7 +69,7 @@ def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Lo
     sessions = open_sessions()
     marks = {conference: supervision_marks(found) for conference, found in sessions.items()}
     differ = [id_ for id_ in marks.keys() | supervised.keys() if marks.get(id_) != supervised.get(id_)]
-    connections, accounts = connections_by_id(), accounts_by_id()
+    connections, accounts, protections = connections_by_id(), accounts_by_id(), load_rows(Protection)
     records: dict[UUID, BuiltCard] = {}
     versions: dict[UUID, int] = {}
     for conferences in _everything_live() if after is None else _changed(after, differ):
@@ -81,6 +82,7 @@ def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Lo
                 sessions=sessions.get(conference.id, []),
                 connections=connections,
                 accounts=accounts,
+                protections=protections,
             )
     return LoadedFloor(
         records=records,

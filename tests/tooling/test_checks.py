@@ -6,12 +6,12 @@ import base64
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from django.core import checks
 from pytest_django import Settings
 
 from conferences.models import Account
 from dashboard.checks import TAG
+from tests.planted import FIELD_KEYS
 
 PUBLIC_KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -100,7 +100,7 @@ def test_what_is_risky_but_possible_is_only_said(settings: Settings, changed: di
 
 @pytest.mark.django_db
 def test_an_account_in_the_database_needs_no_environment(settings: Settings) -> None:
-    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    settings.FIELD_KEYS = FIELD_KEYS[:1]
     Account.objects.create(
         name="Main",
         api_key="KEY0123456789",
@@ -116,9 +116,9 @@ def test_an_account_in_the_database_needs_no_environment(settings: Settings) -> 
 
 @pytest.mark.django_db
 def test_a_key_that_cannot_be_read_back_is_refused(settings: Settings) -> None:
-    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    settings.FIELD_KEYS = FIELD_KEYS[:1]
     Account.objects.create(name="Main", api_key="KEY0123456789")
-    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    settings.FIELD_KEYS = FIELD_KEYS[1:]
 
     assert "None of the FIELD_KEYS can read" in found()["floorline.E006"]
 

@@ -123,7 +123,7 @@ PRESSES = [
     ),
     press("conferences/<uuid:conference_id>/legs/<uuid:leg_id>/number/", SUPERUSER, about_call=True, numbers=SUPERUSER),
     press("monitor/", MAY_MONITOR, form=lambda call: {"monitor": call.conference.pk}, about_call=True),
-    press("ear/connect/", SIGNED_IN),
+    press("ear/connect/", MAY_MONITOR | MAY_WHISPER | MAY_BARGE),
     Row("ear/line/", POSTED, NOBODY, form=lambda call: {"line": call.line.pk}, named="of a colleague"),
     Row("ear/connect/", POSTED, NOBODY, form=lambda call: {"line": call.line.pk}, named="a colleague's line"),
     Row("ear/follow/", POSTED, SEES[Whose.OTHER], posted=302, query=lambda call: {"agent": call.agent.agent_id}),
