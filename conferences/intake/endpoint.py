@@ -4,8 +4,12 @@ A raw ASGI callable, because this path takes a call center's whole event storm. 
 share one transaction (group commit, no timer): when the writer is idle an event is written at once, under load the
 batches grow by themselves. A 200 is sent after the commit and only then.
 
-Answers are a contract with the sender: 401 for bytes that Telnyx did not sign, 413 and 405 for what no webhook is,
-200 for everything signed and kept, 503 where nothing durable could be written in time, so that Telnyx sends it again.
+Each account has an address of its own, where its keys alone count, and what is posted there is its. At the plain address
+every account's key counts, and the key says whose it is: of accounts with the same key, the first by id.
+
+Answers are a contract with the sender: 401 for bytes that Telnyx did not sign, or not for this address, 413 and 405 for
+what no webhook is, 200 for everything signed and kept, 503 where nothing durable could be written in time, so that
+Telnyx sends it again.
 
 What can be refused by its headers is refused before its body is read. Bodies that nobody has verified yet are bounded
 together, so that senders without a key can neither fill the memory nor keep Telnyx' own webhooks out.
@@ -20,6 +24,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -39,6 +44,7 @@ from conferences.telnyx.inbound import (
     refuse_headers,
     verify,
 )
+from conferences.webhook_addresses import slug_in
 
 from .skew import ClockMeter
 from .store import Received, open_connection, store
@@ -63,7 +69,7 @@ class Writer:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ingest")
 
-    async def read_keys(self) -> dict[PublicKey, int]:
+    async def read_keys(self) -> KnownKeys:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._connected, read_keys)
 
     async def store(self, batch: list[Received]) -> None:
@@ -95,16 +101,42 @@ def close_connection() -> None:
     connection.close()
 
 
-def read_keys() -> dict[PublicKey, int]:
-    """Read every account's public keys; one that cannot be used is named in the log and left out."""
-    keys: dict[PublicKey, int] = {}
+@dataclass(frozen=True, slots=True)
+class KnownKeys:
+    """The public keys in force at each address, and to which account each belongs."""
+
+    of_all: dict[PublicKey, int] = field(default_factory=dict)
+    by_slug: dict[str, dict[PublicKey, int]] = field(default_factory=dict)
+
+    def at(self, path: str) -> Mapping[PublicKey, int]:
+        """Return the keys that count at an address; raise SignatureRefused where it is no account's."""
+        slug = slug_in(path)
+        if slug is None:
+            return self.of_all
+        if slug not in self.by_slug:
+            raise SignatureRefused("address")
+        return self.by_slug[slug]
+
+
+def read_keys() -> KnownKeys:
+    """Read the public keys of every account in use; one that cannot be used is named in the log and left out."""
+    known = KnownKeys()
     # Not the API key: a database whose FIELD_KEYS are lost must still take webhooks in.
-    for account in Account.objects.defer("api_key").order_by("-id"):
-        for text in account.public_keys_in_force():
-            try:
-                keys[public_key(text)] = account.pk
-            except ValueError:
-                logger.error("a public key of account %s is not 32 bytes in Base64", account.pk)
+    for account in Account.objects.defer("api_key").filter(is_active=True).order_by("-id"):
+        keys = _keys_of(account)
+        known.of_all.update(keys)
+        if account.slug:
+            known.by_slug[account.slug] = keys
+    return known
+
+
+def _keys_of(account: Account) -> dict[PublicKey, int]:
+    keys: dict[PublicKey, int] = {}
+    for text in account.public_keys_in_force():
+        try:
+            keys[public_key(text)] = account.pk
+        except ValueError:
+            logger.error("a public key of account %s is not 32 bytes in Base64", account.pk)
     return keys
 
 
@@ -113,12 +145,12 @@ class Keyring:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._keys: Mapping[PublicKey, int] | None = None
+        self._keys: KnownKeys | None = None
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
 
-    async def keys(self) -> Mapping[PublicKey, int] | None:
-        """Return each key with the account it belongs to; None where they could not be read even once."""
+    async def keys(self) -> KnownKeys | None:
+        """Return the keys of every address; None where they could not be read even once."""
         if time.monotonic() - self._read_at > KEYS_SECONDS and (self._reading is None or self._reading.done()):
             self._reading = asyncio.create_task(self._read())
         if self._keys is None and self._reading is not None:
@@ -238,7 +270,7 @@ class Intake:
             refuse_headers(**_signature(headers), now=datetime.now(UTC))
             async with self._bodies.whole(scope["headers"], receive) as body:
                 is_read = True
-                received = await self._verified(body, headers)
+                received = await self._verified(body, headers, path=scope["path"])
         except SignatureRefused as error:
             self.refusals.note(_unsigned_kind(headers) if error.reason == "missing" else error.reason)
             status, text = 401, "This is not signed by Telnyx, or not fresh."
@@ -259,11 +291,12 @@ class Intake:
             return 200, "ok"
         return 503, "The event could not be stored in time; send it again."
 
-    async def _verified(self, body: bytes, headers: Mapping[bytes, bytes]) -> Received | None:
-        """Return what Telnyx has signed, None where the keys cannot be read; raise SignatureRefused."""
-        keys = await self._keyring.keys()
-        if keys is None:
+    async def _verified(self, body: bytes, headers: Mapping[bytes, bytes], *, path: str) -> Received | None:
+        """Return what Telnyx has signed for an address, None where the keys cannot be read; raise SignatureRefused."""
+        known = await self._keyring.keys()
+        if known is None:
             return None
+        keys = known.at(path)
         now = datetime.now(UTC)
         check = partial(verify, body=body, **_signature(headers), keys=keys, now=now)
         if len(body) > SMALL:
@@ -309,5 +342,5 @@ intake = Intake()
 
 
 async def webhooks(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer POST /webhooks/telnyx/ with this process's intake."""
+    """Answer a POST to one of the webhooks' addresses with this process's intake."""
     await intake(scope, receive, send)

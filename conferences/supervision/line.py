@@ -6,7 +6,6 @@ import base64
 import json
 from datetime import datetime
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
@@ -71,7 +70,7 @@ def send_dial(client: Client, command: Command) -> MyLeg:
         connection_id=credentials.ear_connection_id,
         to=ear.line.address,
         from_number=credentials.from_number,
-        webhook_url=f"{settings.PUBLIC_URL}/webhooks/telnyx/",
+        webhook_url=ear.account.webhook_url,
         client_state=ear_mark(ear),
     )
 
