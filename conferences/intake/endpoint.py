@@ -4,8 +4,8 @@ A raw ASGI callable, because this path takes a call center's whole event storm. 
 share one transaction (group commit, no timer): when the writer is idle an event is written at once, under load the
 batches grow by themselves. A 200 is sent after the commit and only then.
 
-Each account has an address of its own, where its keys alone count, and what is posted there is its. At the plain address
-every account's key counts, and the key says whose it is: of accounts with the same key, the first by id.
+Each account has an address of its own: only its keys count there, and what is posted there belongs to it. At the plain
+address every account's key counts, and says to which account a webhook belongs: of several with that key, the first.
 
 Answers are a contract with the sender: 401 for bytes that Telnyx did not sign, or not for this address, 413 and 405 for
 what no webhook is, 200 for everything signed and kept, 503 where nothing durable could be written in time, so that
@@ -24,7 +24,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -33,19 +32,16 @@ from django.db import connection
 
 from conferences.asgi_types import Receive, Scope, Send
 from conferences.bodies import SMALL, Bodies, BodyRefused, SenderGone, linger
-from conferences.models import Account
 from conferences.telnyx.inbound import (
     MAX_BODY_BYTES,
     TEXML,
     VERSION_1,
-    PublicKey,
     SignatureRefused,
-    public_key,
     refuse_headers,
     verify,
 )
-from conferences.webhook_addresses import slug_in
 
+from .keys import KnownKeys, read_keys
 from .skew import ClockMeter
 from .store import Received, open_connection, store
 
@@ -99,45 +95,6 @@ class Writer:
 def close_connection() -> None:
     """Close the calling thread's connection; `connection.close` itself would be looked up in another thread."""
     connection.close()
-
-
-@dataclass(frozen=True, slots=True)
-class KnownKeys:
-    """The public keys in force at each address, and to which account each belongs."""
-
-    of_all: dict[PublicKey, int] = field(default_factory=dict)
-    by_slug: dict[str, dict[PublicKey, int]] = field(default_factory=dict)
-
-    def at(self, path: str) -> Mapping[PublicKey, int]:
-        """Return the keys that count at an address; raise SignatureRefused where it is no account's."""
-        slug = slug_in(path)
-        if slug is None:
-            return self.of_all
-        if slug not in self.by_slug:
-            raise SignatureRefused("address")
-        return self.by_slug[slug]
-
-
-def read_keys() -> KnownKeys:
-    """Read the public keys of every account in use; one that cannot be used is named in the log and left out."""
-    known = KnownKeys()
-    # Not the API key: a database whose FIELD_KEYS are lost must still take webhooks in.
-    for account in Account.objects.defer("api_key").filter(is_active=True).order_by("-id"):
-        keys = _keys_of(account)
-        known.of_all.update(keys)
-        if account.slug:
-            known.by_slug[account.slug] = keys
-    return known
-
-
-def _keys_of(account: Account) -> dict[PublicKey, int]:
-    keys: dict[PublicKey, int] = {}
-    for text in account.public_keys_in_force():
-        try:
-            keys[public_key(text)] = account.pk
-        except ValueError:
-            logger.error("a public key of account %s is not 32 bytes in Base64", account.pk)
-    return keys
 
 
 class Keyring:

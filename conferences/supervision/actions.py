@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from conferences import audit
 from conferences.audit import Action
 from conferences.changes import board_change
-from conferences.models import Account, Agent, Cause, Command, Conference, Ear, Line, SupervisorSession
+from conferences.models import Agent, Cause, Command, Conference, Ear, Line, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book
 from conferences.protections import why_agent_protected
 
+from .accounts import account_of
 from .choice import Choice, choose, enter
 from .commands import store
 from .errors import Refused
@@ -105,7 +106,7 @@ def leave(*, user: User, press: Press | None = None, now: datetime, reason: str 
 
 def connect(*, user: User, line: Line | None = None, press: Press | None = None, now: datetime) -> Ear:
     """Ring the supervisor's line and park it, so that the next conference is one key away. Raises Refused."""
-    account = Account.objects.order_by("id").first()
+    account = account_of(user)
     if account is None:
         raise Refused(_("No Telnyx account is set up yet. Ask an admin."))
     press = press or Press(at=now)

@@ -93,6 +93,8 @@ def _step_line(ear: Ear, *, now: datetime) -> None:
         _step_confirming(ear, leg, now=now)
     elif ear.state == Ear.State.ENDING:
         _step_ending(ear, now=now)
+    elif not ear.account.is_active:
+        let_go(ear, reason=_("The Telnyx account of your phone is not in use any more."), cause=Cause.RIGHTS, now=now)
     elif not ear.user.is_active:
         let_go(ear, reason=_("Your account was deactivated."), cause=Cause.RIGHTS, now=now)
     elif not is_signed_in(ear.user, now=now):
