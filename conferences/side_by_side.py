@@ -33,10 +33,10 @@ class SideBySide:
             self._pools[account_id] = ThreadPoolExecutor(max_workers=self._at_once, thread_name_prefix=name)
         self._pools[account_id].submit(self._do, work, about=about, account_id=account_id)
 
-    def close(self, *, wait: bool = True) -> None:
+    def close(self) -> None:
         """Begin nothing any more, and wait for what is under way."""
         for pool in self._pools.values():
-            pool.shutdown(wait=wait, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _do(self, work: Callable[[], object], *, about: Hashable, account_id: int) -> None:
         try:

@@ -78,14 +78,14 @@ class ReconcileLoop:
     def step(self) -> None:
         """Have every account in use compared that is not being compared, each in a thread of its own."""
         accounts = {account.pk: account for account in Account.objects.filter(is_active=True).order_by("pk")}
-        for gone in self._reconcilers.keys() - accounts.keys():
+        for gone in [pk for pk in list(self._reconcilers) if pk not in accounts]:
             self._reconcilers.pop(gone, None)
         for account in accounts.values():
             self._accounts.begin(partial(self._compare_one, account), about=account.pk, account_id=account.pk)
 
     def close(self) -> None:
-        """Begin no further comparison; one that waits for Telnyx ends by itself."""
-        self._accounts.close(wait=False)
+        """Wait for the comparisons under way; none begins any more."""
+        self._accounts.close()
 
     def _compare_one(self, account: Account) -> None:
         # Asked once more: the lease may have run out while this account waited for its turn.
@@ -140,9 +140,10 @@ def run(stop: threading.Event) -> None:
     stop.wait()
     for thread in threads:
         thread.join(timeout=5)
-    reconciling.close()
     ears.close()
     holder.give_back(now=clock())
+    # Last: a comparison may wait for Telnyx for seconds, and is no harm beside that of the next worker.
+    reconciling.close()
 
 
 def _under_lease(holder: Holder, step: Callable[[], object]) -> None:

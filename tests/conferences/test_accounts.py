@@ -103,7 +103,8 @@ def test_an_upgrade_without_field_keys_stores_no_key(account: Account, other: Ac
 
 
 @pytest.mark.parametrize(
-    ("name", "slug"), [("Acme Europe", "acme-europe"), ("日本", "account"), ("default", "default-2"), ("-_-", "account")]
+    ("name", "slug"),
+    [("Acme Europe", "acme-europe"), ("日本", "account"), ("default", "default-2"), ("-_-", "account")],
 )
 def test_an_account_gets_an_address_made_of_its_name(
     account: Account, environment: Settings, name: str, slug: str
