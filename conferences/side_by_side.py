@@ -42,7 +42,7 @@ class SideBySide:
         try:
             work()
         except Exception:
-            # What fails now is tried again in a moment; the others go on meanwhile.
+            # It is tried again in a moment; the others go on meanwhile.
             logger.exception("%s: a step of account %s failed; it is tried again", self._name, account_id)
             connection.close()
         finally:

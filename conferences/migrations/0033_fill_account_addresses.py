@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import migrations
 from django.utils.text import slugify
 
-# What every account took from the environment before; the others keep it, now in their own row.
+# Every account took these from the environment before; the others keep them, now in their own row.
 FROM_ENVIRONMENT = {
     "public_keys": lambda: "\n".join(settings.TELNYX_PUBLIC_KEYS),
     "ear_connection_id": lambda: settings.TELNYX_CONNECTION_ID,

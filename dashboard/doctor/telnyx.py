@@ -59,7 +59,7 @@ def webhook_addresses() -> Iterator[Finding]:
         return
     accounts = Account.objects.filter(is_active=True).only("slug").order_by("pk")
     urls = dict.fromkeys([plain, *(account.webhook_url for account in accounts)])
-    # Of several that fail the first is told: they have one proxy in front of them.
+    # Only the first that fails is told: they have one proxy in front of them.
     failed = next(filter(None, map(_why_not_answered, urls)), None)
     yield failed or Finding(Level.OK, "webhooks", f"answered by Floorline (asked from this machine): {', '.join(urls)}")
 
