@@ -21,11 +21,12 @@ class SideBySide:
         self._pools: dict[int, ThreadPoolExecutor] = {}
         self._busy: set[Hashable] = set()
         self._lock = threading.Lock()
+        self._is_closing = False
 
     def begin(self, work: Callable[[], object], *, about: Hashable, account_id: int) -> None:
         """Have an account's work done, unless the one before about the same is still waiting or under way."""
         with self._lock:
-            if about in self._busy:
+            if self._is_closing or about in self._busy:
                 return
             self._busy.add(about)
         if account_id not in self._pools:
@@ -34,13 +35,20 @@ class SideBySide:
         self._pools[account_id].submit(self._do, work, about=about, account_id=account_id)
 
     def close(self) -> None:
-        """Begin nothing any more, and wait for what is under way."""
+        """Begin nothing any more, wait for what is under way, and close the threads' connections to the database."""
+        with self._lock:
+            self._is_closing = True
         for pool in self._pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
+            together = threading.Barrier(self._at_once)
+            for _ in range(self._at_once):
+                pool.submit(_close_connection, together)
+        for pool in self._pools.values():
+            pool.shutdown(wait=True)
 
     def _do(self, work: Callable[[], object], *, about: Hashable, account_id: int) -> None:
         try:
-            work()
+            if not self._is_closing:
+                work()
         except Exception:
             # It is tried again in a moment; the others go on meanwhile.
             logger.exception("%s: a step of account %s failed; it is tried again", self._name, account_id)
@@ -48,3 +56,8 @@ class SideBySide:
         finally:
             with self._lock:
                 self._busy.discard(about)
+
+
+def _close_connection(together: threading.Barrier) -> None:
+    together.wait()  # so that each thread of an account closes its own
+    connection.close()

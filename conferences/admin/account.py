@@ -40,6 +40,11 @@ class AccountForm(AccountModelForm):
     )
     clear_api_key = forms.BooleanField(label=_("Forget the API key that is stored here"), required=False)
 
+    class Meta:
+        help_texts = {
+            "webhook_address": _("Enter it in the Telnyx portal. Only this account’s public keys count there.")
+        }
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         stored = getattr(self.instance, "key_is_set", False)
@@ -110,21 +115,11 @@ PROFILE = ["whisper_reaches", "monitor_reads_muted", "monitor_harms_call"]
 @admin.register(Account)
 class AccountAdmin(WhoIsWhoAdmin):
     form = AccountForm
-    list_display = [
-        "name",
-        "is_active",
-        "is_default",
-        "key",
-        "ear_connection_id",
-        "region",
-        "probed",
-        "checked_at",
-        "check_problem",
-    ]
+    list_display = ["name", "is_active", "key", "ear_connection_id", "region", "probed", "checked_at", "check_problem"]
     # Only the probe sets the profile: a wrong value typed here would let a customer hear a whisper.
     readonly_fields = [
         "webhook_address",
-        "is_default",
+        "environment",
         "api_base",
         *PROFILE,
         "probed",
@@ -141,7 +136,7 @@ class AccountAdmin(WhoIsWhoAdmin):
             None,
             {
                 "fields": [
-                    *("name", "is_active", "is_default", "webhook_address", "api_base"),
+                    *("name", "is_active", "webhook_address", "api_base", "environment"),
                     *("new_api_key", "clear_api_key", "public_keys", "region"),
                 ]
             },
@@ -214,6 +209,12 @@ class AccountAdmin(WhoIsWhoAdmin):
     @admin.display(description=_("webhook address"))
     def webhook_address(self, account: Account) -> Any:
         return account.webhook_url if account.pk else _("shown here once the account is saved")
+
+    @admin.display(description=_("environment"))
+    def environment(self, account: Account) -> Any:
+        if account.is_default or not Account.objects.exists():
+            return _("This is the default account: what is left empty here comes from the environment.")
+        return _("Not used: it is the default account’s alone. Enter everything here.")
 
     @admin.display(description=_("Telnyx address"))
     def api_base(self, account: Account) -> str:

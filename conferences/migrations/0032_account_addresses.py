@@ -13,12 +13,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='account',
             name='is_active',
-            field=models.BooleanField(db_default=True, default=True, help_text="If not, this account's webhooks are refused, it is not compared with Telnyx, and no phone is rung on it. Calls that are on the floor when you save leave it for good. What is stored stays.", verbose_name='in use'),
+            field=models.BooleanField(db_default=True, default=True, help_text='If not, this account’s webhooks are refused, it is not compared with Telnyx, and no phone is rung on it. Calls that are on the floor when you save leave it for good. What is stored stays.', verbose_name='in use'),
         ),
         migrations.AddField(
             model_name='account',
             name='is_default',
-            field=models.BooleanField(db_default=False, default=False, editable=False, help_text='The first account. What is left empty on it comes from the environment.', verbose_name='default account'),
+            field=models.BooleanField(db_default=False, default=False, editable=False, verbose_name='default account'),
         ),
         migrations.AddField(
             model_name='account',

@@ -22,7 +22,7 @@ CLOCK_TOLERANCE = 5.0  # seconds
 CLOCK_PRECISION = 1.5  # seconds
 # Telnyx repeats an unanswered webhook for about a minute: a shorter silence of ours has lost nothing.
 CHECKED_IS_RECENT = timedelta(seconds=60)
-LONGEST_STEM = 40  # of a slug, which has room for fifty characters and a number behind it
+LONGEST_STEM = 40  # a slug has room for fifty characters, a number behind the name included
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,13 @@ class Account(models.Model):
         default=False,
         db_default=False,
         editable=False,
-        help_text=_("The first account. What is left empty on it comes from the environment."),
     )
     is_active = models.BooleanField(
         _("in use"),
         default=True,
         db_default=True,
         help_text=_(
-            "If not, this account's webhooks are refused, it is not compared with Telnyx, and no phone is rung on it. "
+            "If not, this account’s webhooks are refused, it is not compared with Telnyx, and no phone is rung on it. "
             "Calls that are on the floor when you save leave it for good. What is stored stays."
         ),
     )
