@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http.request import split_domain_port, validate_host
 
 from conferences.models import Account
-from conferences.models.account import Credentials
+from conferences.models.account import Credentials, Feed
 from conferences.telnyx.inbound import is_public_key
 from dashboard.serving import programs
 from dashboard.settings import host_of, is_loopback
@@ -31,15 +31,17 @@ def settings_fit(**_: Any) -> list[CheckMessage]:
 
 @register(TAG, deploy=True)
 def accounts_are_complete(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Check each Telnyx account, completed from the environment.
+    """Check the Telnyx accounts in use: the default one, completed from the environment, and those beside it.
 
     Silent unless the database may be asked: what the environment lacks, a row may say.
     """
     if not databases:
         return []
     try:
-        accounts = list(Account.objects.order_by("pk")) or [Account()]
-        return [problem for account in accounts for problem in _account(account.credentials())]
+        accounts = list(Account.objects.order_by("pk")) or [Account(is_default=True)]
+        in_use = [account for account in accounts if account.is_active]
+        default = [problem for one in in_use if one.is_default for problem in _account(one.credentials())]
+        return [*default, *(problem for one in in_use if not one.is_default for problem in _other_account(one))]
     except ImproperlyConfigured as error:
         return [Error(str(error), id="floorline.E006")]
 
@@ -81,6 +83,23 @@ def _account(credentials: Credentials) -> Iterator[CheckMessage]:
         yield Error("TELNYX_FROM_NUMBER is missing: supervisors' phones show it.", hint=number, id="floorline.E005")
     elif not re.fullmatch(r"\+[1-9][0-9]{6,14}", credentials.from_number):
         yield Error("TELNYX_FROM_NUMBER is not a phone number.", hint=number, id="floorline.E005")
+
+
+def _other_account(account: Account) -> Iterator[CheckMessage]:
+    """Name what an account beside the default one lacks; it does not keep the others from being served."""
+    given = account.credentials()
+    needed = {
+        "its API key": given.api_key,
+        "its public key": given.public_keys or account.feed == Feed.POLLING,
+        "its ear application": given.ear_connection_id,
+        "its number to dial from": given.from_number,
+    }
+    if lacking := [name for name, value in needed.items() if not value]:
+        yield Caution(
+            f"The Telnyx account “{account}” lacks {', '.join(lacking)}: only the default one has the environment’s.",
+            hint="Enter it in the admin under Telnyx accounts, or take the tick from “in use” there.",
+            id="floorline.W005",
+        )
 
 
 def _field_keys() -> Iterator[CheckMessage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .accounts import account_of
 from .actions import choose_role, connect, disconnect, follow, leave, quieter
 from .adopted_legs import adopt
 from .emergency import seal, send_by_note, stop
@@ -17,6 +18,7 @@ __all__ = [
     "Press",
     "Refused",
     "Way",
+    "account_of",
     "adopt",
     "choose_role",
     "connect",

@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from conferences import audit
 from conferences.audit import Action
 from conferences.changes import board_change
-from conferences.models import Account, Agent, Cause, Command, Conference, Ear, Line, SupervisorSession
+from conferences.models import Agent, Cause, Command, Conference, Ear, Line, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book
 from conferences.protections import why_agent_protected
 
+from .accounts import account_of
 from .choice import Choice, choose, enter
 from .commands import store
 from .errors import Refused, not_allowed_anywhere
@@ -111,7 +112,7 @@ def connect(*, user: User, line: Line | None = None, press: Press | None = None,
     if not rights_book(user).may_listen:
         audit.record(Action.REFUSED, at=now, actor=user, detail=f"connect: {not_allowed_anywhere()}")
         raise Refused(not_allowed_anywhere())
-    account = Account.objects.order_by("id").first()
+    account = account_of(user)
     if account is None:
         raise Refused(_("No Telnyx account is set up yet. Ask an admin."))
     press = press or Press(at=now)

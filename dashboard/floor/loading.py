@@ -184,7 +184,8 @@ def waiting(*, now: datetime) -> tuple[Waiting, ...]:
     that matches the leg.
     """
     talking = Participant.objects.filter(leg=OuterRef("pk"), present=True)
-    legs = Leg.objects.filter(~Exists(talking), enqueued_at__gt=now - LONGEST_LEG, dequeued_at=None, hung_up_at=None)
+    in_queue = {"enqueued_at__gt": now - LONGEST_LEG, "dequeued_at": None, "hung_up_at": None}
+    legs = Leg.objects.filter(~Exists(talking), account__is_active=True, **in_queue)
     connections = connections_by_id()
     waiting = [(leg, connections.get((leg.account_id, leg.connection_id))) for leg in legs.defer("facts")]
     unclaimed = any(connection is None or connection.team_id is None for _leg, connection in waiting)

@@ -53,7 +53,14 @@ def _kind(reason: str, count: int) -> RefusedKind:
 def _in_words(reason: str) -> tuple[str, str]:
     """Return what was wrong, and the mend."""
     found = {
-        "mismatch": (_("signed with another key"), _("Copy the public key from the portal again: TELNYX_PUBLIC_KEY.")),
+        "mismatch": (
+            _("signed with another key"),
+            _("Copy the public key from the portal again: TELNYX_PUBLIC_KEY, or the keys of the account."),
+        ),
+        "address": (
+            _("posted to the address of no account"),
+            _("Copy the webhook address again: the admin shows it on the account. An account must be in use."),
+        ),
         "stale": (_("too old or too new"), _("Compare this server's clock; a forwarder must not keep webhooks back.")),
         VERSION_1: (_("API version 1"), _("Set the webhook API version of the application or connection to 2.")),
         TEXML: (_("TeXML"), _("Use a Call Control application: a TeXML application sends something else.")),

@@ -17,6 +17,7 @@ from conferences import names, supervision
 from conferences.models import Cause
 from conferences.permissions import own_agent
 from conferences.supervision import Press
+from conferences.webhook_addresses import PLAIN_PATH
 from dashboard.desk.audience import sentence_from_outside
 from dashboard.desk.ear import MyEar, my_ear
 from dashboard.floor.health import feeding, floor_notices
@@ -36,7 +37,7 @@ def setup(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     context = {
         "refused": refused_webhooks(now=now),
-        "webhook_url": f"{settings.PUBLIC_URL}/webhooks/telnyx/",
+        "webhook_url": f"{settings.PUBLIC_URL}{PLAIN_PATH}",
         **text_page(request, now=now),
     }
     return render(request, "setup.html", context)

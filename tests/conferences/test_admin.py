@@ -277,6 +277,7 @@ def account_form(**changes: str) -> dict[str, str]:
     numbers = dict.fromkeys(("max_ears", "ear_idle_minutes", "whisper_alone_seconds", "barge_alone_seconds"), "60")
     return {
         "name": "default",
+        "is_active": "on",
         "feed": "webhooks",
         "reads_per_second": "5",
         "region": "",
