@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
+from conferences.recognition.probes import client_state_of_probe
 from conferences.telnyx.errors import Rejected, Unanswered
 from conferences.telnyx.roles import MyLeg
 
@@ -41,7 +40,7 @@ class TestLegs:
 
     def __init__(self, *, client: ProbeClient, phones: ProbePhones, run: str) -> None:
         self._client, self._phones = client, phones
-        self._mark = base64.b64encode(json.dumps({"floorline_probe": run}).encode()).decode()
+        self._mark = client_state_of_probe(run)
         self._legs: dict[Party, MyLeg] = {}
 
     def __getitem__(self, party: Party) -> MyLeg:

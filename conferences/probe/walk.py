@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID, uuid4
 
+from conferences.recognition.probes import client_state_of_probe, name_of_probe
 from conferences.telnyx.errors import Rejected, Unanswered
 from conferences.telnyx.roles import Barge, Monitor, RoleNone, SupervisorRole, Whisper
 
@@ -50,9 +51,8 @@ class Probe:
         self._client = client
         self._say, self._ask, self._pause = say, ask, pause
         self._conference = ""
-        run = str(uuid4())
-        self._name = f"Floorline probe {run[:8]}"
-        self._legs = TestLegs(client=client, phones=phones, run=run)
+        self._run = uuid4().hex[:8]
+        self._legs = TestLegs(client=client, phones=phones, run=self._run)
 
     def run(self) -> Findings:
         """Walk, and hang up. Raises ProbeFailed with a sentence where there is nothing to conclude."""
@@ -149,7 +149,9 @@ class Probe:
     # --- steps --------------------------------------------------------------------------------------------------------
 
     def _create(self) -> None:
-        self._conference = self._client.create_conference(leg=self._legs["customer"], name=self._name)
+        self._conference = self._client.create_conference(
+            leg=self._legs["customer"], name=name_of_probe(self._run), mark=client_state_of_probe(self._run)
+        )
 
     def _bring_in(self, party: Party) -> None:
         step = f"{party} in"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,65 +12,16 @@ from django.core.management import CommandError, call_command
 
 from conferences.models import Account, AuditEntry
 from conferences.models.account import WhisperReach
-from conferences.probe import Probe, ProbeFailed, ProbePhones, Question, profile_of, report
-from conferences.probe.client import ProbeClient
+from conferences.probe import ProbeFailed, Question, profile_of, report
 from conferences.sandbox.center import directory
 from conferences.sandbox.rest.conference_endpoints import list_participants
-from conferences.sandbox.telephony import hearing, membership
-from tests.supervision.conftest import Floor, InProcess, session_to
+from conferences.sandbox.telephony import membership
+
+from .conftest import ADDRESSES, Bench
 
 pytestmark = pytest.mark.slow
 
-ADDRESSES = {"supervisor": "+15550100001", "agent": "sip:test-agent@sip.telnyx.com", "customer": "+15550100003"}
 SEMANTICS = list(itertools.product(["allow-list", "deny-list"], [True, False], [True, False]))
-
-
-@dataclass
-class Bench:
-    """Three phones of the sandbox, and an operator who hears what its matrix says."""
-
-    floor: Floor
-    other_connection_id: str = ""
-    said: list[str] = field(default_factory=list)
-    asked: list[Question] = field(default_factory=list)
-
-    @property
-    def client(self) -> ProbeClient:
-        session = session_to(InProcess(self.floor))
-        return ProbeClient(api_base="http://127.0.0.1/v2", api_key="sandbox-test-key", session=session)
-
-    def probe(self, *, ask: Callable[[Question], bool | None] | None = None) -> Probe:
-        """Return a probe of this Telnyx, whose questions the operator answers unless told otherwise."""
-        return Probe(
-            client=self.client,
-            phones=ProbePhones(
-                **ADDRESSES,
-                from_number=directory.FROM_NUMBER,
-                ear_connection_id=directory.EAR_CONNECTION_ID,
-                other_connection_id=self.other_connection_id,
-            ),
-            say=self.said.append,
-            ask=ask or self.hear,
-            pause=self.floor.wait,
-        )
-
-    def hear(self, question: Question) -> bool | None:
-        self.asked.append(question)
-        if question.listener is None or question.speaker is None:
-            return question.key.startswith("announcement")
-        [conference] = self.floor.world.active.values()
-        heard = hearing.matrix(conference, semantics=self.floor.world.semantics)
-        by_address = {participant.leg.to: key for key, participant in conference.participants.items()}
-        listener = by_address.get(ADDRESSES[question.listener])
-        return listener is not None and by_address.get(ADDRESSES[question.speaker]) in heard[listener]
-
-    def nobody_is_left(self) -> bool:
-        return all(not leg.alive for leg in self.floor.world.legs.values())
-
-
-@pytest.fixture
-def bench(floor: Floor) -> Bench:
-    return Bench(floor)
 
 
 @pytest.mark.parametrize(("whisper", "muted", "harms"), SEMANTICS)
