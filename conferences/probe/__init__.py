@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from .capture import Capture
 from .findings import Findings, Profile, profile_of, store_profile
 from .legs import ProbeFailed, ProbePhones
 from .report import report
 from .walk import Probe, Question
 
 __all__ = [
+    "Capture",
     "Findings",
     "Probe",
     "ProbeFailed",

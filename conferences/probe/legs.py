@@ -11,9 +11,11 @@ from conferences.recognition.probes import client_state_of_probe
 from conferences.telnyx.errors import Rejected, Unanswered
 from conferences.telnyx.roles import MyLeg
 
+from .capture import Capture
 from .client import ProbeClient
 
 Party = Literal["supervisor", "agent", "customer"]
+PARTIES: tuple[Party, ...] = ("customer", "agent", "supervisor")
 HANG_UP_TRIES = 5
 
 
@@ -38,10 +40,20 @@ class TestLegs:
 
     __test__ = False  # no test class, whatever pytest makes of its name
 
-    def __init__(self, *, client: ProbeClient, phones: ProbePhones, run: str) -> None:
-        self._client, self._phones = client, phones
+    def __init__(self, *, client: ProbeClient, phones: ProbePhones, run: str, capture: Capture) -> None:
+        self._client, self._phones, self._capture = client, phones, capture
         self._mark = client_state_of_probe(run)
         self._legs: dict[Party, MyLeg] = {}
+        for value, words in (
+            (self._mark, "the probe's mark"),
+            (phones.supervisor, "the supervisor's phone"),
+            (phones.agent, "the agent's phone"),
+            (phones.customer, "the customer's phone"),
+            (phones.from_number, "the caller number"),
+            (phones.ear_connection_id, "the ear application"),
+            (phones.other_connection_id, "the other application"),
+        ):
+            capture.name(value, words)
 
     def __getitem__(self, party: Party) -> MyLeg:
         return self._legs[party]
@@ -50,6 +62,7 @@ class TestLegs:
         """Ring one phone. Raises ProbeFailed where Telnyx does not accept that, or does not say."""
         phones = self._phones
         own = party == "supervisor" or not phones.other_connection_id
+        self._capture.step = f"dial {party}"
         address = {"supervisor": phones.supervisor, "agent": phones.agent, "customer": phones.customer}[party]
         try:
             self._legs[party] = self._client.dial_test_leg(
@@ -61,6 +74,7 @@ class TestLegs:
             )
         except (Rejected, Unanswered) as error:
             raise ProbeFailed(f"The {party}'s phone could not be rung ({in_short(error)}).") from error
+        self._capture.name_leg(self._legs[party], f"the {party}'s leg")
 
     def all_alive(self) -> None:
         """Raise ProbeFailed where a phone hung up meanwhile: what it did not hear then means nothing."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from conferences.probe import Probe, ProbePhones, Question
+from conferences.probe import Capture, Probe, ProbePhones, Question
 from conferences.probe.client import ProbeClient
 from conferences.sandbox.center import directory
 from conferences.sandbox.telephony import hearing
@@ -27,11 +27,14 @@ class Bench:
     """Phones that are to be rung instead of ADDRESSES."""
     said: list[str] = field(default_factory=list)
     asked: list[Question] = field(default_factory=list)
+    capture: Capture = field(default_factory=Capture)
 
     @property
     def client(self) -> ProbeClient:
         session = session_to(InProcess(self.floor))
-        return ProbeClient(api_base="http://127.0.0.1/v2", api_key="sandbox-test-key", session=session)
+        return ProbeClient(
+            api_base="http://127.0.0.1/v2", api_key="sandbox-test-key", session=session, record=self.capture.note
+        )
 
     def probe(self, *, ask: Callable[[Question], bool | None] | None = None) -> Probe:
         """Return a probe of this Telnyx, whose questions the operator answers unless told otherwise."""
@@ -46,6 +49,7 @@ class Bench:
             say=self.said.append,
             ask=ask or self.hear,
             pause=self.floor.wait,
+            capture=self.capture,
         )
 
     def hear(self, question: Question) -> bool | None:
