@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,6 +59,11 @@ class Capture:
         told = {"kind": "heard", "listener": listener, "speaker": speaker, "heard": heard}
         self._entries.append((at, self.step, told))
 
+    def note_asked(self, question: str, *, heard: bool | None) -> None:
+        """Keep the answer to another question that only an ear can answer."""
+        at = self._since_the_beginning(self._clock())
+        self._entries.append((at, self.step, {"kind": "asked", "question": question, "heard": heard}))
+
     def take_webhooks(self, account: Account) -> int:
         """Take in what webhooks have told about the probe's own legs; return how many."""
         about = Q(call_control_id__in=self._legs)
@@ -109,7 +114,7 @@ class Capture:
         return round((moment - self._began).total_seconds(), 3)
 
 
-def as_text(lines: list[Line]) -> str:
+def as_text(lines: Sequence[Line]) -> str:
     """Return lines as JSONL."""
     return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
 

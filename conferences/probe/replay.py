@@ -82,7 +82,7 @@ def lines_of(text: str) -> list[Line]:
 def differences(lines: Iterable[Line]) -> list[Difference]:
     """Return where the sandbox answers otherwise than a capture's Telnyx, or lets other people hear each other."""
     world = World(seed=1, now=BEGAN)
-    phones = Phones({address: "no_answer" for address in PHONES.values()})
+    phones = Phones(dict.fromkeys(PHONES.values(), "no_answer"))
     api = Api(world=world, phones=phones, api_key=KEY, rate=RateLimit(limit=1_000_000))
     with loopback(api) as url:
         return list(_Replay(world, url).run(lines))
@@ -135,9 +135,7 @@ class _Replay:
         what = f"{line['method']} {line['path']}"
         for field in sorted(telnyx.keys() | sandbox.keys()):
             if telnyx.get(field) != sandbox.get(field):
-                yield Difference(
-                    line["at"], line["step"], f"{what}: {field}", telnyx.get(field), sandbox.get(field)
-                )
+                yield Difference(line["at"], line["step"], f"{what}: {field}", telnyx.get(field), sandbox.get(field))
 
     def _answer_phone(self, call_control_id: str, *, told: Mapping[str, object]) -> None:
         """Answer a phone that rings, where Telnyx no longer said that it has not been answered (90034)."""

@@ -49,7 +49,7 @@ class Probe:
         pause: Callable[[float], None],
         capture: Capture,
     ) -> None:
-        self.findings = Findings()
+        self.findings = Findings(other_application=bool(phones.other_connection_id))
         self._client, self._capture = client, capture
         self._say, self._ask, self._pause = say, ask, pause
         self._conference = ""
@@ -271,4 +271,6 @@ class Probe:
             self._capture.note_heard(listener=listener, speaker=speaker, heard=heard)
 
     def _question(self, key: str, text: str) -> None:
-        self.findings.heard[key] = self._ask(Question(key, text))
+        heard = self._ask(Question(key, text))
+        self.findings.heard[key] = heard
+        self._capture.note_asked(key, heard=heard)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from conferences.probe import Capture, Probe, ProbePhones, Question
+from conferences.models import Account
+from conferences.probe import Capture, Findings, Probe, ProbePhones, Question
 from conferences.probe.client import ProbeClient
 from conferences.sandbox.center import directory
 from conferences.sandbox.telephony import hearing
@@ -28,17 +29,22 @@ class Bench:
     said: list[str] = field(default_factory=list)
     asked: list[Question] = field(default_factory=list)
     capture: Capture = field(default_factory=Capture)
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def client(self) -> ProbeClient:
+        return self.client_of(self.floor.account, self.capture)
+
+    def client_of(self, account: Account, capture: Capture) -> ProbeClient:
+        """Return a client whose requests end in the sandbox."""
         session = session_to(InProcess(self.floor))
         return ProbeClient(
-            api_base="http://127.0.0.1/v2", api_key="sandbox-test-key", session=session, record=self.capture.note
+            api_base="http://127.0.0.1/v2", api_key="sandbox-test-key", session=session, record=capture.note
         )
 
     def probe(self, *, ask: Callable[[Question], bool | None] | None = None) -> Probe:
         """Return a probe of this Telnyx, whose questions the operator answers unless told otherwise."""
-        return Probe(
+        probe = Probe(
             client=self.client,
             phones=ProbePhones(
                 **(ADDRESSES | self.addresses),
@@ -51,6 +57,8 @@ class Bench:
             pause=self.floor.wait,
             capture=self.capture,
         )
+        self.findings = probe.findings
+        return probe
 
     def hear(self, question: Question) -> bool | None:
         if question.listener is None:

@@ -70,7 +70,7 @@ def silence(lines: list[Line]) -> None:
     [
         (other_status, "update outside: POST /conferences/the conference/actions/update: status: Telnyx 200, sandbox"),
         (other_code, 'actions/update: error code: Telnyx "90058", sandbox "90015"'),
-        (field_missing, 'on_hold: Telnyx nothing, sandbox false'),
+        (field_missing, "on_hold: Telnyx nothing, sandbox false"),
         (not_muted, "data[the supervisor's leg, joined].muted: Telnyx false, sandbox true"),
         (silence, "monitor: the agent hears the customer: Telnyx false, sandbox true"),
     ],
@@ -108,5 +108,5 @@ def test_a_file_that_is_no_capture_is_refused_in_a_sentence(tmp_path: Path, text
     path.write_text(text)
     with pytest.raises(NotACapture):
         lines_of(text)
-    with pytest.raises(CommandError, match="captures? "):
+    with pytest.raises(CommandError, match=r"captures? "):
         call_command("replay", path)

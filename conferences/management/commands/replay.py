@@ -14,8 +14,8 @@ from conferences.probe.replay import NotACapture, differences, lines_of
 
 class Command(BaseCommand):
     help = (
-        "Play a capture of `floorline probe` against a sandbox of its own, and say where Telnyx and the sandbox differ. "
-        "Nothing leaves this machine. Ends with 1 where they differ."
+        "Play a capture of `floorline probe` against a sandbox of its own, and say where Telnyx and the sandbox "
+        "differ. Nothing leaves this machine. Ends with 1 where they differ."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
