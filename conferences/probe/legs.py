@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -120,5 +121,7 @@ class TestLegs:
 
 
 def in_short(error: Rejected | Unanswered) -> str:
-    """Return what Telnyx answered, as a status and a code."""
-    return f"{error.status} {error.code}".strip() if isinstance(error, Rejected) else "no answer"
+    """Return what Telnyx answered, as a status and a code; it may stand in a report, so a code has five digits."""
+    if not isinstance(error, Rejected):
+        return "no answer"
+    return f"{error.status} {error.code}" if re.fullmatch(r"[0-9]{5}", error.code) else str(error.status)

@@ -95,7 +95,9 @@ def _answer(line: Line) -> str:
 
 
 def _reading(line: Line) -> str:
-    listed = [person for person in line["answer"].get("data") or [] if person.get("call_control_id") == SUPERVISOR]
+    data = line["answer"].get("data")
+    people = [person for person in data if isinstance(person, Mapping)] if isinstance(data, list) else []
+    listed = [person for person in people if person.get("call_control_id") == SUPERVISOR]
     if not listed:
         return "the supervisor's leg is not listed"
     person = next((one for one in listed if one.get("status") != "left"), None)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .target import AGREED, NEEDED
+from .agreement import AGREED, NEEDED
 
 
 def main() -> int:

@@ -24,14 +24,8 @@ from conferences.telnyx.reads import ParticipantRead
 from conferences.telnyx.roles import MyLeg, RoleNone, SupervisorRole
 from conferences.telnyx.transport import Exchange
 
-AGREED = "FLOORLINE_CONTRACT_AGREED"
-"""Set by `python -m tests.contract` alone, once somebody has typed that it may dial."""
-NEEDED = (
-    "FLOORLINE_CONTRACT_API_KEY",
-    "FLOORLINE_CONTRACT_CONNECTION_ID",
-    "FLOORLINE_CONTRACT_FROM_NUMBER",
-    "FLOORLINE_CONTRACT_PHONES",
-)
+from .agreement import AGREED, NEEDED
+
 ANSWER_SECONDS = 45
 
 

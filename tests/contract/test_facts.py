@@ -119,7 +119,7 @@ def test_a_participant_is_listed_with_what_floorline_reads(telnyx: Scene) -> Non
     assert all(read | {"created_at"} <= person.keys() for person in listed)
 
 
-@fact("T38")
+@fact("T25")
 def test_a_refusal_names_a_code_of_five_digits(telnyx: Scene) -> None:
     telnyx.go_out()
     with pytest.raises(Rejected) as refused:
