@@ -5,7 +5,7 @@ from __future__ import annotations
 from .capture import Capture
 from .findings import Findings, Profile, profile_of, store_profile
 from .legs import ProbeFailed, ProbePhones
-from .questions import QUESTIONS, FactQuestion, Verdict
+from .questions import QUESTIONS, FactQuestion, FactVerdict
 from .report import as_data, as_markdown, in_brief
 from .walk import Probe, Question
 
@@ -13,13 +13,13 @@ __all__ = [
     "QUESTIONS",
     "Capture",
     "FactQuestion",
+    "FactVerdict",
     "Findings",
     "Probe",
     "ProbeFailed",
     "ProbePhones",
     "Profile",
     "Question",
-    "Verdict",
     "as_data",
     "as_markdown",
     "in_brief",

@@ -32,7 +32,7 @@ class Findings:
     other_application: bool = False
     """Whether agent and customer were dialled on another application than the supervisor."""
     webhooks: int = 0
-    """How many webhooks of the test calls reached this installation."""
+    """The number of webhooks of the test calls that reached this installation."""
 
     def hears(self, step: str, listener: str, speaker: str) -> bool | None:
         return self.heard.get(f"{step}: {listener} hears {speaker}")

@@ -102,7 +102,7 @@ class TestLegs:
             return  # reading whether it is dead decides, and it is tried again
 
     def _marked(self) -> set[MyLeg]:
-        """Return the living legs with our mark, also those whose dial was never answered to us."""
+        """Return the living legs with our mark (T20), also those whose dial was never answered to us."""
         found: set[MyLeg] = set()
         for connection_id in {self._phones.ear_connection_id, self._phones.other_connection_id} - {""}:
             try:

@@ -12,8 +12,8 @@ from .walk import BEFORE_THE_ANSWER, OTHER_REGIONS
 Judge = Callable[[Findings], bool | None]
 
 
-class Verdict(StrEnum):
-    """What a probe says about a fact that Floorline relies on."""
+class FactVerdict(StrEnum):
+    """The judgement of a probe on a fact that Floorline relies on."""
 
     VERIFIED = "verified"
     CONTRADICTED = "contradicted"
@@ -29,12 +29,12 @@ class FactQuestion:
     steps: tuple[str, ...]
     holds: Judge
 
-    def verdict(self, findings: Findings) -> Verdict:
+    def verdict(self, findings: Findings) -> FactVerdict:
         """Return what these findings say."""
         holds = self.holds(findings)
         if holds is None:
-            return Verdict.COULD_NOT_TELL
-        return Verdict.VERIFIED if holds else Verdict.CONTRADICTED
+            return FactVerdict.COULD_NOT_TELL
+        return FactVerdict.VERIFIED if holds else FactVerdict.CONTRADICTED
 
 
 def _all(*known: bool | None) -> bool | None:

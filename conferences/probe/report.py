@@ -11,7 +11,7 @@ from typing import Any
 
 from .capture import Line
 from .findings import Findings, Profile
-from .questions import QUESTIONS, FactQuestion, Verdict
+from .questions import QUESTIONS, FactQuestion, FactVerdict
 
 # The same in every request, or of no meaning for a reader.
 NOT_TOLD = frozenset(
@@ -63,7 +63,7 @@ def in_brief(data: Mapping[str, Any]) -> str:
 
 
 def _fact(question: FactQuestion, lines: Iterable[Line], findings: Findings, *, failed: bool) -> dict[str, Any]:
-    verdict = Verdict.COULD_NOT_TELL if failed else question.verdict(findings)
+    verdict = FactVerdict.COULD_NOT_TELL if failed else question.verdict(findings)
     told = [asdict(_told(step, lines)) for step in question.steps]
     return {"id": question.fact, "fact": question.text, "verdict": str(verdict), "steps": told}
 

@@ -30,7 +30,7 @@ LEG_FIELDS = {
     "to_sip_uri": ("to_sip_uri", 200),
     "calling_party_type": ("calling_party_type", 16),
 }
-# conference.* events carry the ids of the leg, but the client_state of the conference's owner.
+# conference.* events carry the ids of the leg, but the client_state of the conference's owner (T30).
 LEG_FIELDS_IN_CONFERENCE_EVENTS = ("call_leg_id", "call_session_id", "connection_id")
 
 

@@ -1,4 +1,4 @@
-"""Marks the test calls of `floorline probe`, so that they never come on the board.
+"""Marks the test calls of `floorline probe`, so that they never come on the board (docs/telnyx-facts.md, T30).
 
 The mark is signed with this installation's key: what a call flow or a phone writes by itself hides nothing.
 """

@@ -155,6 +155,7 @@ class Transport:
         return status, _document(body)
 
     def _note_rate_limit(self, headers: Mapping[str, str]) -> None:
+        # Telnyx fact T37 (docs/telnyx-facts.md).
         limit, left = _number(headers.get("x-ratelimit-limit")), _number(headers.get("x-ratelimit-remaining"))
         if limit and left is not None and left <= limit / 2:
             seconds = min(_number(headers.get("x-ratelimit-reset")) or 1, MAX_REST_SECONDS)

@@ -7,7 +7,7 @@ import pytest
 from conferences.sandbox.center import directory
 
 from . import __main__
-from .agreement import NEEDED
+from .agreement import AGREED, NEEDED
 from .target import scene
 
 
@@ -30,5 +30,6 @@ def test_without_the_typed_word_nothing_is_dialled(monkeypatch: pytest.MonkeyPat
 def test_an_account_in_the_environment_alone_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in NEEDED:
         monkeypatch.setenv(name, "set")
+    monkeypatch.delenv(AGREED, raising=False)
     with scene() as one:
         assert one.phones.from_number == directory.FROM_NUMBER
