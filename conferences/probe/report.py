@@ -21,7 +21,7 @@ NOT_TOLD = frozenset(
     }
 )  # fmt: skip
 SUPERVISOR = "the supervisor's leg"
-HEADINGS = {"verified": "Verified", "contradicted": "Contradicted", "could not tell": "Could not tell"}
+HEADINGS = {"contradicted": "Contradicted", "could not tell": "Could not tell", "verified": "Verified"}
 
 
 @dataclass(frozen=True, slots=True)

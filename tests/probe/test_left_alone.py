@@ -7,6 +7,7 @@ import json
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django.fixtures import Settings
 
 from conferences.models import AuditEntry, Command, Conference, Ear, Leg, UnsteeredLine, WebhookEvent
 from conferences.models.account import Feed
@@ -83,6 +84,10 @@ def test_a_mark_that_this_installation_did_not_sign_hides_nothing(bench: Bench, 
     assert Leg.objects.count() == 1
 
 
-def test_the_mark_of_a_probe_is_known_by_state_and_name() -> None:
-    assert probes.is_of_a_probe(probes.client_state_of_probe("7f3a"))
-    assert probes.is_name_of_a_probe(probes.name_of_probe("7f3a"))
+def test_the_mark_of_a_probe_is_known_by_state_and_name_also_under_the_key_before(settings: Settings) -> None:
+    mark, name = probes.client_state_of_probe("7f3a"), probes.name_of_probe("7f3a")
+    assert probes.is_of_a_probe(mark)
+    assert probes.is_name_of_a_probe(name)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", [settings.SECRET_KEY]
+    assert probes.is_of_a_probe(mark)
+    assert probes.is_name_of_a_probe(name)
