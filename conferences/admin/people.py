@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from conferences.masks import masked_within
 from conferences.models import Agent, Team
 
+from . import directory
 from .agent_form import AgentForm, todays_legs
 from .memberships import RIGHTS, MembershipInline
 from .recorded_rights import RecordedMembershipsAdmin
@@ -41,6 +42,9 @@ class TeamAdmin(RecordedMembershipsAdmin, WhoIsWhoAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["name", "members"] if obj else ["name"]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*directory.urls(self.admin_site), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         teams: QuerySet[Team] = super().get_queryset(request)
