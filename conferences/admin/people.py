@@ -34,6 +34,7 @@ class SupervisorInline(MembershipInline):
 @admin.register(Team)
 class TeamAdmin(RecordedMembershipsAdmin, WhoIsWhoAdmin):
     membership_field = "team"
+    change_list_template = "admin/conferences/directory/change_list.html"
     list_display = ["name", "agents", "supervisors"]
     search_fields = ["name"]
     ordering = ["name"]
@@ -79,6 +80,7 @@ class TeamAdmin(RecordedMembershipsAdmin, WhoIsWhoAdmin):
 @admin.register(Agent)
 class AgentAdmin(WhoIsWhoAdmin):
     form = AgentForm
+    change_list_template = "admin/conferences/directory/change_list.html"
     list_display = ["name", "team", "sip_username", "masked_number", "reference"]
     list_filter = ["team"]
     list_select_related = ["team"]

@@ -55,7 +55,11 @@ def test_an_export_later_asks_and_then_goes_on(kim: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["auth/user/{0}/change/", "auth/user/{0}/password/", "auth/user/add/", "auth/group/add/"]
+    "path",
+    [
+        *("auth/user/{0}/change/", "auth/user/{0}/password/", "auth/user/add/", "auth/group/add/"),
+        "conferences/team/directory/supervisors/",
+    ],
 )
 def test_rights_are_not_changed_long_after_the_sign_in(boss: User, kim: User, path: str) -> None:
     with time_machine.travel("2026-08-21 14:00:00Z") as clock:
@@ -68,6 +72,15 @@ def test_rights_are_not_changed_long_after_the_sign_in(boss: User, kim: User, pa
         clock.shift(20 * 60)
         assert client.post(address, {}).headers["Location"].startswith(CONFIRMING)
         assert client.get("/admin/auth/user/").status_code == 200
+
+
+def test_a_file_of_people_is_not_exported_long_after_the_sign_in(boss: User) -> None:
+    with time_machine.travel("2026-08-21 14:00:00Z") as clock:
+        client, page = signed_in(boss), "/admin/conferences/team/directory/supervisors/"
+        assert client.post(f"{page}export/").status_code == 200
+        clock.shift(16 * 60)
+        answer = client.post(f"{page}export/")
+        assert answer.headers["Location"] == CONFIRMING + page.replace("/", "%2F")
 
 
 def test_a_form_that_took_half_an_hour_is_still_taken(boss: User) -> None:

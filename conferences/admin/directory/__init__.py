@@ -19,7 +19,6 @@ def urls(site: AdminSite) -> list[URLPattern]:
     """Return the addresses, below those of teams."""
     return [
         path("directory/", _page(site, pages.overview), name="directory"),
-        path("directory/unrecognised/export/", _page(site, pages.export_unrecognised), name="directory_unrecognised"),
         path("directory/<slug:slug>/", _page(site, pages.page), name="directory_kind"),
         path("directory/<slug:slug>/export/", _page(site, pages.export), name="directory_export"),
         path("directory/<slug:slug>/template/", _page(site, pages.template), name="directory_template"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import Q
+from django.db.models import Q, UniqueConstraint
 from django.db.models.functions import Lower
 from django.forms import ModelForm
 from django.utils.translation import gettext as _
@@ -16,10 +16,13 @@ from import_export.fields import Field
 from conferences.admin.agent_form import AgentForm
 from conferences.models import Agent, Line, Team
 
-from .rows import DirectoryResource, TeamByName, YesOrNo, check_form, is_yes, teams_by_name
+from .rows import DirectoryResource, TeamByName, YesOrNo, check_form, is_yes, teams_by_name, under_headings
 
 MARKS = ("reference", "sip_username", "number")
 """How a row finds its agent, the mark that changes least first."""
+TAKEN = {
+    one.fields[0]: one.violation_error_message for one in Agent._meta.constraints if isinstance(one, UniqueConstraint)
+}
 
 
 class TeamForm(ModelForm):  # type: ignore[type-arg]
@@ -54,6 +57,13 @@ class TeamResource(DirectoryResource):
         yield "name", instance.name.casefold()
 
 
+class AgentRowForm(AgentForm):
+    """An agent's form that asks the database for nothing that has been read once for all rows."""
+
+    def _get_validation_exclusions(self) -> set[str]:
+        return {*super()._get_validation_exclusions(), "team", *MARKS}  # type: ignore[misc]  # not in its stubs
+
+
 class AgentResource(DirectoryResource):
     name = Field(attribute="name", column_name="name")
     team = Field(attribute="team__name", column_name="team")
@@ -76,27 +86,39 @@ class AgentResource(DirectoryResource):
         self.columns = {name: self.fields[name].column_name for name in self._meta.fields}
         agents = list(self.get_queryset())
         self.agents = {
-            (mark, getattr(agent, mark).casefold()): agent for agent in agents for mark in MARKS if getattr(agent, mark)
+            _mark(name, getattr(agent, name)): agent for agent in agents for name in MARKS if getattr(agent, name)
         }
 
     def stored(self, row: Mapping[str, str]) -> Agent | None:
-        marks = [(mark, row.get(self.columns[mark], "").casefold()) for mark in MARKS]
+        marks = [_mark(name, row.get(self.columns[name], "")) for name in MARKS]
         return next((self.agents[mark] for mark in marks if mark in self.agents), None)
 
     def fill(self, instance: Any, row: Mapping[str, str]) -> None:
         values = {name: getattr(instance, name) for name in self.columns if name != "team"}
         values["team"] = instance.team.name if instance.pk else ""
         values |= {name: row[heading] for name, heading in self.columns.items() if heading in row}
-        form = AgentForm(values, instance=instance)
+        form = AgentRowForm(values, instance=instance)
         form.acting = self.request.user  # type: ignore[assignment]
         form.fields["team"] = TeamByName(self.teams)
         del form.fields["user"]
         check_form(form, self.columns)
+        try:
+            instance.clean_fields(exclude={"team", "user"})
+        except ValidationError as error:
+            raise under_headings(error.error_dict, self.columns) from error
+        for name in MARKS:
+            if (other := self.agents.get(_mark(name, getattr(instance, name)))) and other.pk != instance.pk:
+                raise ValidationError({self.columns[name]: TAKEN[name]})
 
     def only_once(self, instance: Any) -> Iterable[tuple[str, Any]]:
-        for mark in MARKS:
-            if getattr(instance, mark):
-                yield self.columns[mark], getattr(instance, mark).casefold()
+        for name in MARKS:
+            if getattr(instance, name):
+                yield self.columns[name], _mark(name, getattr(instance, name))
+
+
+def _mark(name: str, value: str) -> tuple[str, str]:
+    """Return a mark for comparing: SIP names are the same in any capitals."""
+    return name, value.lower() if name == "sip_username" else value
 
 
 class PhoneForm(ModelForm):  # type: ignore[type-arg]

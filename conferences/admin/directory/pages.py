@@ -15,7 +15,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from import_export.results import Result
 
 from conferences import audit
@@ -24,7 +24,6 @@ from conferences.models import AuditEntry
 from conferences.spreadsheets import BOM, Table, Unreadable, as_csv, as_xlsx
 
 from .files import MOST_BYTES, MOST_ROWS, attachment, signed_table, unsigned_table, uploaded_table
-from .kinds import AgentResource
 from .registry import Kind, kind_for, kinds_for
 from .rows import DirectoryResource
 from .unrecognised import unrecognised_callers
@@ -33,7 +32,7 @@ SHOWN_ROWS = 200
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-@require_GET
+@require_safe
 def overview(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Show which files there are."""
     kinds = kinds_for(request)
@@ -71,24 +70,20 @@ def page(request: HttpRequest, context: dict[str, Any], slug: str) -> HttpRespon
 
 @require_POST
 def export(request: HttpRequest, _context: dict[str, Any], slug: str) -> HttpResponse:
-    """Send everything of a kind as a file, and record that it was."""
+    """Send everything of a kind as a file, or the unrecognised callers as agents without names; record that it was."""
     kind = kind_for(request, slug)
-    dataset = kind.resource(request=request).export()
-    return _file(request, kind, [dataset.headers, *dataset], told=f"{len(dataset)} {kind.told}", name=kind.slug)
+    resource = kind.resource(request=request)
+    if slug == "agents" and "unrecognised" in request.POST:
+        if not request.user.has_perm("conferences.view_leg"):
+            raise PermissionDenied
+        callers = unrecognised_callers(with_numbers=request.user.is_superuser)
+        rows = [[*resource.headings, "calls", "last seen"], *(caller.row() for caller in callers)]
+        return _file(request, rows, told="unrecognised callers", name="unrecognised-callers")
+    dataset = resource.export()
+    return _file(request, [dataset.headers, *dataset], told=kind.told, name=slug)
 
 
-@require_POST
-def export_unrecognised(request: HttpRequest, _context: dict[str, Any]) -> HttpResponse:
-    """Send the unrecognised callers as a file of agents without names, and record it; numbers to superusers alone."""
-    kind = kind_for(request, "agents")
-    if not request.user.has_perm("conferences.view_leg"):
-        raise PermissionDenied
-    callers = unrecognised_callers(with_numbers=request.user.is_superuser)
-    rows = [[*AgentResource(request=request).headings, "calls", "last seen"], *(caller.row() for caller in callers)]
-    return _file(request, kind, rows, told=f"{len(callers)} unrecognised callers", name="unrecognised-callers")
-
-
-@require_GET
+@require_safe
 def template(request: HttpRequest, _context: dict[str, Any], slug: str) -> HttpResponse:
     """Send a file with the headings and one row as an example."""
     resource = kind_for(request, slug).resource(request=request)
@@ -98,9 +93,9 @@ def template(request: HttpRequest, _context: dict[str, Any], slug: str) -> HttpR
 # --- Files ------------------------------------------------------------------------------------------------------------
 
 
-def _file(request: HttpRequest, kind: Kind, rows: list[Any], *, told: str, name: str) -> HttpResponse:
+def _file(request: HttpRequest, rows: list[Any], *, told: str, name: str) -> HttpResponse:
     form = "xlsx" if request.POST.get("format") == "xlsx" else "csv"
-    _record(request, AuditEntry.Action.DIRECTORY_EXPORTED, f"{told} as {form}")
+    _record(request, AuditEntry.Action.DIRECTORY_EXPORTED, f"{len(rows) - 1} {told} as {form}")
     if form == "xlsx":
         return attachment(as_xlsx(rows), XLSX, f"{name}.xlsx")
     return _csv_file(rows, name)

@@ -168,7 +168,12 @@ def teams_by_name() -> dict[str, Team]:
 def check_form(form: Any, headings: Mapping[str, str]) -> None:
     """Raise ValidationError with a form's errors under the headings of the file, where there are any."""
     if not form.is_valid():
-        raise ValidationError({headings.get(name, NON_FIELD_ERRORS): errors for name, errors in form.errors.items()})
+        raise under_headings(form.errors.as_data(), headings)
+
+
+def under_headings(errors: Mapping[str, Any], headings: Mapping[str, str]) -> ValidationError:
+    """Return errors of fields as errors of a row, under the headings of the file."""
+    return ValidationError({headings.get(name, NON_FIELD_ERRORS): errors_of for name, errors_of in errors.items()})
 
 
 def _without_faults(result: Result) -> Result:
