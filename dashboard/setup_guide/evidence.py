@@ -69,6 +69,8 @@ class People:
     """People who may whisper in a team."""
     with_phone: int
     """Those of them who have a phone."""
+    unrecognised: bool
+    """Whether somebody is on a call now, and nobody knows who it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,7 @@ def people() -> People:
         agents=Agent.objects.count(),
         supervisors=counted["all"],
         with_phone=counted["with_phone"],
+        unrecognised=Leg.objects.filter(party=Leg.Party.UNKNOWN, hung_up_at=None).exists(),
     )
 
 

@@ -172,6 +172,9 @@ def people(seen: Evidence) -> Step:
     }
     if not known.teams:
         next_step, link = _("Add a team."), Link(_("Add a team"), *_add("team"))
+    elif not known.agents and known.unrecognised:
+        next_step = _("Choose an agent's leg among the callers that are not recognised, and make an agent of it.")
+        link = Link(_("Unrecognised callers"), reverse("admin:conferences_leg_changelist"), "conferences.view_leg")
     elif not known.agents:
         next_step = _("Add an agent of that team, with the SIP user name or the reference of their calls.")
         link = Link(_("Add an agent"), *_add("agent"))
