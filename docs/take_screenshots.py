@@ -124,7 +124,7 @@ PAGES: dict[str, Callable[[Screen, Floor], None]] = {
     # The last one: its supervisor stays in the call.
     "my-calls": _my_calls,
 }
-SIGNED_IN_AS = {"sign-in": "", "my-calls": "ana"}
+SIGNED_IN_AS = {"sign-in": "", "setup": "admin", "my-calls": "ana"}
 
 
 def main() -> None:

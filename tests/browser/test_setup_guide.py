@@ -9,7 +9,7 @@ from playwright.sync_api import APIRequestContext, Browser, Locator, Page, expec
 
 from benchmarks.servers import free_port
 from conferences.sandbox.webhooks.signing import public_key
-from tests.browser.conftest import Floor, database_of, open_floor, sign_in
+from tests.browser.conftest import Floor, database_of, lines_of, open_floor, sign_in
 from tests.browser.sandbox import KIMS_PHONE
 from tests.browser.test_pages import assert_accessible
 from tests.tooling.conftest import starting
@@ -52,7 +52,7 @@ def page(guided: Floor, chromium: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def ring(guided: Floor, chromium: Browser) -> Iterator[Callable[[], None]]:
-    """Return a function that has Kim's phone rung, as the button does."""
+    """Return a function that has Kim's phone rung, as the button does, once it is hung up."""
     context = chromium.new_context()
     sign_in(context.new_page(), guided.url, "kim")
 
@@ -60,8 +60,12 @@ def ring(guided: Floor, chromium: Browser) -> Iterator[Callable[[], None]]:
         token = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == "floorline-csrf")
         requests.post(f"{guided.url}{path}", form={"csrfmiddlewaretoken": token})
 
-    yield lambda: post(context.request, "/ear/connect/")
-    post(context.request, "/ear/disconnect/")
+    def ring_afresh() -> None:
+        post(context.request, "/ear/disconnect/")
+        assert eventually(lambda: not lines_of(guided), within=20)
+        post(context.request, "/ear/connect/")
+
+    yield ring_afresh
     context.close()
 
 
