@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Count, Max, Q, QuerySet
 
+from conferences import names
 from conferences.intake.endpoint import intake
 from conferences.models import (
     Account,
@@ -190,7 +191,7 @@ def _refused_dial(commands: CommandQuerySet) -> RefusedDial | None:
     cause = cause_of(
         status=dial.http_status, code=dial.telnyx_code, carrier_code=dial.carrier_code, dialled=True, conference=False
     )
-    return RefusedDial(at=dial.asked_at, cause=cause, said=dial.outcome)
+    return RefusedDial(at=dial.asked_at, cause=cause, said=names.plain(dial.outcome, limit=300))
 
 
 def _unanswered(account: Account) -> UnansweredPhone | None:
@@ -205,7 +206,7 @@ def _unanswered(account: Account) -> UnansweredPhone | None:
         is_sip=newest.kind == Line.Kind.SIP,
         hangup_cause=leg.hangup_cause if leg is not None else "",
         sip_status=_sip_status(account, newest.call_control_id),
-        said=newest.end_reason,
+        said=names.plain(newest.end_reason, limit=200),
     )
 
 
