@@ -82,6 +82,8 @@ class Evidence:
     account_id: int
     reached: frozenset[Milestone]
     has_key: bool
+    may_store_key: bool
+    """Whether there is something to encrypt a key with that is typed into the account."""
     webhook_url: str
     is_polled: bool
     region: str
@@ -135,6 +137,7 @@ def evidence(account: Account, *, people: People, now: datetime) -> Evidence:
         account_id=account.pk,
         reached=reached(account),
         has_key=bool(vars(account)["key_is_set"] or settings.TELNYX_API_KEY),
+        may_store_key=bool(settings.FIELD_KEYS),
         webhook_url=f"{settings.PUBLIC_URL}/webhooks/telnyx/",
         is_polled=account.feed == Feed.POLLING,
         region=account.get_region_display(),
