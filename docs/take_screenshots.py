@@ -143,7 +143,14 @@ PAGES: dict[str, Callable[[Screen, Floor], None]] = {
     # The last one: its supervisor stays in the call.
     "my-calls": _my_calls,
 }
-SIGNED_IN_AS = {"sign-in": "", "my-calls": "ana", "files": "admin", "file": "admin", "import": "admin"}
+SIGNED_IN_AS = {
+    "sign-in": "",
+    "setup": "admin",
+    "my-calls": "ana",
+    "files": "admin",
+    "file": "admin",
+    "import": "admin",
+}
 
 
 def main() -> None:
