@@ -122,7 +122,7 @@ def test_a_key_can_be_pasted_only_where_it_is_encrypted(
 
 def test_the_age_of_what_shows_a_step_is_told(ada: User, account: Account, page_of: SignIn) -> None:
     for age, said in (
-        (timedelta(seconds=12), r"Last webhook 1[2-9] s ago"),
+        (timedelta(seconds=12), r"Last webhook \d\d s ago"),
         (timedelta(minutes=5), r"Last webhook 5 min ago"),
         (timedelta(days=2), r"Last webhook on \d{4}-\d\d-\d\d \d\d:\d\d"),
     ):
