@@ -31,7 +31,7 @@ def why_no_address() -> str:
     ) % {"address": settings.PUBLIC_URL}
 
 
-def faults_of(application: Application) -> list[str]:
+def faults_of(application: Application, *, webhook_url: str) -> list[str]:
     """Return what an ear application must not be like, each as a sentence."""
     faults = []
     if application.webhook_version != API_VERSION:
@@ -39,7 +39,7 @@ def faults_of(application: Application) -> list[str]:
             _("Its webhooks are of API version %(version)s; Floorline reads version 2.")
             % {"version": application.webhook_version or "?"}
         )
-    if application.webhook_url.rstrip("/") != webhook_address().rstrip("/"):
+    if application.webhook_url.rstrip("/") != webhook_url.rstrip("/"):
         faults.append(_("Its webhooks go to another address than Floorline’s."))
     if application.failover_url:
         faults.append(_("It has a failover address: what goes there never comes to Floorline."))

@@ -44,6 +44,8 @@ class AtTelnyx:
         self.ear = account.credentials().ear_connection_id
         self.inventory = read_inventory(client)
         self.application = self.inventory.application(self.ear)
+        self.webhook_url = webhook_address()
+        self.faults = faults_of(self.application, webhook_url=self.webhook_url) if self.application else []
 
     def answer(self) -> HttpResponse:
         do = {"save": self.save, "create": self.create, "correct": self.correct}.get(self.request.POST.get("do", ""))
@@ -69,11 +71,11 @@ class AtTelnyx:
             "dialled_from": self.account.credentials().from_number,
             "profiles": inventory.profiles.rows,
             "application": self.application,
-            "faults": faults_of(self.application) if self.application else [],
+            "faults": self.faults,
             "profile_form": ProfileForm(profiles=inventory.profiles.rows),
             "may_create": self.application is None and inventory.applications.complete,
             "why_no_address": why_no_address(),
-            "webhook_address": webhook_address(),
+            "webhook_address": self.webhook_url,
             "new_name": application_name(),
         }
         return TemplateResponse(self.request, "admin/conferences/account/at_telnyx.html", context)
@@ -109,7 +111,7 @@ class AtTelnyx:
             return self._again()
         try:
             made = self.client.create_application(
-                name=application_name(), webhook_url=webhook_address(), profile_id=form.cleaned_data["profile"]
+                name=application_name(), webhook_url=self.webhook_url, profile_id=form.cleaned_data["profile"]
             )
         except (Rejected, Unanswered) as error:
             return self._failed(error)
@@ -123,7 +125,7 @@ class AtTelnyx:
 
     def correct(self) -> HttpResponse:
         """Set what is wrong with the ear application; no other application is ever changed."""
-        if self.application is None or not faults_of(self.application):
+        if self.application is None or not self.faults:
             return self._again()
         form = ProfileForm(self.request.POST, profiles=self.inventory.profiles.rows)
         needs_profile = not self.application.profile_id
@@ -133,7 +135,7 @@ class AtTelnyx:
             return self._again()
         profile_id = form.cleaned_data["profile"] if needs_profile else ""
         try:
-            self.client.correct_application(self.application, webhook_url=webhook_address(), profile_id=profile_id)
+            self.client.correct_application(self.application, webhook_url=self.webhook_url, profile_id=profile_id)
         except (Rejected, Unanswered) as error:
             return self._failed(error)
         self._store([], [], done=f"corrected the application {_in_short(self.application)}")
