@@ -40,6 +40,7 @@ class ChoicesForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self._names = inventory.names()
+        self._called = {each.connection_id for each in inventory.numbers.rows}
         self._may_role = may_role
         applications = [(each.id, f"{each.name} ({each.id})") for each in inventory.applications.rows]
         numbers = [(each.number, each.number) for each in inventory.numbers.rows]
@@ -60,6 +61,14 @@ class ChoicesForm(forms.Form):
             choices = [(stored, _("%(value)s (not seen by this key)") % {"value": stored}), *choices]
         self.fields[name].choices = [("", nothing), *choices]  # type: ignore[attr-defined]  # a ChoiceField
         self.fields[name].initial = stored
+
+    def clean_ear_connection_id(self) -> str:
+        chosen: str = self.cleaned_data["ear_connection_id"]
+        if chosen in self._called and "ear_connection_id" in self.changed_data:
+            raise ValidationError(
+                _("Numbers are assigned to this application: their callers would be taken for supervisors’ phones.")
+            )
+        return chosen
 
     def clean(self) -> dict[str, Any]:
         if any(name.startswith(ROLE) and name not in self.fields for name in self.data):

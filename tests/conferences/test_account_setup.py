@@ -127,6 +127,16 @@ def test_staff_without_the_right_to_connections_change_no_role(client: Client, a
 
 
 @pytest.mark.usefixtures("telnyx")
+def test_an_application_that_customers_call_cannot_become_the_ear_application(
+    as_boss: Client, account: Account
+) -> None:
+    posted = chosen(as_boss, account, ear_connection_id=directory.CALLS_CONNECTION_ID)
+    text = shown(as_boss, page(account), posted)
+    assert "their callers would be taken for supervisors’ phones" in text
+    assert Account.objects.get().ear_connection_id == ""
+
+
+@pytest.mark.usefixtures("telnyx")
 def test_the_ear_application_is_created_as_it_must_be_and_used(as_boss: Client, account: Account) -> None:
     text = shown(as_boss, page(account), {"do": "create", "profile": PROFILE_ID})
     assert f"“{application_name()}” was created" in text
