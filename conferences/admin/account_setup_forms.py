@@ -22,7 +22,7 @@ ROLE = "role-"
 
 
 class ChoicesForm(forms.Form):
-    """What Floorline uses of an account, by select; what the environment gives stays where nothing is chosen."""
+    """The parts of an account that Floorline uses, by select; where nothing is chosen, the environment's count."""
 
     ear_connection_id = forms.ChoiceField(
         label=gettext_lazy("Ear application"),
@@ -105,7 +105,6 @@ class ProfileForm(forms.Form):
         super().__init__(*args, **kwargs)
         choices = [(each.id, each.name) for each in usable(profiles)]
         self.fields["profile"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
-        self.offers_some = bool(choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class ConnectionRow:
     role: forms.BoundField
     is_ear: bool
     credentials: int
-    """How many user names were generated on it."""
+    """The number of user names that were generated on it."""
 
 
 def rows_of(
