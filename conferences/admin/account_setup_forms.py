@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,6 +16,7 @@ from conferences.account_setup.connection_roles import ChosenRole
 from conferences.account_setup.ear_application import usable
 from conferences.account_setup.inventory import Inventory
 from conferences.models import Account, Connection
+from conferences.models.account import Credentials
 from conferences.telnyx.setup import Application, CredentialConnection, OutboundProfile
 
 ROLE = "role-"
@@ -44,8 +45,9 @@ class ChoicesForm(forms.Form):
         self._may_role = may_role
         applications = [(each.id, f"{each.name} ({each.id})") for each in inventory.applications.rows]
         numbers = [(each.number, each.number) for each in inventory.numbers.rows]
-        self._offer("ear_connection_id", account.ear_connection_id, applications, settings.TELNYX_CONNECTION_ID)
-        self._offer("from_number", account.from_number, numbers, settings.TELNYX_FROM_NUMBER)
+        self._otherwise = _if_nothing_is_chosen(account)
+        self._offer("ear_connection_id", account.ear_connection_id, applications, self._otherwise.ear_connection_id)
+        self._offer("from_number", account.from_number, numbers, self._otherwise.from_number)
         for connection_id, name in self._names.items():
             self.fields[ROLE + connection_id] = forms.ChoiceField(
                 label=_("Role of %(name)s") % {"name": name or connection_id},
@@ -85,7 +87,7 @@ class ChoicesForm(forms.Form):
         """Return the roles as they were chosen; the ear application's is ear."""
         if not self._may_role:
             return []
-        ear = self.cleaned_data["ear_connection_id"] or settings.TELNYX_CONNECTION_ID
+        ear = self.cleaned_data["ear_connection_id"] or self._otherwise.ear_connection_id
         return [
             ChosenRole(each, name, Connection.Role.EAR if each == ear else self.cleaned_data[ROLE + each])
             for each, name in self._names.items()
@@ -94,6 +96,13 @@ class ChoicesForm(forms.Form):
     def changed_columns(self) -> list[str]:
         """Return the columns of the account that were changed."""
         return [name for name in ("ear_connection_id", "from_number") if name in self.changed_data]
+
+
+def _if_nothing_is_chosen(account: Account) -> Credentials:
+    """Return the credentials that an account has without an ear application and a number of its own."""
+    without = copy(account)
+    without.ear_connection_id = without.from_number = ""
+    return without.credentials()
 
 
 class ProfileForm(forms.Form):
