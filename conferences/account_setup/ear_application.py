@@ -55,7 +55,7 @@ def faults_of(application: Application, *, webhook_url: str) -> list[str]:
 def why_not_create(inventory: Inventory) -> str:
     """Return why no ear application may be created for an account that has none, empty where it may."""
     if not inventory.applications.complete:
-        return _("The applications of this account cannot be read, so none was created.")
+        return _("The applications of this account cannot be read, so none can be created.")
     if application_name() in {each.name for each in inventory.applications.rows}:
         return _("There is an application “%(name)s” already. Choose it as ear application.") % {
             "name": application_name()

@@ -230,6 +230,7 @@ def test_what_telnyx_refuses_is_told_in_a_sentence(
     telnyx.control("POST", "/faults", {"method": "GET", "path": APPLICATIONS, **fault})
     text = shown(as_boss, page(account))
     assert sentence in text
+    assert "Not read: see above." in text
     assert "Create the ear application" not in text, "the list is unknown: there may be one"
 
 
