@@ -21,12 +21,12 @@ PASSWORDS = ["kim-password", "lena-password", "omar-password", "boss-password", 
 SIP_PASSWORD, STATE_SECRET = "planted-sip-password", "planted-state-secret"
 NUMBER, CARD = "+4915550166077", "4111 1111 1111 1111"
 TYPED_CARD = "4111222233334444"
-"""What a caller types on their phone."""
+"""The digits that a caller types on their phone."""
 NUMBERS = [
     "+4930123456142", "+4930123456199", "+13125550142", "+15550100001", "+15550100077", "+12025550990",
     "+4915550100142", "+4915550100143", "+4915550100299", "+4915550100555", "+4915550100777", NUMBER,
 ]  # fmt: skip
-"""Of callers and of supervisors' phones."""
+"""The numbers of callers and of supervisors' phones."""
 LEGS = ["v3:PlantedCustomer-leg", "v3:PlantedAgent-leg"]
 
 PLANTED = {
