@@ -180,14 +180,14 @@ class Refusals:
     def __init__(self) -> None:
         self.since = datetime.now(UTC)
         self.counts: Counter[str] = Counter()
-        self.last_at: datetime | None = None
+        self.newest: dict[str, datetime] = {}
         self._untold: Counter[str] = Counter()
         self._told_at = float("-inf")
         self._is_telling = False
 
     def note(self, reason: str) -> None:
         """Count one; what comes within the second is told at its end."""
-        self.last_at = datetime.now(UTC)
+        self.newest[reason] = datetime.now(UTC)
         self.counts[reason] += 1
         self._untold[reason] += 1
         if not self._is_telling:

@@ -250,7 +250,7 @@ class Account(models.Model):
             api_key=self.api_key or self._from_environment(settings.TELNYX_API_KEY),
             public_keys=self.public_keys_in_force(),
             ear_connection_id=self.ear_connection_id_in_force(),
-            from_number=self.from_number or self._from_environment(settings.TELNYX_FROM_NUMBER),
+            from_number=self.from_number_in_force(),
         )
 
     def public_keys_in_force(self) -> tuple[str, ...]:
@@ -260,6 +260,10 @@ class Account(models.Model):
     def ear_connection_id_in_force(self) -> str:
         """Return the id of the application that supervisors' lines are dialled on."""
         return self.ear_connection_id or self._from_environment(settings.TELNYX_CONNECTION_ID)
+
+    def from_number_in_force(self) -> str:
+        """Return the number that supervisors' phones show when they are rung."""
+        return self.from_number or self._from_environment(settings.TELNYX_FROM_NUMBER)
 
     def _from_environment(self, given: str) -> str:
         return given if self.is_default else ""

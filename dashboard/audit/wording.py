@@ -60,6 +60,8 @@ _DONE: dict[str, Promise] = {
     Action.EVIDENCE_READ: gettext_lazy("%(who)s read a whole record of a call in the admin"),
     Action.SCOPE_CHANGED: gettext_lazy("%(who)s changed who may see or hear calls"),
     Action.AUDIT_EXPORTED: gettext_lazy("%(who)s exported this list"),
+    Action.DIRECTORY_EXPORTED: gettext_lazy("%(who)s exported %(detail)s"),
+    Action.DIRECTORY_IMPORTED: gettext_lazy("%(who)s imported %(detail)s"),
 }
 _COMMANDS: dict[Kind, Promise] = {
     Kind.DIAL: gettext_lazy("%(who)s’s phone: ring"),
@@ -119,7 +121,13 @@ DETAIL_FOR_ALL = {
     Action.AUDIT_EXPORTED,
 }
 # Their sentence holds it already.
-DETAIL_IN_SENTENCE = {Action.FOLLOWED, Action.PASSWORD_SET, Action.SECOND_FACTOR_REMOVED}
+DETAIL_IN_SENTENCE = {
+    Action.FOLLOWED,
+    Action.PASSWORD_SET,
+    Action.SECOND_FACTOR_REMOVED,
+    Action.DIRECTORY_EXPORTED,
+    Action.DIRECTORY_IMPORTED,
+}
 DETAIL_LIMIT = 300
 
 

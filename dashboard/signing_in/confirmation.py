@@ -18,12 +18,17 @@ from django.urls import reverse
 from django.utils.decorators import sync_only_middleware
 from django.utils.translation import gettext as _
 
-EXPORT = "/audit/export/"
+EXPORT = re.compile(r"/audit/export/|(?P<page>/admin/conferences/team/directory/[^/]+/)export/")
 _EDITED = r"/admin/(auth/(user|group)|conferences/(account|agent|connection|protection|team|teamrule))/"
-FORMS = re.compile(rf"{_EDITED}(add|[^/]+/(change|password|delete))/|/admin/conferences/leg/[^/]+/agent/")
+FORMS = re.compile(
+    rf"{_EDITED}(add|[^/]+/(change|password|delete))/"
+    r"|/admin/conferences/leg/[^/]+/agent/"
+    r"|/admin/conferences/team/directory/[^/]+/$"
+)
 """Matches the admin's forms on which it changes who may see or hear whom.
 
-Those of people with their memberships, groups and teams, and those that say whose a call is and what is protected.
+Those of people with their memberships, groups and teams, those that say whose a call is and what is protected, and the
+import of them as files.
 """
 LISTS = re.compile(rf"{_EDITED}$")
 """Matches the lists of the same: what is posted there changes or deletes several at once."""
@@ -40,7 +45,8 @@ def confirmed_first(get_response: Callable[[HttpRequest], HttpResponseBase]) -> 
             return get_response(request)
         if request.method == "POST":
             messages.info(request, _("Now send it once more."))
-        back = f"{reverse('audit')}?{_filter_of(request)}" if request.path == EXPORT else request.get_full_path()
+        export = EXPORT.fullmatch(request.path)
+        back = _page_of(request, export) if export else request.get_full_path()
         confirming = f"{reverse('account_reauthenticate')}?{urlencode({'next': back})}"
         if getattr(request, "htmx", False):
             return HttpResponse(status=401, headers={"HX-Redirect": confirming})
@@ -52,7 +58,7 @@ def confirmed_first(get_response: Callable[[HttpRequest], HttpResponseBase]) -> 
 def _is_asked_about(request: HttpRequest) -> bool:
     if FORMS.match(request.path):
         return True
-    return request.method == "POST" and (request.path == EXPORT or bool(LISTS.match(request.path)))
+    return request.method == "POST" and bool(EXPORT.fullmatch(request.path) or LISTS.match(request.path))
 
 
 def is_confirmed(request: HttpRequest) -> bool:
@@ -64,6 +70,9 @@ def is_confirmed(request: HttpRequest) -> bool:
     return any(time.time() - one["at"] < settings.CONFIRMED_SECONDS + extra for one in records)
 
 
-def _filter_of(request: HttpRequest) -> str:
+def _page_of(request: HttpRequest, export: re.Match[str]) -> str:
+    """Return the address of the page from which an export was sent, with the filter of the audit."""
+    if export["page"]:
+        return export["page"]
     kept = {name: value for name, value in request.POST.items() if name not in {"csrfmiddlewaretoken", "kind"}}
-    return urlencode(kept)
+    return f"{reverse('audit')}?{urlencode(kept)}"

@@ -69,6 +69,7 @@ def test_an_export_later_asks_and_then_goes_on(kim: User) -> None:
         "conferences/agent/add/",
         "conferences/connection/add/",
         "conferences/account/add/",
+        "conferences/team/directory/supervisors/",
     ],
 )
 def test_rights_are_not_changed_long_after_the_sign_in(boss: User, kim: User, path: str) -> None:
@@ -117,6 +118,15 @@ def test_what_is_changed_in_a_list_and_who_a_leg_is_ask_too(boss: User, account:
         assert client.get(f"/admin/conferences/leg/{leg.pk}/agent/").headers["Location"].startswith(CONFIRMING)
         assert client.get("/admin/conferences/connection/").status_code == 200
     assert account.connections.get().role == "unassigned"
+
+
+def test_a_file_of_people_is_not_exported_long_after_the_sign_in(boss: User) -> None:
+    with time_machine.travel("2026-08-21 14:00:00Z") as clock:
+        client, page = signed_in(boss), "/admin/conferences/team/directory/supervisors/"
+        assert client.post(f"{page}export/").status_code == 200
+        clock.shift(16 * 60)
+        answer = client.post(f"{page}export/")
+        assert answer.headers["Location"] == CONFIRMING + page.replace("/", "%2F")
 
 
 def test_a_form_that_took_half_an_hour_is_still_taken(boss: User) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+
 from .people import ADMINISTRATORS, MAY_BARGE, MAY_MONITOR, MAY_WHISPER, MEMBERS, SEES, SIGNED_IN, STAFF, Who, Whose
 from .world import Call
 
@@ -202,6 +204,20 @@ ADMIN = [
     admin_page("conferences/leg/<uuid:leg_id>/agent/", done=302),
     admin_page("auth/user/<id>/password/"),
     admin_page("conferences/teamrule/who-may-see-what/"),
+    admin_page("conferences/team/directory/", READ),
+    admin_page("conferences/team/directory/<slug:slug>/", path="admin/conferences/team/directory/agents/"),
+    admin_page(
+        "conferences/team/directory/<slug:slug>/", path="admin/conferences/team/directory/supervisors/",
+        named="with a file", form=lambda _call: {"file": SimpleUploadedFile("new.csv", b"user name,team\nzoe,Billing")},
+    ),
+    admin_page(
+        "conferences/team/directory/<slug:slug>/export/", POSTED,
+        path="admin/conferences/team/directory/agents/export/", form=lambda _call: {"unrecognised": "1"},
+    ),
+    admin_page(
+        "conferences/team/directory/<slug:slug>/template/", READ,
+        path="admin/conferences/team/directory/phones/template/",
+    ),
 ]  # fmt: skip
 PAGES_OF_A_MODEL = {
     "list": "", "add": "add/", "history": "<path:object_id>/history/", "delete": "<path:object_id>/delete/",
