@@ -37,6 +37,7 @@ ICONS: dict[str, str] = {
     Action.DIRECTORY_EXPORTED: "note",
     Action.DIRECTORY_IMPORTED: "note",
     Action.PROBED: "plug",
+    Action.SET_UP: "plug",
 }
 
 

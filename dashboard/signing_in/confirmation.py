@@ -23,6 +23,7 @@ _EDITED = r"/admin/(auth/(user|group)|conferences/(account|agent|connection|prot
 FORMS = re.compile(
     rf"{_EDITED}(add|[^/]+/(change|password|delete))/"
     r"|/admin/conferences/leg/[^/]+/agent/"
+    r"|/admin/conferences/account/[^/]+/telnyx/"
     r"|/admin/conferences/team/directory/[^/]+/$"
 )
 """Matches the admin's forms on which it changes who may see or hear whom.

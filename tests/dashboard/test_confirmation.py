@@ -70,6 +70,7 @@ def test_an_export_later_asks_and_then_goes_on(kim: User) -> None:
         "conferences/connection/add/",
         "conferences/account/add/",
         "conferences/team/directory/supervisors/",
+        "conferences/account/1/telnyx/",
     ],
 )
 def test_rights_are_not_changed_long_after_the_sign_in(boss: User, kim: User, path: str) -> None:

