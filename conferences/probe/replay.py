@@ -45,6 +45,13 @@ COMPARED = frozenset(
     }
 )  # fmt: skip
 PRESENT = "present"
+# The fields that a line of each kind has, beside its time.
+FIELDS: Mapping[str, frozenset[str]] = {
+    "request": frozenset({"step", "method", "path", "query", "body", "status", "answer"}),
+    "heard": frozenset({"step", "listener", "speaker", "heard"}),
+    "asked": frozenset({"step", "question", "heard"}),
+    "webhook": frozenset({"event"}),
+}
 
 
 class NotACapture(Exception):
@@ -72,9 +79,9 @@ def lines_of(text: str) -> list[Line]:
         head = lines[0]
         if head["kind"] != "capture" or head["format"] != FORMAT:
             raise NotACapture(f"This version of Floorline replays captures of format {FORMAT}.")
-        if not all(isinstance(float(line["at"]), float) and isinstance(line["kind"], str) for line in lines[1:]):
-            raise NotACapture("A line has no kind.")
-    except (ValueError, LookupError, TypeError) as error:
+        if not all(line.keys() >= FIELDS[line["kind"]] and float(line["at"]) >= 0 for line in lines[1:]):
+            raise NotACapture("A line of this capture is not whole.")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise NotACapture("This is no capture of `floorline probe`: it has one JSON object on each line.") from error
     return lines
 
@@ -104,13 +111,16 @@ class _Replay:
         }
 
     def run(self, lines: Iterable[Line]) -> Iterator[Difference]:
+        told = dict[str, set[str]]()
         for line in lines:
-            if "at" in line:
-                self._world.advance(BEGAN + max(0.0, float(line["at"])))
+            self._world.advance(BEGAN + float(line.get("at", 0)))
             if line["kind"] == "request" and _is_decided(line["status"]):
                 yield from self._request(line)
             elif line["kind"] == "heard" and line["heard"] is not None:
                 yield from self._heard(line)
+            elif line["kind"] == "webhook":
+                _note_fields(told, *_event(line))
+        yield from self._webhooks(told)
 
     def _note(self, exchange: Exchange) -> None:
         self._last = exchange
@@ -170,6 +180,18 @@ class _Replay:
             redaction.name(value, words)
         return redaction.value(answer)
 
+    # --- webhooks -----------------------------------------------------------------------------------------------------
+
+    def _webhooks(self, told: Mapping[str, set[str]]) -> Iterator[Difference]:
+        """Compare which fields the events have; of events that did not reach the capture nothing is known."""
+        sent = dict[str, set[str]]()
+        for event in self._world.outbox:
+            _note_fields(sent, event.type, event.payload)
+        for kind, fields in sorted(told.items()):
+            for field in sorted(fields ^ sent.get(kind, set())):
+                telnyx, sandbox = (PRESENT if field in known else None for known in (fields, sent.get(kind, set())))
+                yield Difference(self._world.now - BEGAN, "webhooks", f"{kind}: {field}", telnyx, sandbox)
+
     # --- ears ---------------------------------------------------------------------------------------------------------
 
     def _heard(self, line: Line) -> Iterator[Difference]:
@@ -182,6 +204,20 @@ class _Replay:
         if hears != line["heard"]:
             what = f"the {line['listener']} hears the {line['speaker']}"
             yield Difference(line["at"], line["step"], what, line["heard"], hears)
+
+
+def _event(line: Line) -> tuple[str, Mapping[str, Any]]:
+    """Return an event's type and payload; empty where it could not be read."""
+    data = line["event"].get("data") if isinstance(line["event"], Mapping) else None
+    payload = data.get("payload") if isinstance(data, Mapping) else None
+    if not isinstance(data, Mapping) or not isinstance(payload, Mapping):
+        return "", {}
+    return str(data.get("event_type")), payload
+
+
+def _note_fields(known: dict[str, set[str]], event_type: str, payload: Mapping[str, Any]) -> None:
+    if event_type:
+        known.setdefault(event_type, set()).update(payload)
 
 
 def _is_decided(status: int | None) -> bool:

@@ -62,6 +62,12 @@ def not_muted(lines: list[Line]) -> None:
         person["muted"] = False
 
 
+def webhook_without_a_field(lines: list[Line]) -> None:
+    for line in lines:
+        if line["kind"] == "webhook" and line["event"]["data"]["event_type"] == "call.hangup":
+            del line["event"]["data"]["payload"]["hangup_source"]
+
+
 def silence(lines: list[Line]) -> None:
     first(lines, step="monitor", kind="heard", listener="agent")["heard"] = False
 
@@ -74,8 +80,9 @@ def silence(lines: list[Line]) -> None:
         (field_missing, "on_hold: Telnyx nothing, sandbox false"),
         (not_muted, "data[the supervisor's leg, joined].muted: Telnyx false, sandbox true"),
         (silence, "monitor: the agent hears the customer: Telnyx false, sandbox true"),
+        (webhook_without_a_field, 'webhooks: call.hangup: hangup_source: Telnyx nothing, sandbox "present"'),
     ],
-    ids=["status", "code", "field", "readback", "ears"],
+    ids=["status", "code", "field", "readback", "ears", "webhook"],
 )
 def test_a_telnyx_that_does_something_else_is_found(doctor: Callable[[list[Line]], None], told: str) -> None:
     lines = captured()
@@ -103,11 +110,21 @@ def test_the_command_ends_with_1_where_something_differs(tmp_path: Path, capsys:
     assert "The sandbox does what this Telnyx did" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", "hello", json.dumps({"kind": "capture", "format": 99})])
+HEAD = json.dumps({"kind": "capture", "format": 1})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}", "[1]", "hello", json.dumps({"kind": "capture", "format": 99})),
+        *(f"{HEAD}\n{line}" for line in ("[]", "{}", '{"kind": "request", "at": 1}', '{"kind": "heard", "at": "x"}')),
+    ],
+    ids=range(9),
+)
 def test_a_file_that_is_no_capture_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "capture.jsonl"
     path.write_text(text)
     with pytest.raises(NotACapture):
         lines_of(text)
-    with pytest.raises(CommandError, match=r"captures? "):
+    with pytest.raises(CommandError, match=r"captures?\b"):
         call_command("replay", path)

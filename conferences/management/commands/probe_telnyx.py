@@ -44,7 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--supervisor", required=True, help="Number or SIP address of the supervisor's test phone.")
         parser.add_argument("--agent", required=True, help="Of the agent's test phone.")
         parser.add_argument("--customer", required=True, help="Of the customer's test phone.")
-        parser.add_argument("--account", default="", help="The account's name, where there are several.")
+        parser.add_argument("--account", default="", help="The account's name; else the default account.")
         parser.add_argument(
             "--other-application",
             default="",
@@ -118,7 +118,7 @@ class Command(BaseCommand):
 
 
 def _account(name: str) -> Account:
-    accounts = Account.objects.order_by("pk")
+    accounts = Account.objects.order_by("-is_default", "pk")
     account = accounts.filter(name=name).first() if name else accounts.first()
     if account is None:
         raise CommandError("There is no such account. Set it up in the admin first.")
