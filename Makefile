@@ -65,6 +65,9 @@ postgres: $(DEV) ## The same tests on PostgreSQL, where TEST_POSTGRES_URL names 
 wheel: $(DEV) ## Build the wheel, install it into an empty environment, and run its demo up to a verified whisper
 	$(PY) -m pytest -m wheel
 
+contract: $(DEV) ## The facts about Telnyx that need no ear, on the real account of FLOORLINE_CONTRACT_API_KEY: it asks before it dials (docs/telnyx-facts.md)
+	@$(PY) -m tests.contract
+
 # One proof of docs/proofs.md, resumable: make proof NAME=permutations SIZE=100000 SEED=1
 NAME ?= permutations
 SIZE ?= 1000
@@ -142,4 +145,4 @@ $(DEV): requirements-dev.lock | $(PY)
 	$(install)
 	@touch $(RUNTIME)
 
-.PHONY: run serve setup test quick lint types unit coverage browser postgres wheel proof bench docs pictures screenshots audit build format lock help
+.PHONY: run serve setup test quick lint types unit coverage browser postgres wheel contract proof bench docs pictures screenshots audit build format lock help

@@ -39,7 +39,12 @@ def forget_clients() -> None:
     _clients.clear()
 
 
-def client_without_database(account_id: int) -> Client:
-    """Return the client last used for an account; where this process has none, one from the environment alone."""
+def client_without_database(account_id: int, *, is_default: bool) -> Client | None:
+    """Return the client last used for an account; where this process has none, one from the environment alone.
+
+    That is the default account's. None for another: with the default account's key, Telnyx would not know its legs.
+    """
     _spoken_with, client = _clients.get(account_id, (None, None))
-    return client or Client(api_base=settings.TELNYX_API_BASE, api_key=settings.TELNYX_API_KEY)
+    if client is None and is_default:
+        return Client(api_base=settings.TELNYX_API_BASE, api_key=settings.TELNYX_API_KEY)
+    return client

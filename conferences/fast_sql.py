@@ -6,7 +6,6 @@ on the rest.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,9 +37,7 @@ def load_rows(model: type[Row], *, defer: Collection[str] = (), **where: Any) ->
     the expression of an index.
     What `defer` names is read when somebody asks for it, as are secrets.
     """
-    readers = _readers(model, connection.vendor)
-    names = [name for name in readers if name not in defer]
-    adapted = [(name, readers[name]) for name in names if readers[name] is not _as_it_is]
+    names, adapted = _columns(model, tuple(defer))
     return [_made(model, dict(zip(names, values, strict=True)), adapted) for values in _fetch(model, names, where)]
 
 
@@ -57,7 +54,7 @@ def _made(model: type[Row], columns: dict[str, Any], adapted: Iterable[tuple[str
 
 def load_values(model: type[models.Model], column: str, **where: Any) -> list[Any]:
     """Return one column of such rows."""
-    read = _readers(model, connection.vendor)[column]
+    read = _readers(model)[column]
     return [read(value) for (value,) in _fetch(model, [column], where)]
 
 
@@ -71,7 +68,7 @@ def has_rows(model: type[models.Model], **where: Any) -> bool:
 
 def set_columns(model: type[models.Model], values: Mapping[str, Any], **where: Any) -> None:
     """Give columns of such rows new values."""
-    writers = _writers(model, connection.vendor)
+    writers = _writers(model)
     condition, params = _condition(where)
     assigned = ", ".join(f"{column} = %s" for column in values)
     with connection.cursor() as cursor:
@@ -81,7 +78,7 @@ def set_columns(model: type[models.Model], values: Mapping[str, Any], **where: A
 
 def add_row(row: models.Model) -> None:
     """Insert a new row. One of a model with a numbered key is not told its number."""
-    insert, written = _insert(type(row), connection.vendor)
+    insert, written = _insert(type(row))
     with connection.cursor() as cursor:
         cursor.execute(insert, [write(getattr(row, name)) for name, write in written])
     row._state.adding = False
@@ -97,7 +94,7 @@ def _fetch(model: type[models.Model], columns: Iterable[str], where: Mapping[str
 
 def _condition(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
     # Lists as one parameter: a statement that reads the same for every batch is parsed once.
-    among = "= ANY(%s)" if connection.vendor == "postgresql" else "IN (SELECT value FROM json_each(%s))"
+    among = "= ANY(%s)" if _vendor() == "postgresql" else "IN (SELECT value FROM json_each(%s))"
     conditions, params = [], []
     for column, wanted in where.items():
         if wanted is None:
@@ -115,54 +112,66 @@ def _condition(where: Mapping[str, Any]) -> tuple[str, list[Any]]:
 
 
 def _list(values: Iterable[Any]) -> Any:
-    if connection.vendor == "postgresql":
-        return [_one(value) for value in values]
-    return json.dumps([_one(value) for value in values])
+    adapted = [_one(value) for value in values]
+    return adapted if _vendor() == "postgresql" else _write_json(adapted)
 
 
 def _one(value: Any) -> Any:
     if isinstance(value, models.Choices):
         return value.value
-    return value.hex if isinstance(value, UUID) and connection.vendor == "sqlite" else value
+    return value.hex if isinstance(value, UUID) and _vendor() == "sqlite" else value
 
 
 def save_rows(model: type[models.Model], rows: Sequence[models.Model]) -> None:
     """Insert or overwrite rows. New rows of a model with a numbered key are not told their number."""
     if rows:
-        upsert, written = _upsert(model, connection.vendor)
+        upsert, written = _upsert(model)
         values = [[write(getattr(row, name)) for name, write in written] for row in rows]
         with connection.cursor() as cursor:
             cursor.executemany(upsert, values)
 
 
 @cache
-def _readers(model: type[models.Model], vendor: str) -> Mapping[str, Adapter]:
+def _vendor() -> str:
+    """Return the database's vendor; asking the connection takes longer than the rest of a short condition."""
+    return connection.vendor
+
+
+@cache
+def _columns(model: type[models.Model], defer: tuple[str, ...]) -> tuple[list[str], list[tuple[str, Adapter]]]:
+    """Return the columns of a model that are read, and those whose values are not the driver's."""
+    readers = {name: read for name, read in _readers(model).items() if name not in defer}
+    return list(readers), [(name, read) for name, read in readers.items() if read is not _as_it_is]
+
+
+@cache
+def _readers(model: type[models.Model]) -> Mapping[str, Adapter]:
     """Return the columns of a model, all but the secret ones, with what makes of the driver's value the model's."""
     fields = [field for field in model._meta.concrete_fields if not isinstance(field, EncryptedTextField)]
-    return {str(field.column): _reader(field, vendor) for field in fields}
+    return {str(field.column): _reader(field, _vendor()) for field in fields}
 
 
 @cache
-def _writers(model: type[models.Model], vendor: str) -> Mapping[str, Adapter]:
+def _writers(model: type[models.Model]) -> Mapping[str, Adapter]:
     """Return the columns of a model with what makes of the model's value the driver's."""
-    return {str(field.column): _writer(field, vendor) for field in model._meta.concrete_fields}
+    return {str(field.column): _writer(field, _vendor()) for field in model._meta.concrete_fields}
 
 
 @cache
-def _insert(model: type[models.Model], vendor: str) -> tuple[str, tuple[tuple[str, Adapter], ...]]:
+def _insert(model: type[models.Model]) -> tuple[str, tuple[tuple[str, Adapter], ...]]:
     """Return a model's insert, and the attributes it takes with what makes of the model's value the driver's."""
     meta = model._meta
     written = [field for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
     columns, places = ", ".join(str(field.column) for field in written), ", ".join(["%s"] * len(written))
     insert = f"INSERT INTO {meta.db_table} ({columns}) VALUES ({places})"  # noqa: S608 - our own names
-    return insert, tuple((field.attname, _writer(field, vendor)) for field in written)
+    return insert, tuple((field.attname, _writer(field, _vendor())) for field in written)
 
 
 @cache
-def _upsert(model: type[models.Model], vendor: str) -> tuple[str, tuple[tuple[str, Adapter], ...]]:
+def _upsert(model: type[models.Model]) -> tuple[str, tuple[tuple[str, Adapter], ...]]:
     """Return the insert that overwrites the row which is there already."""
     meta = model._meta
-    insert, written = _insert(model, vendor)
+    insert, written = _insert(model)
     columns = [str(field.column) for field in meta.concrete_fields if not isinstance(field, models.AutoField)]
     key = [str(meta.pk.column)] if meta.pk.column in columns else _natural_key(model)
     kept = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
@@ -216,12 +225,14 @@ def _read_time(value: datetime | None) -> datetime | None:
 
 def writer_of_times() -> Adapter:
     """Return what makes of a time, or None, what the driver takes."""
-    return _as_it_is if connection.vendor == "postgresql" else _write_time
+    return _as_it_is if _vendor() == "postgresql" else _write_time
 
 
 def _write_time(value: datetime | None) -> str | None:
     # As Django would write it into SQLite: UTC, without saying so.
-    return None if value is None else str(value.astimezone(UTC).replace(tzinfo=None))
+    if value is None:
+        return None
+    return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat(" ")[: -len("+00:00")]
 
 
 def _write_json(value: Any) -> str:

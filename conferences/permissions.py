@@ -86,6 +86,11 @@ class RightsBook:
     numbered: Reach = NOWHERE
     noted: Reach = NOWHERE
 
+    @property
+    def may_listen(self) -> bool:
+        """Return whether there is any conference that this person may enter: without one, their phone need not ring."""
+        return any(reach != NOWHERE for reach in (self.scope.monitored, self.whispered, self.barged))
+
     def in_teams(self, teams: Teams) -> Rights:
         """Return the rights in a conference of these teams."""
         return Rights(

@@ -66,4 +66,9 @@ def protecting(protections: Iterable[Protection], *, legs: Sequence[Leg], agents
 
 def in_words(protection: Protection) -> str:
     """Return what somebody is told who wants to listen."""
-    return f"{_SENTENCES[protection.kind]} {plain(protection.reason, limit=150)}".strip()
+    return " ".join(sentences_of(protection)).strip()
+
+
+def sentences_of(protection: Protection) -> tuple[str, str]:
+    """Return what is protected, as a sentence of ours, and the reason in the words of who protected it."""
+    return str(_SENTENCES[protection.kind]), plain(protection.reason, limit=150)

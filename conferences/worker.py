@@ -1,7 +1,7 @@
 """Runs the background loops: ears, comparison with Telnyx, bridged calls, team rules, sessions, seals, retention.
 
-One thread looks for ears and hands each to a small pool, so that one slow answer from Telnyx holds up nobody else;
-a second thread reconciles each account. A loop that fails says so in the log and goes on.
+One thread looks for ears, another for accounts to compare. Each account's are handed to threads of its own, so that a
+Telnyx that hangs or refuses holds up no other account. A loop that fails says so in the log and goes on.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from conferences.models.account import Feed
 from conferences.reconciliation.reconciler import Reconciler, note_bridged_calls
@@ -25,11 +24,13 @@ from .lease import RENEW_SECONDS, Holder
 from .logins import end_sessions
 from .models import Account
 from .retention import delete_old_rows
+from .side_by_side import SideBySide
 from .supervision import adopt, open_ears, renew_lines, step_ear
 from .supervision.commands import clock
 from .team_rules import RuleWatch
 
 EAR_SECONDS = 0.15
+RENEW_LINES_SECONDS = 1.0
 ADOPT_SECONDS = 1.0
 RECONCILE_SECONDS = 0.5
 FEED_SECONDS = 1.0
@@ -49,56 +50,50 @@ class EarLoop:
 
     def __init__(self, holder: Holder) -> None:
         self._holder = holder
-        self._pool = ThreadPoolExecutor(max_workers=EARS_AT_ONCE, thread_name_prefix="ear")
-        self._busy: set[UUID] = set()
-        self._lock = threading.Lock()
+        self._ears = SideBySide(at_once=EARS_AT_ONCE, name="ear")
 
     def step(self) -> None:
-        """Hand every ear that is not being stepped to the pool."""
-        renew_lines(now=clock())
-        for ear_id in open_ears():
-            with self._lock:
-                if ear_id in self._busy:
-                    continue
-                self._busy.add(ear_id)
-            self._pool.submit(self._step_one, ear_id)
+        """Hand every ear that is not being stepped to its account's threads."""
+        for ear_id, account_id in open_ears().items():
+            self._ears.begin(partial(self._step_one, ear_id), about=ear_id, account_id=account_id)
 
     def close(self) -> None:
         """Wait for the steps under way; none begins any more."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._ears.close()
 
     def _step_one(self, ear_id: UUID) -> None:
-        try:
-            # Asked once more: the lease may have run out while this ear waited for its turn.
-            if self._holder.is_ours(now=clock()):
-                step_ear(ear_id=ear_id, now=clock())
-        except Exception:
-            # An ear that cannot be stepped now is stepped again in a moment; the others go on meanwhile.
-            logger.exception("an ear could not be followed")
-            connection.close()
-        finally:
-            with self._lock:
-                self._busy.discard(ear_id)
+        # Asked once more: the lease may have run out while this ear waited for its turn.
+        if self._holder.is_ours(now=clock()):
+            step_ear(ear_id=ear_id, now=clock())
 
 
 class ReconcileLoop:
     """Steps one Reconciler per account; other credentials or another region get a new one, in place of the old one."""
 
-    def __init__(self) -> None:
+    def __init__(self, holder: Holder) -> None:
+        self._holder = holder
+        self._accounts = SideBySide(at_once=1, name="comparison")
         self._reconcilers: dict[int, tuple[Client, Reconciler]] = {}
 
     def step(self) -> None:
-        """Do what is due for every account that has an API key."""
-        for account in Account.objects.order_by("pk"):
-            try:
-                self._step_one(account)
-            except DatabaseError:
-                raise  # that concerns all of them
-            except Exception:
-                # A failure of one account must not keep the others from being compared.
-                logger.exception("account %s could not be compared with Telnyx", account.pk)
+        """Have every account in use compared that is not being compared, each in a thread of its own."""
+        accounts = {account.pk: account for account in Account.objects.filter(is_active=True).order_by("pk")}
+        for gone in [pk for pk in list(self._reconcilers) if pk not in accounts]:
+            self._reconcilers.pop(gone, None)
+        for account in accounts.values():
+            self._accounts.begin(partial(self._compare_one, account), about=account.pk, account_id=account.pk)
 
-    def _step_one(self, account: Account) -> None:
+    def close(self) -> None:
+        """Wait for the comparisons under way; none begins any more."""
+        self._accounts.close()
+
+    def _compare_one(self, account: Account) -> None:
+        # Asked once more: the lease may have run out while this account waited for its turn.
+        if self._holder.is_ours(now=clock()):
+            self.compare(account)
+
+    def compare(self, account: Account) -> None:
+        """Do what is due for an account, if it has an API key."""
         if not account.credentials().api_key:
             self._reconcilers.pop(account.pk, None)
             return
@@ -116,16 +111,18 @@ class ReconcileLoop:
 
     def note_bridged(self) -> None:
         """Look for bridged calls without a conference."""
-        for account in Account.objects.all():
+        for account in Account.objects.filter(is_active=True):
             note_bridged_calls(account=account, now=clock())
 
 
 def run(stop: threading.Event) -> None:
     """Run every loop until `stop` is set; where several workers run, one works and the others stand by."""
     holder = Holder("worker")
-    ears, reconciling, rules = EarLoop(holder), ReconcileLoop(), RuleWatch()
+    ears, reconciling, rules = EarLoop(holder), ReconcileLoop(holder), RuleWatch()
     loops: list[tuple[Callable[[], object], float]] = [
         (ears.step, EAR_SECONDS),
+        # A loop of its own: it waits for Telnyx while a phone is rung again, and no ear waits with it.
+        (lambda: renew_lines(now=clock()), RENEW_LINES_SECONDS),
         (lambda: adopt(now=clock()), ADOPT_SECONDS),
         (reconciling.step, RECONCILE_SECONDS),
         (reconciling.watch_feeds, FEED_SECONDS),
@@ -145,6 +142,8 @@ def run(stop: threading.Event) -> None:
         thread.join(timeout=5)
     ears.close()
     holder.give_back(now=clock())
+    # Last: a comparison may wait for Telnyx for seconds, and is no harm beside that of the next worker.
+    reconciling.close()
 
 
 def _under_lease(holder: Holder, step: Callable[[], object]) -> None:

@@ -12,6 +12,7 @@ django_application = get_asgi_application()
 from conferences.asgi_types import Receive, Scope, Send  # noqa: E402 - models need the loaded apps
 from conferences.intake.endpoint import webhooks  # noqa: E402
 from conferences.supervision import Way  # noqa: E402
+from conferences.webhook_addresses import takes_webhooks  # noqa: E402
 from dashboard.emergency_stop import with_emergency_stop  # noqa: E402
 from dashboard.push.snapshot import snapshot  # noqa: E402
 from dashboard.push.stream import stream  # noqa: E402
@@ -39,9 +40,6 @@ def _stop(way: Way) -> Application:
 
 
 ROUTES = {
-    # Both spellings: Telnyx follows no redirect, and an address typed without the slash must not lose calls.
-    "/webhooks/telnyx": webhooks,
-    "/webhooks/telnyx/": webhooks,
     "/stream/": stream,
     "/snapshot/": snapshot,
     "/healthz": healthz,
@@ -52,9 +50,13 @@ ROUTES = {
 OTHERS = with_whole_body(in_turn(_django, entrance.admission_for), entrance.forms)
 
 
+def _route(path: str) -> Application:
+    return ROUTES.get(path) or (webhooks if takes_webhooks(path) else OTHERS)
+
+
 @with_security_headers
 async def _routed(scope: Scope, receive: Receive, send: Send) -> None:
-    await ROUTES.get(scope["path"], OTHERS)(scope, receive, send)
+    await _route(scope["path"])(scope, receive, send)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

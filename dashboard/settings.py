@@ -15,6 +15,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 from environs import Env, EnvError
 
+from dashboard import __version__
+
+VERSION = __version__
+
 PACKAGE = Path(__file__).resolve().parent
 BASE_DIR = PACKAGE.parent
 # A wheel carries templates and static files inside the package, a checkout has them beside it (pyproject.toml).

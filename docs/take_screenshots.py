@@ -99,6 +99,22 @@ def _my_calls(screen: Screen, floor: Floor) -> None:
     expect(screen.page.locator(".own-now")).to_contain_text("whisper to you")
 
 
+def _import(screen: Screen, floor: Floor) -> None:
+    """Show the preview of a file of agents in which two rows are wrong."""
+    screen.page.goto(f"{floor.url}/admin/conferences/team/directory/agents/")
+    rows = [
+        "Zoe Lind,Billing,gencredZoe,zoe",
+        "Yan Ode,Sails,gencredYan,yan",
+        "Ana Maria Ruiz,Billing,,ana",
+        ",Billing,,x",
+    ]
+    content = "\n".join(["name,team,SIP credential,reference", *rows]).encode()
+    file = screen.page.get_by_label("CSV or XLSX")
+    file.set_input_files({"name": "agents.csv", "mimeType": "text/csv", "buffer": content})
+    screen.page.get_by_role("button", name="Look at it first").click()
+    expect(screen.page.get_by_text("2 rows are wrong.")).to_be_visible()
+
+
 def _at(path: str) -> Callable[[Screen, Floor], None]:
     def go(screen: Screen, floor: Floor) -> None:
         screen.page.goto(floor.url + path)
@@ -119,12 +135,22 @@ PAGES: dict[str, Callable[[Screen, Floor], None]] = {
     "audit": _audit,
     "audit-nothing": _at("/audit/?call=nothing&first_day=2026-08-21"),
     "setup": _at("/setup/"),
+    "files": _at("/admin/conferences/team/directory/"),
+    "file": _at("/admin/conferences/team/directory/supervisors/"),
+    "import": _import,
     "not-found": _at(NOWHERE),
     "sign-in": _at("/accounts/login/"),
     # The last one: its supervisor stays in the call.
     "my-calls": _my_calls,
 }
-SIGNED_IN_AS = {"sign-in": "", "my-calls": "ana"}
+SIGNED_IN_AS = {
+    "sign-in": "",
+    "setup": "admin",
+    "my-calls": "ana",
+    "files": "admin",
+    "file": "admin",
+    "import": "admin",
+}
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from conferences.models import Account, Agent, AuditOpening, Line, Team, TeamMem
 from dashboard.floor.live import floor as floor_of_this_process
 from dashboard.push import worker_state
 from dashboard.rendering import row_cache
+from tests import planted
 from tests.supervision.conftest import Floor, new_floor
 
 # A loaded machine is slow to make up inputs, which says nothing about the code: the first draw builds Unicode tables.
@@ -32,6 +33,16 @@ patient = hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.too_
 hypothesis.settings.register_profile("floorline", patient, derandomize=True)
 hypothesis.settings.register_profile("searching", patient, max_examples=5000)
 hypothesis.settings.load_profile("floorline")
+
+
+def pytest_configure() -> None:
+    planted.begin()
+
+
+@pytest.fixture(autouse=True)
+def nothing_planted_is_logged() -> Iterator[None]:
+    with planted.nothing_logged():
+        yield
 
 
 @pytest.fixture(autouse=True)

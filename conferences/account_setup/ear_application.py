@@ -9,13 +9,9 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from conferences.telnyx.setup import API_VERSION, Application, OutboundProfile
+from conferences.webhook_addresses import PLAIN_PATH
 
 from .inventory import Inventory
-
-
-def webhook_address() -> str:
-    """Return the address that an application's webhooks have to come to."""
-    return f"{settings.PUBLIC_URL}/webhooks/telnyx/"
 
 
 def application_name() -> str:
@@ -34,14 +30,15 @@ def why_no_address() -> str:
 
 
 def faults_of(application: Application, *, webhook_url: str) -> list[str]:
-    """Return what an ear application must not be like, each as a sentence."""
+    """Return what an ear application must not be like, each as a sentence; `webhook_url` is the account's own."""
     faults = []
     if application.webhook_version != API_VERSION:
         faults.append(
             _("Its webhooks are of API version %(version)s; Floorline reads version 2.")
             % {"version": application.webhook_version or "?"}
         )
-    if application.webhook_url.rstrip("/") != webhook_url.rstrip("/"):
+    ours = {webhook_url.rstrip("/"), f"{settings.PUBLIC_URL}{PLAIN_PATH}".rstrip("/")}
+    if application.webhook_url.rstrip("/") not in ours:
         faults.append(_("Its webhooks go to another address than Floorline’s."))
     if application.failover_url:
         faults.append(_("It has a failover address: what goes there never comes to Floorline."))

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import transaction
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
@@ -22,6 +23,7 @@ from conferences.account_setup.connection_roles import note_role
 from conferences.models import Account, Connection
 from conferences.models.account import keys_within
 from conferences.models.people import e164
+from conferences.projection.listings import end_conferences
 from conferences.secrets import EncryptedTextField
 from conferences.telnyx.inbound import is_public_key
 
@@ -43,12 +45,22 @@ class AccountForm(AccountModelForm):
     )
     clear_api_key = forms.BooleanField(label=_("Forget the API key that is stored here"), required=False)
 
+    class Meta:
+        help_texts = {
+            "webhook_address": _("Enter it in the Telnyx portal. Only this account’s public keys count there.")
+        }
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         stored = getattr(self.instance, "key_is_set", False)
-        self.fields["new_api_key"].help_text = _key_in_words(stored=stored)
+        is_default = self.instance.is_default or not Account.objects.exists()
+        self.fields["new_api_key"].help_text = _key_in_words(stored=stored, is_default=is_default)
         if not stored:
             del self.fields["clear_api_key"]
+        if is_default:
+            self._tell_what_the_environment_gives()
+
+    def _tell_what_the_environment_gives(self) -> None:
         for name, variable, given in (
             ("public_keys", "TELNYX_PUBLIC_KEY", ", ".join(settings.TELNYX_PUBLIC_KEYS)),
             ("ear_connection_id", "TELNYX_CONNECTION_ID", settings.TELNYX_CONNECTION_ID),
@@ -65,6 +77,12 @@ class AccountForm(AccountModelForm):
         except ImproperlyConfigured as error:
             raise ValidationError(str(error)) from error
         return key
+
+    def clean_is_active(self) -> bool:
+        is_active: bool = self.cleaned_data["is_active"]
+        if not is_active and not Account.objects.filter(is_active=True).exclude(pk=self.instance.pk).exists():
+            raise ValidationError(_("At least one Telnyx account must be in use. Add the other one first."))
+        return is_active
 
     def clean_public_keys(self) -> str:
         text: str = self.cleaned_data["public_keys"]
@@ -103,9 +121,11 @@ PROFILE = ["whisper_reaches", "monitor_reads_muted", "monitor_harms_call"]
 class AccountAdmin(WhoIsWhoAdmin):
     form = AccountForm
     change_form_template = "admin/conferences/account/change_form.html"
-    list_display = ["name", "key", "ear_connection_id", "region", "probed", "checked_at", "check_problem"]
+    list_display = ["name", "is_active", "key", "ear_connection_id", "region", "probed", "checked_at", "check_problem"]
     # Only the probe sets the profile: a wrong value typed here would let a customer hear a whisper.
     readonly_fields = [
+        "webhook_address",
+        "environment",
         "api_base",
         *PROFILE,
         "probed",
@@ -118,7 +138,15 @@ class AccountAdmin(WhoIsWhoAdmin):
         "bridged_call_seen_at",
     ]
     fieldsets = [
-        (None, {"fields": ["name", "api_base", "new_api_key", "clear_api_key", "public_keys", "region"]}),
+        (
+            None,
+            {
+                "fields": [
+                    *("name", "is_active", "webhook_address", "api_base", "environment"),
+                    *("new_api_key", "clear_api_key", "public_keys", "region"),
+                ]
+            },
+        ),
         (
             _("Supervisor phones"),
             {
@@ -169,10 +197,13 @@ class AccountAdmin(WhoIsWhoAdmin):
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
         """Write only what was typed: the worker and the intake write this row too, also since it was read."""
+        typed = form.typed_columns()
         if change:
-            obj.save(update_fields=form.typed_columns())
+            obj.save(update_fields=typed)
         else:
             super().save_model(request, obj, form, change)
+        if "is_active" in typed and not obj.is_active:
+            transaction.on_commit(lambda: end_conferences(account=obj, reason="account_not_in_use", at=timezone.now()))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -189,13 +220,23 @@ class AccountAdmin(WhoIsWhoAdmin):
     def key(self, account: Account) -> Any:
         if getattr(account, "key_is_set", False):
             return _("set")
-        return _("from the environment") if settings.TELNYX_API_KEY else _("not set")
+        return _("from the environment") if account.is_default and settings.TELNYX_API_KEY else _("not set")
 
     @admin.display(description=_("probed"), ordering="probed_at")
     def probed(self, account: Account) -> Any:
         if account.probed_at is None:
             return _("not tested: run floorline probe")
         return date_format(localtime(account.probed_at), "Y-m-d H:i")
+
+    @admin.display(description=_("webhook address"))
+    def webhook_address(self, account: Account) -> Any:
+        return account.webhook_url if account.pk else _("shown here once the account is saved")
+
+    @admin.display(description=_("environment"))
+    def environment(self, account: Account) -> Any:
+        if account.is_default or not Account.objects.exists():
+            return _("This is the default account: what is left empty here comes from the environment.")
+        return _("Not used: it is the default account’s alone. Enter everything here.")
 
     @admin.display(description=_("Telnyx address"))
     def api_base(self, account: Account) -> str:
@@ -230,9 +271,11 @@ class ConnectionAdmin(WhoIsWhoAdmin):
         return connection.name or _("(no name yet)")
 
 
-def _key_in_words(*, stored: bool) -> Any:
+def _key_in_words(*, stored: bool, is_default: bool) -> Any:
     if stored:
         return _("Set. Leave this empty to keep it. It is stored encrypted and never shown.")
+    if not is_default:
+        return _("Not set. Floorline cannot reach this account: TELNYX_API_KEY is the default account’s alone.")
     if settings.TELNYX_API_KEY:
         return _("Not set here; the one in TELNYX_API_KEY is used.")
     return _("Not set, neither here nor in TELNYX_API_KEY. Floorline cannot reach Telnyx.")

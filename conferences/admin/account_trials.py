@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from conferences.account_setup.ear_application import webhook_address
 from conferences.account_setup.trials import Outcome, try_key, try_registration, try_webhook_address
 from conferences.models import Account, Line
 
@@ -46,14 +45,14 @@ def trials(page: AnyModelAdmin, request: HttpRequest, object_id: int) -> HttpRes
         "asked": asked,
         "outcomes": _outcomes(asked, account, form),
         "form": form,
-        "webhook_address": webhook_address(),
+        "webhook_address": account.webhook_url,
     }
     return TemplateResponse(request, "admin/conferences/account/trials.html", context)
 
 
 def _outcomes(asked: str, account: Account, form: PhoneForm) -> list[Outcome]:
     if asked == "address":
-        return [try_webhook_address(webhook_address())]
+        return [try_webhook_address(account.webhook_url)]
     if asked not in {"key", "phone"} or (asked == "phone" and not form.is_valid()):
         return []
     client = client_or_why(account)

@@ -138,6 +138,7 @@ class ParticipantAdmin(ReadOnlyAdmin):
 
 @admin.register(Leg)
 class LegAdmin(ReadOnlyAdmin):
+    change_list_template = "admin/conferences/directory/change_list.html"
     list_display = ["address", "whose", "make_agents", "conference", "connection", "direction", "since"]
     list_filter = [WhoseFilter]
     list_select_related = ["agent"]

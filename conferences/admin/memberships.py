@@ -27,14 +27,13 @@ class MembershipFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # Django'
         for form in self.forms:
             if form in self.deleted_forms or not form.has_changed() or form.errors:
                 continue
-            gained = _gained(form.instance)
-            if gained and not _may_grant(self.acting, form.instance, gained):
-                form.add_error(
-                    None,
-                    ValidationError(
-                        _("Only a superuser, or somebody else who has this right in this team, can give it.")
-                    ),
-                )
+            before = TeamMembership.objects.filter(
+                pk=form.instance.pk, user=form.instance.user_id, team=form.instance.team_id
+            ).first()
+            try:
+                check_grant(self.acting, before=before, wanted=form.instance)
+            except ValidationError as error:
+                form.add_error(None, error)
 
 
 class MembershipInline(AnyTabularInline):
@@ -72,14 +71,14 @@ def _rights(acting: User, team: int | None) -> set[str]:
     return {"member", *(right for right in RIGHTS if getattr(own, right))} if own else set()
 
 
-def _gained(wanted: TeamMembership) -> set[str]:
-    """Return the rights that somebody would gain in a team; membership itself shows the team's calls."""
-    before = TeamMembership.objects.filter(pk=wanted.pk, user=wanted.user_id, team=wanted.team_id).first()
+def check_grant(acting: User, *, before: TeamMembership | None, wanted: TeamMembership) -> None:
+    """Raise ValidationError where somebody gives what is not theirs to give; membership itself shows the team's calls.
+
+    `before` is the membership as it is stored, None for a new one.
+    """
     gained = {right for right in RIGHTS if getattr(wanted, right) and not (before and getattr(before, right))}
-    return gained if before else gained | {"member"}
-
-
-def _may_grant(acting: User, wanted: TeamMembership, gained: set[str]) -> bool:
-    if acting.is_superuser:
-        return True
-    return wanted.user_id != acting.pk and gained <= _rights(acting, wanted.team_id)
+    gained |= set() if before else {"member"}
+    if not gained or acting.is_superuser:
+        return
+    if wanted.user_id == acting.pk or not gained <= _rights(acting, wanted.team_id):
+        raise ValidationError(_("Only a superuser, or somebody else who has this right in this team, can give it."))

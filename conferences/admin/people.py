@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from conferences.masks import masked_within
 from conferences.models import Agent, Team
 
+from . import directory
 from .agent_form import AgentForm, todays_legs
 from .memberships import RIGHTS, MembershipInline
 from .recorded_rights import RecordedMembershipsAdmin
@@ -33,6 +34,7 @@ class SupervisorInline(MembershipInline):
 @admin.register(Team)
 class TeamAdmin(RecordedMembershipsAdmin, WhoIsWhoAdmin):
     membership_field = "team"
+    change_list_template = "admin/conferences/directory/change_list.html"
     list_display = ["name", "agents", "supervisors"]
     search_fields = ["name"]
     ordering = ["name"]
@@ -41,6 +43,9 @@ class TeamAdmin(RecordedMembershipsAdmin, WhoIsWhoAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["name", "members"] if obj else ["name"]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*directory.urls(self.admin_site), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         teams: QuerySet[Team] = super().get_queryset(request)
@@ -75,6 +80,7 @@ class TeamAdmin(RecordedMembershipsAdmin, WhoIsWhoAdmin):
 @admin.register(Agent)
 class AgentAdmin(WhoIsWhoAdmin):
     form = AgentForm
+    change_list_template = "admin/conferences/directory/change_list.html"
     list_display = ["name", "team", "sip_username", "masked_number", "reference"]
     list_filter = ["team"]
     list_select_related = ["team"]

@@ -65,13 +65,16 @@ def record(request: HttpRequest, whose: str, *, before: list[str], after: list[s
         audit.record(action, at=timezone.now(), actor=actor, detail=f"{whose}: {'; '.join(told)}")
 
 
-def _by_membership(memberships: QuerySet[TeamMembership]) -> dict[str, list[str]]:
-    """Return whose rights in which team are which; to be a member is the right to see."""
+def rights_of(member: TeamMembership) -> list[str]:
+    """Return the rights of a membership in words; to be a member is the right to see."""
     words = {right: str(TeamMembership._meta.get_field(right).verbose_name) for right in RIGHTS}  # type: ignore[union-attr]
-    return {
-        f"{member.user} in {member.team}": ["may see", *(words[right] for right in RIGHTS if getattr(member, right))]
-        for member in memberships.select_related("user", "team")
-    }
+    return ["may see", *(words[right] for right in RIGHTS if getattr(member, right))]
+
+
+def _by_membership(memberships: QuerySet[TeamMembership]) -> dict[str, list[str]]:
+    """Return whose rights in which team are which."""
+    members = memberships.select_related("user", "team")
+    return {f"{member.user} in {member.team}": rights_of(member) for member in members}
 
 
 def _in_words(form: ModelForm[Any], name: str, value: Any) -> list[str]:

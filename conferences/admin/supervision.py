@@ -9,6 +9,8 @@ from conferences.models import Command, Ear, SupervisorSession, UnsteeredLine
 
 from .reading import ReadOnlyAdmin, to_the_second
 
+CODES = ("http_status", "telnyx_code", "carrier_code")
+
 
 @admin.register(Command)
 class CommandAdmin(ReadOnlyAdmin):
@@ -16,7 +18,7 @@ class CommandAdmin(ReadOnlyAdmin):
     sent = to_the_second("sent_at", _("sent"))
     answered = to_the_second("answered_at", _("answered"))
     settled = to_the_second("settled_at", _("settled"))
-    list_display = ["asked", "actor", "kind", "role", "conference", "state", "outcome", "http_status", "telnyx_code"]
+    list_display = ["asked", "actor", "kind", "role", "conference", "state", "outcome", *CODES]
     list_filter = ["kind", "state", "role", ("actor", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["actor", "conference"]
     search_fields = ["=id", "conference__name", "=conference__id", "conference__telnyx_id__exact"]

@@ -48,6 +48,7 @@ class LineInline(AnyTabularInline):
 @admin.register(User)
 class SupervisorAdmin(RecordedMembershipsAdmin, DjangoUserAdmin):
     membership_field = "user"
+    change_list_template = "admin/conferences/directory/change_list.html"
     list_display = ["username", "first_name", "last_name", "teams", "is_staff", "is_active"]
     list_filter = ["is_active", "is_staff", "is_superuser", "team_memberships__team"]
     inlines = [RightsInline, LineInline]

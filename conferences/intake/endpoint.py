@@ -4,8 +4,12 @@ A raw ASGI callable, because this path takes a call center's whole event storm. 
 share one transaction (group commit, no timer): when the writer is idle an event is written at once, under load the
 batches grow by themselves. A 200 is sent after the commit and only then.
 
-Answers are a contract with the sender: 401 for bytes that Telnyx did not sign, 413 and 405 for what no webhook is,
-200 for everything signed and kept, 503 where nothing durable could be written in time, so that Telnyx sends it again.
+Each account has an address of its own: only its keys count there, and what is posted there belongs to it. At the plain
+address every account's key counts, and says to which account a webhook belongs: of several with that key, the first.
+
+Answers are a contract with the sender: 401 for bytes that Telnyx did not sign, or not for this address, 413 and 405 for
+what no webhook is, 200 for everything signed and kept, 503 where nothing durable could be written in time, so that
+Telnyx sends it again.
 
 What can be refused by its headers is refused before its body is read. Bodies that nobody has verified yet are bounded
 together, so that senders without a key can neither fill the memory nor keep Telnyx' own webhooks out.
@@ -28,18 +32,16 @@ from django.db import connection
 
 from conferences.asgi_types import Receive, Scope, Send
 from conferences.bodies import SMALL, Bodies, BodyRefused, SenderGone, linger
-from conferences.models import Account
 from conferences.telnyx.inbound import (
     MAX_BODY_BYTES,
     TEXML,
     VERSION_1,
-    PublicKey,
     SignatureRefused,
-    public_key,
     refuse_headers,
     verify,
 )
 
+from .keys import KnownKeys, read_keys
 from .skew import ClockMeter
 from .store import Received, open_connection, store
 
@@ -63,7 +65,7 @@ class Writer:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ingest")
 
-    async def read_keys(self) -> dict[PublicKey, int]:
+    async def read_keys(self) -> KnownKeys:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._connected, read_keys)
 
     async def store(self, batch: list[Received]) -> None:
@@ -95,30 +97,17 @@ def close_connection() -> None:
     connection.close()
 
 
-def read_keys() -> dict[PublicKey, int]:
-    """Read every account's public keys; one that cannot be used is named in the log and left out."""
-    keys: dict[PublicKey, int] = {}
-    # Not the API key: a database whose FIELD_KEYS are lost must still take webhooks in.
-    for account in Account.objects.defer("api_key").order_by("-id"):
-        for text in account.public_keys_in_force():
-            try:
-                keys[public_key(text)] = account.pk
-            except ValueError:
-                logger.error("a public key of account %s is not 32 bytes in Base64", account.pk)
-    return keys
-
-
 class Keyring:
     """The public keys in force, read again every few seconds beside the traffic, so that rotation needs no restart."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._keys: Mapping[PublicKey, int] | None = None
+        self._keys: KnownKeys | None = None
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
 
-    async def keys(self) -> Mapping[PublicKey, int] | None:
-        """Return each key with the account it belongs to; None where they could not be read even once."""
+    async def keys(self) -> KnownKeys | None:
+        """Return the keys of every address; None where they could not be read even once."""
         if time.monotonic() - self._read_at > KEYS_SECONDS and (self._reading is None or self._reading.done()):
             self._reading = asyncio.create_task(self._read())
         if self._keys is None and self._reading is not None:
@@ -191,14 +180,14 @@ class Refusals:
     def __init__(self) -> None:
         self.since = datetime.now(UTC)
         self.counts: Counter[str] = Counter()
-        self.last_at: datetime | None = None
+        self.newest: dict[str, datetime] = {}
         self._untold: Counter[str] = Counter()
         self._told_at = float("-inf")
         self._is_telling = False
 
     def note(self, reason: str) -> None:
         """Count one; what comes within the second is told at its end."""
-        self.last_at = datetime.now(UTC)
+        self.newest[reason] = datetime.now(UTC)
         self.counts[reason] += 1
         self._untold[reason] += 1
         if not self._is_telling:
@@ -238,7 +227,7 @@ class Intake:
             refuse_headers(**_signature(headers), now=datetime.now(UTC))
             async with self._bodies.whole(scope["headers"], receive) as body:
                 is_read = True
-                received = await self._verified(body, headers)
+                received = await self._verified(body, headers, path=scope["path"])
         except SignatureRefused as error:
             self.refusals.note(_unsigned_kind(headers) if error.reason == "missing" else error.reason)
             status, text = 401, "This is not signed by Telnyx, or not fresh."
@@ -259,11 +248,12 @@ class Intake:
             return 200, "ok"
         return 503, "The event could not be stored in time; send it again."
 
-    async def _verified(self, body: bytes, headers: Mapping[bytes, bytes]) -> Received | None:
-        """Return what Telnyx has signed, None where the keys cannot be read; raise SignatureRefused."""
-        keys = await self._keyring.keys()
-        if keys is None:
+    async def _verified(self, body: bytes, headers: Mapping[bytes, bytes], *, path: str) -> Received | None:
+        """Return what Telnyx has signed for an address, None where the keys cannot be read; raise SignatureRefused."""
+        known = await self._keyring.keys()
+        if known is None:
             return None
+        keys = known.at(path)
         now = datetime.now(UTC)
         check = partial(verify, body=body, **_signature(headers), keys=keys, now=now)
         if len(body) > SMALL:
@@ -309,5 +299,5 @@ intake = Intake()
 
 
 async def webhooks(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer POST /webhooks/telnyx/ with this process's intake."""
+    """Answer a POST to one of the webhooks' addresses with this process's intake."""
     await intake(scope, receive, send)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .account import Account, BoardVersion, Connection, DatabaseStamp, Lease
+from .account import Account, Connection
 from .audit_chain import AuditAnchor, AuditOpening, AuditSeal, AuditSegment
 from .calls import Conference, Leg, Participant
 from .commands import Cause, Command
+from .database import BoardVersion, DatabaseStamp, Lease
 from .people import Agent, Line, Team, TeamMembership
 from .personal import Note, NumberSearch, Preferences, SavedView
 from .presence import Presence, Screen

@@ -1,16 +1,20 @@
-"""Defines the Telnyx account, its connections, and two rows about the database itself."""
+"""Defines the Telnyx account and its connections."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from conferences.secrets import EncryptedTextField
+from conferences.webhook_addresses import path_of
 
 CLOCK_IS_KNOWN = timedelta(minutes=15)
 CLOCK_TOLERANCE = 5.0  # seconds
@@ -18,6 +22,7 @@ CLOCK_TOLERANCE = 5.0  # seconds
 CLOCK_PRECISION = 1.5  # seconds
 # Telnyx repeats an unanswered webhook for about a minute: a shorter silence of ours has lost nothing.
 CHECKED_IS_RECENT = timedelta(seconds=60)
+LONGEST_STEM = 40  # a slug has room for fifty characters, a number behind the name included
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,23 @@ class Account(models.Model):
     """One Telnyx account; what is left empty on the default account comes from the environment."""
 
     name = models.CharField(_("name"), max_length=100, unique=True)
+    # Made of the first name and kept when that changes: it is in the portal. Empty where the release before added it.
+    slug = models.SlugField(_("webhook address"), unique=True, null=True, blank=True, editable=False)
+    is_default = models.BooleanField(
+        _("default account"),
+        default=False,
+        db_default=False,
+        editable=False,
+    )
+    is_active = models.BooleanField(
+        _("in use"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "If not, this account’s webhooks are refused, it is not compared with Telnyx, and no phone is rung on it. "
+            "Calls that are on the floor when you save leave it for good. What is stored stays."
+        ),
+    )
     api_key = EncryptedTextField(_("API key"), blank=True, default="")
     public_keys = models.TextField(
         _("public keys"), blank=True, default="", help_text=_("One a line; two while Telnyx rotates them.")
@@ -207,23 +229,49 @@ class Account(models.Model):
 
     class Meta:
         verbose_name = _("Telnyx account")
+        constraints = [
+            models.UniqueConstraint(fields=["is_default"], condition=models.Q(is_default=True), name="one_default"),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Give a new account its webhook address; the first one is the default."""
+        if self._state.adding:
+            self.slug = self.slug or _free_slug(self.name)
+            self.is_default = self.is_default or not Account.objects.filter(is_default=True).exists()
+        super().save(*args, **kwargs)
+
     def credentials(self) -> Credentials:
-        """Return what the row says, completed from the environment."""
+        """Return what the row says; the default account's is completed from the environment."""
         return Credentials(
             api_base=settings.TELNYX_API_BASE,
-            api_key=self.api_key or settings.TELNYX_API_KEY,
+            api_key=self.api_key or self._from_environment(settings.TELNYX_API_KEY),
             public_keys=self.public_keys_in_force(),
-            ear_connection_id=self.ear_connection_id or settings.TELNYX_CONNECTION_ID,
-            from_number=self.from_number or settings.TELNYX_FROM_NUMBER,
+            ear_connection_id=self.ear_connection_id_in_force(),
+            from_number=self.from_number_in_force(),
         )
 
     def public_keys_in_force(self) -> tuple[str, ...]:
         """Return the keys that this account's webhooks may be signed with."""
-        return keys_within(self.public_keys) or tuple(settings.TELNYX_PUBLIC_KEYS)
+        return keys_within(self.public_keys) or (tuple(settings.TELNYX_PUBLIC_KEYS) if self.is_default else ())
+
+    def ear_connection_id_in_force(self) -> str:
+        """Return the id of the application that supervisors' lines are dialled on."""
+        return self.ear_connection_id or self._from_environment(settings.TELNYX_CONNECTION_ID)
+
+    def from_number_in_force(self) -> str:
+        """Return the number that supervisors' phones show when they are rung."""
+        return self.from_number or self._from_environment(settings.TELNYX_FROM_NUMBER)
+
+    def _from_environment(self, given: str) -> str:
+        return given if self.is_default else ""
+
+    @property
+    def webhook_url(self) -> str:
+        """The account's own webhook address, to be entered in the Telnyx portal."""
+        return f"{settings.PUBLIC_URL}{path_of(self.slug)}"
 
     def clock_is_off_by(self, *, now: datetime) -> int:
         """Return by how many whole seconds our clock is ahead of Telnyx', negative where behind; 0 where it is right.
@@ -261,6 +309,13 @@ class Account(models.Model):
         return max(moment, self.feed_resumed_at or moment)
 
 
+def _free_slug(name: str) -> str:
+    """Return a slug for a new account's name that no account has."""
+    stem = slugify(name)[:LONGEST_STEM].strip("-_") or "account"
+    taken = set(Account.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    return stem if stem not in taken else next(slug for n in count(2) if (slug := f"{stem}-{n}") not in taken)
+
+
 class Connection(models.Model):
     """A Telnyx connection or application that events name; new ones are unassigned until an admin gives a role."""
 
@@ -287,41 +342,3 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.connection_id
-
-
-class BoardVersion(models.Model):
-    """The number of the last visible change: one row, raised inside the transaction that changes something."""
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    value = models.BigIntegerField(default=0)
-    ingested_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_board_version")]
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-
-class Lease(models.Model):
-    """The process that does the background work: one at a time, known by a number that only grows."""
-
-    name = models.CharField(primary_key=True, max_length=20)
-    token = models.BigIntegerField(default=0, help_text="Fences off a process that was paused until its lease ran out.")
-    expires_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.token}"
-
-
-class DatabaseStamp(models.Model):
-    """Says whether this database belongs to the sandbox or to a real account; the other mode refuses it."""
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    sandbox = models.BooleanField()
-
-    class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_database_stamp")]
-
-    def __str__(self) -> str:
-        return "sandbox" if self.sandbox else "live"

@@ -100,6 +100,15 @@ class Command(models.Model):
     looked_at = models.DateTimeField(null=True, help_text="When Telnyx was last asked whether it was executed late.")
     http_status = models.PositiveSmallIntegerField(_("Telnyx status"), null=True)
     telnyx_code = models.CharField(_("Telnyx code"), max_length=16, blank=True, default="")
+    # With a default in the database, as `generation`.
+    carrier_code = models.CharField(
+        _("carrier code"),
+        max_length=8,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Of a dial, for example D38."),
+    )
     outcome = models.CharField(_("outcome"), max_length=300, blank=True, default="", help_text="In the user's words.")
 
     objects = CommandQuerySet.as_manager()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.db.models import Q
@@ -12,6 +13,20 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 e164 = RegexValidator(r"^\+[1-9][0-9]{6,14}$", _("Write the number with its country code, for example +15551230000."))
+# sip:name@host, with a port where one is needed. Telnyx dials it as it is, and call legs, lists and webhooks repeat it.
+sip_address = RegexValidator(
+    r"^sip:[^@:;?\s]+@(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?$", _("Write it as sip:name@sip.telnyx.com.")
+)
+sip_password = RegexValidator(
+    r"^sip:[^@\s]*:[^@\s]*@",
+    _("Leave the password out: write sip:name@sip.telnyx.com. The phone itself signs in at Telnyx with its password."),
+    inverse_match=True,
+)
+sip_additions = RegexValidator(
+    r"[;?\s]",
+    _("Leave out spaces and whatever follows a ; or a ?: write only sip:name@sip.telnyx.com."),
+    inverse_match=True,
+)
 
 
 class Team(models.Model):
@@ -155,10 +170,13 @@ class Line(models.Model):
 
     def clean(self) -> None:
         """Hold the address against the kind of line."""
-        if self.kind == self.Kind.PHONE:
-            e164(self.address)
-        else:
-            RegexValidator(r"^sip:[^@\s]+@[^@\s]+$", _("Write it as sip:name@sip.telnyx.com."))(self.address)
+        checks = [e164] if self.kind == self.Kind.PHONE else [sip_password, sip_additions, sip_address]
+        try:
+            for check in checks:
+                check(self.address)
+        except ValidationError as refused:
+            raise ValidationError({"address": refused}) from refused
+        if self.kind == self.Kind.SIP:
             name, _at, host = self.address.rpartition("@")
             self.address = f"{name}@{host.lower()}"
 

@@ -108,6 +108,8 @@ class AuditEntry(models.Model):
         SCOPE_CHANGED = "scope changed", _("who may see or hear calls changed")
         SET_UP = "set up", _("the set-up at Telnyx changed")
         AUDIT_EXPORTED = "audit exported", _("audit exported")
+        DIRECTORY_EXPORTED = "directory exported", _("agents, teams, supervisors or phones exported")
+        DIRECTORY_IMPORTED = "directory imported", _("agents, teams, supervisors or phones imported")
 
     at = models.DateTimeField(_("at"))
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True)

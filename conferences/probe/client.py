@@ -36,12 +36,13 @@ class ProbeClient(Client):
         )
         return MyLeg(str(answer["data"]["call_control_id"]))
 
-    def create_conference(self, *, leg: MyLeg, name: str) -> str:
-        """Open the test conference with an answered leg; return its id."""
+    def create_conference(self, *, leg: MyLeg, name: str, mark: str) -> str:
+        """Open the test conference with an answered leg; return its id. All its webhooks carry the mark."""
         # https://developers.telnyx.com/api-reference/conference-commands/create-conference
         body = {
             "call_control_id": leg,
             "name": name,
+            "client_state": mark,
             "command_id": str(uuid4()),
             "duration_minutes": 20,
             **self._region,

@@ -29,6 +29,10 @@ class Findings:
     answers: dict[str, str] = field(default_factory=dict)
     readings: dict[str, ParticipantReading] = field(default_factory=dict)
     heard: dict[str, bool | None] = field(default_factory=dict)
+    other_application: bool = False
+    """Whether agent and customer were dialled on another application than the supervisor."""
+    webhooks: int = 0
+    """The number of webhooks of the test calls that reached this installation."""
 
     def hears(self, step: str, listener: str, speaker: str) -> bool | None:
         return self.heard.get(f"{step}: {listener} hears {speaker}")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
+from conferences.recognition.probes import client_state_of_probe
 from conferences.telnyx.errors import Rejected, Unanswered
 from conferences.telnyx.roles import MyLeg
 
+from .capture import Capture
 from .client import ProbeClient
 
 Party = Literal["supervisor", "agent", "customer"]
+PARTIES: tuple[Party, ...] = ("customer", "agent", "supervisor")
 HANG_UP_TRIES = 5
 
 
@@ -39,10 +41,20 @@ class TestLegs:
 
     __test__ = False  # no test class, whatever pytest makes of its name
 
-    def __init__(self, *, client: ProbeClient, phones: ProbePhones, run: str) -> None:
-        self._client, self._phones = client, phones
-        self._mark = base64.b64encode(json.dumps({"floorline_probe": run}).encode()).decode()
+    def __init__(self, *, client: ProbeClient, phones: ProbePhones, run: str, capture: Capture) -> None:
+        self._client, self._phones, self._capture = client, phones, capture
+        self._mark = client_state_of_probe(run)
         self._legs: dict[Party, MyLeg] = {}
+        for value, words in (
+            (self._mark, "the probe's mark"),
+            (phones.supervisor, "the supervisor's phone"),
+            (phones.agent, "the agent's phone"),
+            (phones.customer, "the customer's phone"),
+            (phones.from_number, "the caller number"),
+            (phones.ear_connection_id, "the ear application"),
+            (phones.other_connection_id, "the other application"),
+        ):
+            capture.name(value, words)
 
     def __getitem__(self, party: Party) -> MyLeg:
         return self._legs[party]
@@ -51,6 +63,7 @@ class TestLegs:
         """Ring one phone. Raises ProbeFailed where Telnyx does not accept that, or does not say."""
         phones = self._phones
         own = party == "supervisor" or not phones.other_connection_id
+        self._capture.step = f"dial {party}"
         address = {"supervisor": phones.supervisor, "agent": phones.agent, "customer": phones.customer}[party]
         try:
             self._legs[party] = self._client.dial_test_leg(
@@ -62,6 +75,7 @@ class TestLegs:
             )
         except (Rejected, Unanswered) as error:
             raise ProbeFailed(f"The {party}'s phone could not be rung ({in_short(error)}).") from error
+        self._capture.name_leg(self._legs[party], f"the {party}'s leg")
 
     def all_alive(self) -> None:
         """Raise ProbeFailed where a phone hung up meanwhile: what it did not hear then means nothing."""
@@ -88,7 +102,7 @@ class TestLegs:
             return  # reading whether it is dead decides, and it is tried again
 
     def _marked(self) -> set[MyLeg]:
-        """Return the living legs with our mark, also those whose dial was never answered to us."""
+        """Return the living legs with our mark (T20), also those whose dial was never answered to us."""
         found: set[MyLeg] = set()
         for connection_id in {self._phones.ear_connection_id, self._phones.other_connection_id} - {""}:
             try:
@@ -107,5 +121,7 @@ class TestLegs:
 
 
 def in_short(error: Rejected | Unanswered) -> str:
-    """Return what Telnyx answered, as a status and a code."""
-    return f"{error.status} {error.code}".strip() if isinstance(error, Rejected) else "no answer"
+    """Return what Telnyx answered, as a status and a code; it may stand in a report, so a code has five digits."""
+    if not isinstance(error, Rejected):
+        return "no answer"
+    return f"{error.status} {error.code}" if re.fullmatch(r"[0-9]{5}", error.code) else str(error.status)

@@ -1,105 +1,170 @@
-"""Writes the report of a probe, question by question."""
+"""Writes the report of a probe for other eyes: for each fact what was sent, answered, read back and heard.
+
+It is made of the capture's redacted lines, so nothing else can get into it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from .findings import Findings, ParticipantReading, Profile
-from .walk import OTHER_REGIONS
+from .capture import Line
+from .findings import Findings, Profile
+from .questions import QUESTIONS, FactQuestion, FactVerdict
 
-NOT_TESTED = "not tested by this probe"
-
-
-def report(findings: Findings, profile: Profile, *, cross_application: bool) -> str:
-    """Return the report as plain text."""
-    return "\n".join([*_profile(profile), "", *_questions(findings, cross_application), "", *_steps(findings)])
-
-
-def _profile(profile: Profile) -> Iterator[str]:
-    yield "The capability profile"
-    yield f"  a running whisper reaches: {profile.whisper_reaches.label}"
-    yield f"  a monitor reads back as muted: {_word(profile.monitor_reads_muted)}"
-    yield f"  a monitor cuts the sound of the call: {_word(profile.monitor_harms_call)}"
-
-
-def _questions(findings: Findings, cross_application: bool) -> Iterator[str]:  # noqa: FBT001
-    heard, answers = findings.heard, findings.answers
-    left = findings.readings.get("leave")
-    yield "Open questions"
-    yield f"  1 Does monitor silence the others? {_word(_not(_both(findings, 'monitor')))}"
-    yield f"  2 update on a leg that is not inside: {answers.get('update outside', 'not reached')}"
-    yield f"  3 a repeated command_id: answered {answers.get('repeated', 'not reached')}, {_repeated(findings)}"
-    yield f"  4 Is a retried webhook signed anew? {NOT_TESTED}"
-    yield f"  5 The reason in conference.ended after actions/end: {NOT_TESTED}"
-    regions = ", ".join(f"{region}: {answers.get(f'region {region}', 'not reached')}" for region in OTHER_REGIONS)
-    yield f"  6 Reading with another region: {regions}"
-    yield f"  7 Are those who left still listed? {_left(left)}"
-    yield f"  8 Does a monitor read back as muted? {_word(_muted(findings))}"
-    yield f"  9 A whisper whose target has left: the customer hears it: {_heard(findings, 'target left', 'customer')}; "
-    yield f"    once the target is back, they hear it: {_heard(findings, 'target back', 'agent')}"
-    yield f" 10 A tone when a supervisor leaves: {_word(heard.get('leave: beep'))}"
-    yield f" 11 Joining a conference of another application: {_cross(findings, cross_application)}"
-    yield f" 12 update takes effect: {_word(_update_works(findings))}"
+# The same in every request, or of no meaning for a reader.
+NOT_TOLD = frozenset(
+    {
+        "command_id", "client_state", "custom_headers", "timeout_secs", "time_limit_secs", "duration_minutes", "voice",
+        "language", "beep_enabled", "end_conference_on_exit", "soft_end_conference_on_exit", "region",
+    }
+)  # fmt: skip
+SUPERVISOR = "the supervisor's leg"
+HEADINGS = {"contradicted": "Contradicted", "could not tell": "Could not tell", "verified": "Verified"}
 
 
-def _steps(findings: Findings) -> Iterator[str]:
-    yield "Step by step (Telnyx' answer; muted, whispering to so many; heard by agent, by customer)"
-    for step, answer in findings.answers.items():
-        ears = f"{_heard(findings, step, 'agent')}, {_heard(findings, step, 'customer')}"
-        yield f"  {step:<28} {answer:<12} {_reading(findings.readings.get(step)):<24} {ears}"
+@dataclass(frozen=True, slots=True)
+class StepTold:
+    """One step of the walk, in the words of the report."""
+
+    step: str
+    sent: tuple[str, ...]
+    answered: tuple[str, ...]
+    read_back: str
+    heard: tuple[str, ...]
 
 
-def _reading(reading: ParticipantReading | None) -> str:
-    if reading is None:
-        return "–"
-    if not reading.listed:
-        return f"not inside {reading.status}".strip()
-    return f"{'muted' if reading.muted else 'unmuted'}, {len(reading.whispers_to)}"
+def as_data(
+    lines: Sequence[Line], findings: Findings, profile: Profile, *, failed: str = "", telnyx: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the report as JSON holds it; where the probe broke off, no fact is judged."""
+    return {
+        "telnyx": telnyx,
+        "broke_off": failed,
+        "webhooks": findings.webhooks,
+        "profile": {
+            "whisper_reaches": str(profile.whisper_reaches),
+            "monitor_reads_muted": profile.monitor_reads_muted,
+            "monitor_harms_call": profile.monitor_harms_call,
+        },
+        "facts": [_fact(question, lines, findings, failed=bool(failed)) for question in QUESTIONS],
+    }
 
 
-def _repeated(findings: Findings) -> str:
-    reading = findings.readings.get("repeated")
-    if reading is None or not reading.listed:
-        return "effect unknown"
-    return "executed again" if reading.whispers_to else "ignored"
+def as_markdown(data: Mapping[str, Any]) -> str:
+    """Return the report as a page."""
+    return "\n".join([*_head(data), *_table(data), *_facts(data)]) + "\n"
 
 
-def _update_works(findings: Findings) -> bool | None:
-    before, after = findings.readings.get("monitor"), findings.readings.get("whisper")
-    if before is None or after is None or findings.answers.get("whisper") != "200":
-        return None
-    return not before.whispers_to and bool(after.whispers_to)
+def in_brief(data: Mapping[str, Any]) -> str:
+    """Return one line for each fact, for the terminal."""
+    return "\n".join(f"  {fact['id']}  {fact['verdict']:<14}  {fact['fact']}" for fact in data["facts"])
 
 
-def _muted(findings: Findings) -> bool | None:
-    reading = findings.readings.get("monitor")
-    return reading.muted if reading is not None and reading.listed else None
+def _fact(question: FactQuestion, lines: Iterable[Line], findings: Findings, *, failed: bool) -> dict[str, Any]:
+    verdict = FactVerdict.COULD_NOT_TELL if failed else question.verdict(findings)
+    told = [asdict(_told(step, lines)) for step in question.steps]
+    return {"id": question.fact, "fact": question.text, "verdict": str(verdict), "steps": told}
 
 
-def _both(findings: Findings, step: str) -> bool | None:
-    ways = [findings.hears(step, "agent", "customer"), findings.hears(step, "customer", "agent")]
-    return None if None in ways else all(ways)
+def _told(step: str, lines: Iterable[Line]) -> StepTold:
+    mine = [line for line in lines if line.get("step") == step]
+    requests = [line for line in mine if line["kind"] == "request"]
+    asked = [line for line in requests if line["method"] == "POST" or step.startswith("region ")]
+    readings = [line for line in requests if line["path"].endswith("/participants") and line["status"] == 200]
+    return StepTold(
+        step=step,
+        sent=tuple(dict.fromkeys(_request(line) for line in asked)),
+        answered=tuple(dict.fromkeys(_answer(line) for line in asked)),
+        read_back=_reading(readings[-1]) if readings else "",
+        heard=tuple(_heard(line) for line in mine if line["kind"] in {"heard", "asked"}),
+    )
 
 
-def _left(reading: ParticipantReading | None) -> str:
-    if reading is None or reading.listed:
-        return "not known"
-    return "yes, with status left" if reading.status == "left" else "no"
+def _request(line: Line) -> str:
+    said = {**line["query"], **{key: value for key, value in (line["body"] or {}).items() if key not in NOT_TOLD}}
+    fields = ", ".join(f"{key}: {_value(value)}" for key, value in said.items())
+    return f"{line['method']} {line['path']}" + (f" {{{fields}}}" if fields else "")
 
 
-def _cross(findings: Findings, cross_application: bool) -> str:  # noqa: FBT001
-    if not cross_application:
-        return "not tested; give --other-application"
-    return f"answered {findings.answers.get('monitor', 'not reached')}"
+def _answer(line: Line) -> str:
+    errors = line["answer"].get("errors")
+    code = errors[0].get("code", "") if isinstance(errors, list) and errors and isinstance(errors[0], Mapping) else ""
+    return f"{line['status'] or 'no answer'} {code}".strip()
 
 
-def _heard(findings: Findings, step: str, listener: str) -> str:
-    return _word(findings.hears(step, listener, "supervisor"))
+def _reading(line: Line) -> str:
+    data = line["answer"].get("data")
+    people = [person for person in data if isinstance(person, Mapping)] if isinstance(data, list) else []
+    listed = [person for person in people if person.get("call_control_id") == SUPERVISOR]
+    if not listed:
+        return "the supervisor's leg is not listed"
+    person = next((one for one in listed if one.get("status") != "left"), None)
+    if person is None:
+        return "left"
+    whispers = _value(person.get("whisper_call_control_ids"))
+    return f"{person.get('status')}, muted: {_value(person.get('muted'))}, whispers to: {whispers}"
 
 
-def _not(value: bool | None) -> bool | None:  # noqa: FBT001
-    return None if value is None else not value
+def _heard(line: Line) -> str:
+    answer = "cannot say" if line["heard"] is None else _value(line["heard"])
+    if line["kind"] == "asked":
+        return f"{line['question']}: {answer}"
+    return f"{line['listener']} hears {line['speaker']}: {answer}"
 
 
-def _word(value: bool | None) -> str:  # noqa: FBT001
-    return "not known" if value is None else "yes" if value else "no"
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nobody"
+    return str(value)
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def _head(data: Mapping[str, Any]) -> Iterator[str]:
+    telnyx = data["telnyx"]
+    yield "# Report of a Floorline probe"
+    yield ""
+    yield f"Floorline {telnyx['floorline']} · {telnyx['began']} · {telnyx['telnyx']} · region: {telnyx['region']}"
+    yield ""
+    yield "Numbers, names, ids and texts are replaced; the API key was never in it. Facts: docs/telnyx-facts.md."
+    yield f"Webhooks of the test calls that reached this installation: {data['webhooks']}."
+    if data["broke_off"]:
+        yield ""
+        yield f"**The probe broke off, so it judges nothing:** {data['broke_off']}"
+
+
+def _table(data: Mapping[str, Any]) -> Iterator[str]:
+    yield ""
+    yield "| | Fact | |"
+    yield "|---|---|---|"
+    for fact in data["facts"]:
+        yield f"| {fact['id']} | {fact['fact']} | {fact['verdict']} |"
+
+
+def _facts(data: Mapping[str, Any]) -> Iterator[str]:
+    for verdict, heading in HEADINGS.items():
+        facts = [fact for fact in data["facts"] if fact["verdict"] == verdict]
+        if facts:
+            yield ""
+            yield f"## {heading}"
+        for fact in facts:
+            yield ""
+            yield f"**{fact['id']}** {fact['fact']}"
+            yield from _steps(fact["steps"])
+
+
+def _steps(steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not steps:
+        return
+    yield ""
+    yield "| Step | Sent | Answered | Read back | Heard |"
+    yield "|---|---|---|---|---|"
+    for step in steps:
+        cells = [step["step"], *("<br>".join(step[name]) for name in ("sent", "answered"))]
+        cells += [step["read_back"], "<br>".join(step["heard"])]
+        yield f"| {' | '.join(cell.replace('|', '/') or '–' for cell in cells)} |"

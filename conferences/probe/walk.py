@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID, uuid4
 
+from conferences.recognition.probes import client_state_of_probe, name_of_probe
 from conferences.telnyx.errors import Rejected, Unanswered
 from conferences.telnyx.roles import Barge, Monitor, RoleNone, SupervisorRole, Whisper
 
+from .capture import Capture
 from .client import ProbeClient
 from .findings import Findings, ParticipantReading
-from .legs import Party, ProbeFailed, ProbePhones, TestLegs, in_short
+from .legs import PARTIES, Party, ProbeFailed, ProbePhones, TestLegs, in_short
 
-PARTIES: tuple[Party, ...] = ("customer", "agent", "supervisor")
 ANSWER_SECONDS = 45
 READ_AFTER = 1.5
 OTHER_REGIONS = ("Europe", "US")
+BEFORE_THE_ANSWER = "before the answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,14 @@ class Probe:
         say: Callable[[str], None],
         ask: Callable[[Question], bool | None],
         pause: Callable[[float], None],
+        capture: Capture,
     ) -> None:
-        self.findings = Findings()
-        self._client = client
+        self.findings = Findings(other_application=bool(phones.other_connection_id))
+        self._client, self._capture = client, capture
         self._say, self._ask, self._pause = say, ask, pause
         self._conference = ""
-        run = str(uuid4())
-        self._name = f"Floorline probe {run[:8]}"
-        self._legs = TestLegs(client=client, phones=phones, run=run)
+        self._run = uuid4().hex[:8]
+        self._legs = TestLegs(client=client, phones=phones, run=self._run, capture=capture)
 
     def run(self) -> Findings:
         """Walk, and hang up. Raises ProbeFailed with a sentence where there is nothing to conclude."""
@@ -64,6 +66,7 @@ class Probe:
             self._legs.all_alive()
         finally:
             self._say("Hanging up all three phones.")
+            self._capture.step = "hang up"
             left = self._legs.hang_up_all(pause=self._pause)
             if left:
                 self._say(
@@ -149,7 +152,12 @@ class Probe:
     # --- steps --------------------------------------------------------------------------------------------------------
 
     def _create(self) -> None:
-        self._conference = self._client.create_conference(leg=self._legs["customer"], name=self._name)
+        name = name_of_probe(self._run)
+        self._capture.name(name, "the conference's name")
+        self._conference = self._client.create_conference(
+            leg=self._legs["customer"], name=name, mark=client_state_of_probe(self._run)
+        )
+        self._capture.name_conference(self._conference)
 
     def _bring_in(self, party: Party) -> None:
         step = f"{party} in"
@@ -171,6 +179,7 @@ class Probe:
                 return True
             if not self.findings.answers[step].endswith("90034"):
                 return False
+            self.findings.answers[BEFORE_THE_ANSWER] = self.findings.answers[step]
             self._pause(1)
         raise ProbeFailed(f"The {party}'s phone was not answered.")
 
@@ -208,6 +217,7 @@ class Probe:
         return self.findings.answers[step] == "200"
 
     def _note(self, step: str, do: Callable[[], str]) -> None:
+        self._capture.step = step
         try:
             self.findings.answers[step] = do()
         except (Rejected, Unanswered) as error:
@@ -215,6 +225,7 @@ class Probe:
 
     def _read(self, step: str) -> None:
         self._pause(READ_AFTER)
+        self._capture.step = step
         mine = self._legs["supervisor"]
         try:
             listed = [
@@ -254,7 +265,12 @@ class Probe:
         for listener, speaker in pairs:
             key = f"{step}: {listener} hears {speaker}"
             text = f"[{step}] Speak into the {speaker}'s phone. Does the {listener}'s phone hear it?"
-            self.findings.heard[key] = self._ask(Question(key, text, listener, speaker))
+            heard = self._ask(Question(key, text, listener, speaker))
+            self.findings.heard[key] = heard
+            self._capture.step = step
+            self._capture.note_heard(listener=listener, speaker=speaker, heard=heard)
 
     def _question(self, key: str, text: str) -> None:
-        self.findings.heard[key] = self._ask(Question(key, text))
+        heard = self._ask(Question(key, text))
+        self.findings.heard[key] = heard
+        self._capture.note_asked(key, heard=heard)

@@ -74,11 +74,23 @@ def note_missing(*, account: Account, known: Set[str], named: Set[str], at: date
 
 def end_conference(*, account: Account, telnyx_id: str, reason: str, at: datetime) -> None:
     """End a conference that Telnyx did not know at `at`, unless a later reading has named it."""
-    facts: Facts = {"ended": [stamp(occurred_at=at, event_id=READING), reason]}
-    observation = Observation(conference_id=telnyx_id, conference=facts)
     with board_hold(now=at) as change:
         if not Conference.objects.filter(account=account, telnyx_id=telnyx_id, read_at__gt=at).exists():
-            change.changed |= project(account=account, observations=[observation], version=change.version)
+            ended = [_ended(telnyx_id, reason=reason, at=at)]
+            change.changed |= project(account=account, observations=ended, version=change.version)
+
+
+def end_conferences(*, account: Account, reason: str, at: datetime) -> None:
+    """End all conferences of an account that is not in use any more: nothing will tell what becomes of them."""
+    with board_hold(now=at) as change:
+        live = Conference.objects.filter(account=account, ended_at=None).values_list("telnyx_id", flat=True)
+        ended = [_ended(telnyx_id, reason=reason, at=at) for telnyx_id in live]
+        change.changed |= project(account=account, observations=ended, version=change.version)
+
+
+def _ended(telnyx_id: str, *, reason: str, at: datetime) -> Observation:
+    facts: Facts = {"ended": [stamp(occurred_at=at, event_id=READING), reason]}
+    return Observation(conference_id=telnyx_id, conference=facts)
 
 
 def note_participants(

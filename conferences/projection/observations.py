@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from conferences.recognition.probes import is_of_a_probe
 from conferences.telnyx.inbound import CLIENT_STATE_LIMIT, Event, clean_json, clean_text
 
 from .registers import HOLDS, TURNS, Facts, stamp
@@ -29,7 +30,7 @@ LEG_FIELDS = {
     "to_sip_uri": ("to_sip_uri", 200),
     "calling_party_type": ("calling_party_type", 16),
 }
-# conference.* events carry the ids of the leg, but the client_state of the conference's owner.
+# conference.* events carry the ids of the leg, but the client_state of the conference's owner (T30).
 LEG_FIELDS_IN_CONFERENCE_EVENTS = ("call_leg_id", "call_session_id", "connection_id")
 
 
@@ -115,7 +116,10 @@ class Observation:
 
 
 def observe(event: Event) -> Observation:
-    """Return what an event says; nothing for types the board does not know."""
+    """Return what an event says; nothing for types the board does not know, and for the test calls of a probe."""
+    # Those of a conference carry the state of its owner, which is a leg of the probe as well.
+    if is_of_a_probe(event.payload.get("client_state")):
+        return Observation()
     if event.type in CONFERENCE_NEWS:
         return _observe_conference(event)
     if event.type in LEG_NEWS or event.type.startswith(OTHER_LEG_EVENTS):

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from string import ascii_lowercase, ascii_uppercase
 from uuid import UUID
 
-from django.conf import settings
-
 from conferences.fast_sql import load_rows, load_values
 from conferences.models import Account, Agent, Connection, Ear, Line
 from conferences.telnyx.addresses import TELNYX_DOMAINS, Address
@@ -94,7 +92,7 @@ def read_directory(account: Account, batch: Sequence[LegMarks], *, connection_id
         agent_header=account.agent_header,
         customer_mark=account.customer_mark,
         # Not account.credentials(): admin pages load accounts without their key.
-        ear_connection_id=account.ear_connection_id or settings.TELNYX_CONNECTION_ID,
+        ear_connection_id=account.ear_connection_id_in_force(),
         by_sip={agent.sip_username: agent.pk for agent in agents if agent.sip_username},
         by_sip_in_any_case=_in_any_case(agents),
         by_number={agent.number: agent.pk for agent in agents if agent.number},

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from conferences.models import Account
 from conferences.projection.listings import note_conferences
+from conferences.recognition.probes import is_name_of_a_probe
 from conferences.telnyx.client import Client
 from conferences.telnyx.reads import ConferencePage
 
@@ -84,8 +85,9 @@ class Listings:
         self._pages_in_a_row += 1
         page = next(listing.pages)
         listing.named.update(read.id for read in page.conferences)
-        unknown = self._feed.unknown(page.conferences)
-        note_conferences(account=self._account, reads=page.conferences, at=now)
+        reads = [read for read in page.conferences if not is_name_of_a_probe(read.name)]
+        unknown = self._feed.unknown(reads)
+        note_conferences(account=self._account, reads=reads, at=now)
         self._feed.note_calls(unknown, at=now)
         if page.last:
             self._under_way, self.glanced_for = None, set()

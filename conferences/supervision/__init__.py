@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .accounts import account_of
 from .actions import choose_role, connect, disconnect, follow, leave, quieter
 from .adopted_legs import adopt
 from .emergency import seal, send_by_note, stop
-from .errors import Refused, not_allowed
+from .errors import Refused, not_allowed, not_allowed_anywhere
 from .line import live_ear
 from .presses import Press, Way, read_press
 from .readback import may_still_run
@@ -17,6 +18,7 @@ __all__ = [
     "Press",
     "Refused",
     "Way",
+    "account_of",
     "adopt",
     "choose_role",
     "connect",
@@ -26,6 +28,7 @@ __all__ = [
     "live_ear",
     "may_still_run",
     "not_allowed",
+    "not_allowed_anywhere",
     "open_ears",
     "open_session",
     "quieter",

@@ -13,14 +13,15 @@ from django.utils.translation import gettext as _
 from conferences import audit
 from conferences.audit import Action
 from conferences.changes import board_change
-from conferences.models import Account, Agent, Cause, Command, Conference, Ear, Line, SupervisorSession
+from conferences.models import Agent, Cause, Command, Conference, Ear, Line, SupervisorSession
 from conferences.models.supervision import Role
 from conferences.permissions import rights_book
 from conferences.protections import why_agent_protected
 
+from .accounts import account_of
 from .choice import Choice, choose, enter
 from .commands import store
-from .errors import Refused
+from .errors import Refused, not_allowed_anywhere
 from .line import dial, let_go, live_ear, new_ear
 from .presses import Press, Way, press_of_follow, refuse_stale
 from .roles import fall_back
@@ -104,8 +105,14 @@ def leave(*, user: User, press: Press | None = None, now: datetime, reason: str 
 
 
 def connect(*, user: User, line: Line | None = None, press: Press | None = None, now: datetime) -> Ear:
-    """Ring the supervisor's line and park it, so that the next conference is one key away. Raises Refused."""
-    account = Account.objects.order_by("id").first()
+    """Ring the supervisor's line and park it, so that the next conference is one key away.
+
+    Raises Refused, also where they may listen nowhere: a ringing phone costs money and one of the few lines.
+    """
+    if not rights_book(user).may_listen:
+        audit.record(Action.REFUSED, at=now, actor=user, detail=f"connect: {not_allowed_anywhere()}")
+        raise Refused(not_allowed_anywhere())
+    account = account_of(user)
     if account is None:
         raise Refused(_("No Telnyx account is set up yet. Ask an admin."))
     press = press or Press(at=now)

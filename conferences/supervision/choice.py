@@ -116,6 +116,7 @@ def choose(choice: Choice, *, now: datetime) -> SupervisorSession:
     if session is None:
         session, begun = enter(choice, stored=False, now=now)
     else:
+        _refuse_other_account(session.ear, conference)
         with between_conferences(session.ear):
             left_at = _leave_for_another(session, choice, now=now)
             session, begun = enter(choice, stored=True, now=left_at)
@@ -143,6 +144,7 @@ def enter(choice: Choice, *, stored: bool, now: datetime) -> tuple[SupervisorSes
         if ear is not None and ear.state == Ear.State.ENDING:
             raise Refused(_("Your phone is being hung up. Try again in a moment."))
         if ear is not None:
+            _refuse_other_account(ear, choice.conference)
             session = _begin(choice, ear, is_silenced=is_silenced, now=now)
         else:
             ear = new_ear(choice.user, choice.conference.account, now=now)
@@ -155,6 +157,12 @@ def enter(choice: Choice, *, stored: bool, now: datetime) -> tuple[SupervisorSes
     elif ear.state == Ear.State.CONNECTED:
         join(session, cause=choice.cause, now=now)
     return session, True
+
+
+def _refuse_other_account(ear: Ear, conference: Conference) -> None:
+    """Raise Refused where a line is on another account than the conference: Telnyx joins no leg of another account."""
+    if ear.account_id != conference.account_id:
+        raise Refused(_("Your phone is connected through another Telnyx account. Hang it up, then press again."))
 
 
 def _judge(choice: Choice, *, stored: bool) -> bool:

@@ -150,6 +150,7 @@ def _settle(command: Command, state: Command.State, *, error: Rejected | Unanswe
     command.outcome = explain(error, kind=command.kind) if error else ""
     if isinstance(error, Rejected):
         command.http_status, command.telnyx_code, command.settled_at = error.status, error.code, now
+        command.carrier_code = error.carrier_code
     elif error is None:
         command.http_status = 200
     with board_change(command.conference_id, now=now):
@@ -180,7 +181,8 @@ def _in_detail(command: Command) -> str:
     if command.state == Command.State.ASKED and command.session is not None and command.role:
         details.append(f"before: {command.session.role}")
     if command.http_status is not None:
-        details.append(f"HTTP {command.http_status} {command.telnyx_code}".strip())
+        codes = f"{command.telnyx_code} {command.carrier_code}".strip()
+        details.append(f"HTTP {command.http_status} {codes}".strip())
     if command.sent_at is not None and command.answered_at is not None:
         details.append(f"{(command.answered_at - command.sent_at) / timedelta(milliseconds=1):.0f} ms")
     return " · ".join([*details, command.outcome] if command.outcome else details)

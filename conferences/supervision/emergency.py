@@ -91,6 +91,7 @@ def seal(session: SupervisorSession) -> str:
     ear = session.ear
     note = {
         "account": ear.account_id,
+        "default": ear.account.is_default,
         "leg": ear.call_control_id,
         "conference": session.conference.telnyx_id,
         "user": session.user_id,
@@ -104,9 +105,10 @@ def seal(session: SupervisorSession) -> str:
 def send_by_note(sealed: str, *, way: Way, press: Press) -> None:
     """Send what was pressed beside a slow ordinary way, which then finds out about the outcome."""
     note = _opened(sealed)
-    if note is None:
+    client = _client_of(note)
+    if note is None or client is None:
         return
-    client, kind = client_without_database(note["account"]), _first_step(note, way)
+    kind = _first_step(note, way)
     answered = any(_is_answered(client, note, kind, press, patience=patience) for patience in SILENCING_PATIENCE)
     told = "Telnyx answered" if answered else "Telnyx did not answer"
     logger.warning("a supervisor's way to silence (%s) was slow, so the page's note sent it: %s", kind, told)
@@ -116,9 +118,10 @@ def send_by_note(sealed: str, *, way: Way, press: Press) -> None:
 def stop(sealed: str, *, way: Way = Way.LEAVE, press: Press | None = None) -> bool:
     """Take the noted leg out; return whether Telnyx has been seen to have it out, so that nobody hears it any more."""
     note = _opened(sealed)
-    if note is None:
+    client = _client_of(note)
+    if note is None or client is None:
         return False
-    client, press = client_without_database(note["account"]), press or Press()
+    press = press or Press()
     silent = any(step(client, note, press) for step in _ladder(note, way, press))
     told = "Telnyx confirmed" if silent else "Telnyx did not confirm"
     logger.warning("a supervisor was taken out without the database: %s", told)
@@ -151,6 +154,16 @@ def _opened(sealed: str) -> Note | None:
     except (InvalidToken, ValueError):
         return None
     return note if note["leg"] else None  # the page did not know the leg yet, so the note names none
+
+
+def _client_of(note: Note | None) -> Client | None:
+    """Return the client for a note's leg; None where this process has never spoken for its account."""
+    if note is None:
+        return None
+    client = client_without_database(note["account"], is_default=note.get("default", True))
+    if client is None:
+        logger.warning("a supervisor's way to silence cannot be sent by its note: the account's key is not known here")
+    return client
 
 
 def _first_step(note: Note, way: Way) -> Command.Kind:

@@ -75,6 +75,11 @@ _NOT_ALLOWED: dict[str, Promise] = {
 }
 
 
+def not_allowed_anywhere() -> str:
+    """Return why the phone of somebody who may listen in no team is not rung."""
+    return _("You are not allowed to listen to any calls. Ask an admin if you need to.")
+
+
 def not_allowed(role: str) -> str:
     """Return why somebody without the right cannot take this role."""
     return str(_NOT_ALLOWED[role])

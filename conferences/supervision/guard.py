@@ -109,7 +109,7 @@ def _audience_changed(session: SupervisorSession, *, now: datetime) -> bool:
     if not targets:
         silence = _("Nobody you whispered to is on the call any more, so you are back on Monitor.")
     elif any(leg.party not in KNOWN for leg in came) and not stays_private:
-        # Telnyx does not document whether a later joiner hears a running whisper, and a customer must not.
+        # Telnyx does not document whether a later joiner hears a running whisper (T05), and a customer must not.
         silence = _("Somebody who is not a known agent joined, so your whisper was stopped.")
     elif _asserted_again(session, targets=targets, audience=sorted(audience), now=now):
         return True

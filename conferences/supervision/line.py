@@ -6,7 +6,6 @@ import base64
 import json
 from datetime import datetime
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
@@ -38,6 +37,8 @@ def new_ear(user: User, account: Account, *, line: Line | None = None, now: date
     line = line or Line.objects.filter(user=user).order_by("-is_default", "label").first()
     if line is None:
         raise Refused(_("You have no phone yet. Ask an admin to add it."))
+    if not account.is_active:
+        raise Refused(_("The Telnyx account of this call is not in use any more. Ask an admin."))
     credentials = account.credentials()
     if not (credentials.ear_connection_id and credentials.from_number):
         raise Refused(_("Floorline is not set up to ring phones yet. Ask an admin."))
@@ -71,7 +72,7 @@ def send_dial(client: Client, command: Command) -> MyLeg:
         connection_id=credentials.ear_connection_id,
         to=ear.line.address,
         from_number=credentials.from_number,
-        webhook_url=f"{settings.PUBLIC_URL}/webhooks/telnyx/",
+        webhook_url=ear.account.webhook_url,
         client_state=ear_mark(ear),
     )
 
@@ -97,13 +98,7 @@ def pin(ear: Ear, leg: str, *, now: datetime) -> None:
 
 
 def join(session: SupervisorSession, *, cause: Cause = Cause.PRESSED, now: datetime) -> None:
-    """Bring a connected line into its conference as monitor; only one of several callers does it.
-
-    A line of another account cannot come in; the session then ends and says so.
-    """
-    if session.ear.account_id != session.conference.account_id:
-        finish(session, reason=_("Your phone is connected to another Telnyx account. Hang it up first."), now=now)
-        return
+    """Bring a connected line into its conference as monitor; only one of several callers does it."""
     with board_change(now=now) as change:
         connecting = SupervisorSession.objects.filter(pk=session.pk, stage=Stage.CONNECTING)
         press = press_of_session(session)

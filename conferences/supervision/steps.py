@@ -45,11 +45,12 @@ TRY_AGAIN_AFTER = timedelta(seconds=1)
 SETTLED_IN = timedelta(seconds=3)
 
 
-def open_ears() -> list[UUID]:
-    """Return the ears that have something to follow: live ones, and those with a command still open."""
+def open_ears() -> dict[UUID, int]:
+    """Return the ears that have something to follow, with their accounts: live ones, and with a command still open."""
     waiting = load_values(Command, "ear_id", state=Command.OPEN_STATES)
-    both = dict.fromkeys([*load_values(Ear, "id", ended_at=None), *waiting])
-    return [ear_id for ear_id in both if ear_id is not None]
+    live = {ear.pk: ear.account_id for ear in load_rows(Ear, ended_at=None)}
+    ended = {ear_id for ear_id in waiting if ear_id is not None} - live.keys()
+    return live | {ear.pk: ear.account_id for ear in (load_rows(Ear, id=ended) if ended else ())}
 
 
 def _load_ear(ear_id: UUID) -> Ear:
@@ -92,6 +93,8 @@ def _step_line(ear: Ear, *, now: datetime) -> None:
         _step_confirming(ear, leg, now=now)
     elif ear.state == Ear.State.ENDING:
         _step_ending(ear, now=now)
+    elif not ear.account.is_active:
+        let_go(ear, reason=_("The Telnyx account of your phone is not in use any more."), cause=Cause.RIGHTS, now=now)
     elif not ear.user.is_active:
         let_go(ear, reason=_("Your account was deactivated."), cause=Cause.RIGHTS, now=now)
     elif not is_signed_in(ear.user, now=now):

@@ -9,7 +9,7 @@ API reference: https://developers.telnyx.com/api-reference/conference-commands/u
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
@@ -27,7 +27,7 @@ from .reads import (
     participant_read,
 )
 from .roles import MyLeg, SupervisorRole, role_fields
-from .transport import COMMAND_READ_SECONDS, READ_SECONDS, Session, Transport, mapping
+from .transport import COMMAND_READ_SECONDS, READ_SECONDS, Exchange, Session, Transport, mapping
 
 LONGEST_LEG_SECONDS = 4 * 60 * 60  # https://developers.telnyx.com: time_limit_secs, default and maximum
 
@@ -35,8 +35,16 @@ LONGEST_LEG_SECONDS = 4 * 60 * 60  # https://developers.telnyx.com: time_limit_s
 class Client:
     """One account's connection to Telnyx. Threads may share it."""
 
-    def __init__(self, *, api_base: str, api_key: str, region: str = "", session: Session | None = None) -> None:
-        self._transport = Transport(api_base=api_base, api_key=api_key, session=session)
+    def __init__(
+        self,
+        *,
+        api_base: str,
+        api_key: str,
+        region: str = "",
+        session: Session | None = None,
+        record: Callable[[Exchange], None] | None = None,
+    ) -> None:
+        self._transport = Transport(api_base=api_base, api_key=api_key, session=session, record=record)
         self._region = {"region": region} if region else {}
 
     # --- the supervisor's own leg -------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -35,11 +36,32 @@ def new_session() -> Session:
     return session
 
 
-class Transport:
-    """One account's connection to the API. Threads may share it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request and its answer; the headers, and so the API key, are not among it."""
 
-    def __init__(self, *, api_base: str, api_key: str, session: Session | None = None) -> None:
+    method: str
+    path: str
+    query: Mapping[str, str | int]
+    body: Mapping[str, object] | None
+    status: int | None
+    """None where no whole answer came."""
+    answer: Mapping[str, Any]
+
+
+class Transport:
+    """One account's connection to the API. Threads may share it. `record` is told of every request, once answered."""
+
+    def __init__(
+        self,
+        *,
+        api_base: str,
+        api_key: str,
+        session: Session | None = None,
+        record: Callable[[Exchange], None] | None = None,
+    ) -> None:
         self._base = api_base
+        self._record = record
         self._reads_rest_until = 0.0
         self._session = session or new_session()
         self._session.headers.update({"Authorization": f"Bearer {api_key}", "User-Agent": "floorline"})
@@ -91,6 +113,32 @@ class Transport:
         json_body: Mapping[str, object] | None = None,
         query: Mapping[str, str | int] | None = None,
     ) -> Mapping[str, Any]:
+        status: int | None = None
+        document: Mapping[str, Any] = {}
+        try:
+            status, document = self._answer(method, path, read_seconds=read_seconds, json_body=json_body, query=query)
+        finally:
+            if self._record is not None:
+                exchange = Exchange(
+                    method=method, path=path, query=query or {}, body=json_body, status=status, answer=document
+                )
+                self._record(exchange)
+        if status >= 500:
+            raise Unanswered(f"HTTP {status}")
+        if status >= 300:
+            raise _rejection(status, document)
+        return document
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        read_seconds: float,
+        json_body: Mapping[str, object] | None,
+        query: Mapping[str, str | int] | None,
+    ) -> tuple[int, Mapping[str, Any]]:
+        """Return the status and the document of an answer. Raises Unanswered where none came."""
         connect_seconds = min(CONNECT_SECONDS, 2 * read_seconds)
         deadline = time.monotonic() + connect_seconds + 2 * read_seconds
         try:
@@ -108,14 +156,10 @@ class Transport:
                 body = _body(response, deadline=deadline)
         except requests.RequestException as error:
             raise Unanswered(type(error).__name__) from error
-        if status >= 500:
-            raise Unanswered(f"HTTP {status}")
-        document = _document(body)
-        if status >= 300:
-            raise _rejection(status, document)
-        return document
+        return status, _document(body)
 
     def _note_rate_limit(self, headers: Mapping[str, str]) -> None:
+        # Telnyx fact T37 (docs/telnyx-facts.md).
         limit, left = _number(headers.get("x-ratelimit-limit")), _number(headers.get("x-ratelimit-remaining"))
         if limit and left is not None and left <= limit / 2:
             seconds = min(_number(headers.get("x-ratelimit-reset")) or 1, MAX_REST_SECONDS)

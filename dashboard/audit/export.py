@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import unicodedata
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -13,10 +10,10 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from xlsxwriter import Workbook
 
 from conferences import audit, names
 from conferences.models import AuditEntry
+from conferences.spreadsheets import BOM, Cell, as_csv, as_xlsx
 
 from .filtering import AuditFilter, heads
 from .lines import PER_PAGE, AuditLine, lines_of
@@ -24,9 +21,6 @@ from .lines import PER_PAGE, AuditLine, lines_of
 MOST = 5000
 MOST_EXPORTS = 10
 WITHIN = timedelta(minutes=10)
-FORMULA_SIGNS = "=+-@＝＋－＠"
-BOM = "\ufeff"  # without it Excel takes UTF-8 for another encoding
-Cell = str | int
 
 
 class ExportRefused(Exception):
@@ -84,41 +78,15 @@ def begin_export(reader: User, wanted: AuditFilter, *, kind: str, now: datetime)
 
 async def csv_parts(export: Export) -> AsyncIterator[str]:
     """Yield a CSV file, read and sent a part at a time."""
-    yield BOM + _csv([_heading(export.zone)])
+    yield BOM + as_csv([_heading(export.zone)])
     read = sync_to_async(export.read)
     for batch in export.batches:
-        yield _csv(await read(batch))
+        yield as_csv(await read(batch))
 
 
 def xlsx(export: Export) -> bytes:
-    """Return an XLSX file; its rows wait on the disk, not in memory, until it is packed."""
-    file = io.BytesIO()
-    with Workbook(file, {"constant_memory": True}) as book:
-        sheet, bold = book.add_worksheet(), book.add_format({"bold": True})
-        sheet.freeze_panes(1, 0)
-        sheet.set_column(0, 1, 20)
-        sheet.set_column(3, 9, 24)
-        for number, row in enumerate(export.rows()):
-            for column, cell in enumerate(row):
-                if isinstance(cell, int):
-                    sheet.write_number(number, column, cell)
-                else:
-                    sheet.write_string(number, column, safe_cell(cell), bold if number == 0 else None)
-    return file.getvalue()
-
-
-def safe_cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula: an apostrophe stands before what could be one."""
-    begins = text.lstrip()[:1]
-    is_odd = text[:1] != "" and unicodedata.category(text[0])[0] == "C"
-    return f"'{text}" if is_odd or (begins != "" and begins in FORMULA_SIGNS) else text
-
-
-def _csv(rows: Iterable[Sequence[Cell]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerows([safe_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
-    return text.getvalue()
+    """Return an XLSX file."""
+    return as_xlsx(export.rows())
 
 
 def _heading(zone: tzinfo) -> list[Cell]:

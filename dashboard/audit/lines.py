@@ -34,6 +34,8 @@ ICONS: dict[str, str] = {
     Action.NUMBER_SEARCHED: "search",
     Action.NUMBER_SEARCH_REFUSED: "alert",
     Action.AUDIT_EXPORTED: "note",
+    Action.DIRECTORY_EXPORTED: "note",
+    Action.DIRECTORY_IMPORTED: "note",
     Action.PROBED: "plug",
     Action.SET_UP: "plug",
 }

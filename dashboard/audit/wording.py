@@ -61,6 +61,8 @@ _DONE: dict[str, Promise] = {
     Action.SCOPE_CHANGED: gettext_lazy("%(who)s changed who may see or hear calls"),
     Action.SET_UP: gettext_lazy("%(who)s changed how Floorline is set up at Telnyx"),
     Action.AUDIT_EXPORTED: gettext_lazy("%(who)s exported this list"),
+    Action.DIRECTORY_EXPORTED: gettext_lazy("%(who)s exported %(detail)s"),
+    Action.DIRECTORY_IMPORTED: gettext_lazy("%(who)s imported %(detail)s"),
 }
 _COMMANDS: dict[Kind, Promise] = {
     Kind.DIAL: gettext_lazy("%(who)s’s phone: ring"),
@@ -120,7 +122,13 @@ DETAIL_FOR_ALL = {
     Action.AUDIT_EXPORTED,
 }
 # Their sentence holds it already.
-DETAIL_IN_SENTENCE = {Action.FOLLOWED, Action.PASSWORD_SET, Action.SECOND_FACTOR_REMOVED}
+DETAIL_IN_SENTENCE = {
+    Action.FOLLOWED,
+    Action.PASSWORD_SET,
+    Action.SECOND_FACTOR_REMOVED,
+    Action.DIRECTORY_EXPORTED,
+    Action.DIRECTORY_IMPORTED,
+}
 DETAIL_LIMIT = 300
 
 

@@ -10,11 +10,11 @@ from uuid import UUID
 from django.contrib.auth.models import User
 
 from conferences import names
-from conferences.models import Command, Conference, Ear, Leg, Participant, SupervisorSession
+from conferences.fast_sql import load_rows
+from conferences.models import Command, Conference, Ear, Leg, Participant, Protection, SupervisorSession
 from conferences.permissions import rights_book, visible_to
 from conferences.projection import evidence
 from conferences.projection.registers import HOLDS
-from conferences.protections import why_protected
 from dashboard.floor.building import record_of, shares, teams_in, with_reasons
 from dashboard.floor.cards import ConferenceCard, Seen, Supervision, translated
 from dashboard.floor.loading import connections_by_id, open_sessions, participants_in
@@ -76,20 +76,22 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
         sessions=sessions,
         connections=connections_by_id(),
         accounts={conference.account_id: conference.account},
+        protections=load_rows(Protection),
     )
-    ear, notes, full_names = my_ear(user, rows, now=now), notes_on(conference), called_in(participants)
+    card = translated(with_reasons(record, now=now)[0])
+    ear, notes, full_names = my_ear(user, rows, book=book, now=now), notes_on(conference), called_in(participants)
     chosen = frozenset(ear.claim.targets if session else ())
     listed = present if conference.ended_at is None else _each_leg(participants)
     talk = shares(conference, listed, participants, now=now)
     legs = leg_rows(listed, conference, chosen, sessions, talk, numbers=rights.numbers)
     pressed = ear.claim if session and ear.claim.step in {Step.JOINING, Step.INSIDE} else None
     return Desk(
-        card=translated(with_reasons(record, now=now)[0]),
+        card=card,
         confirmed=confirmed(conference.read_at, evidence.of_conference(conference)),
         legs=tuple(legs),
         present=tuple(participant.leg_id for participant in present if participant.leg.party != Leg.Party.SUPERVISOR),
         audience=_audience(participants, present, ear, mine=session is not None),
-        roles=role_buttons(rights, present, pressed, conference, protected=why_protected(conference.id)),
+        roles=role_buttons(rights, present, pressed, conference, protected=card.why_protected),
         stay=stay_button(rights, present, pressed),
         ear=ear,
         mine=session is not None,

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from conferences import names, supervision
 from conferences.fast_sql import has_rows
 from conferences.models import Command, Ear, Leg, Line, Participant, SupervisorSession
+from conferences.permissions import RightsBook, rights_book
 
 from .claim import COMMANDS_READ, Claim, Step, claim_of
 from .command_status import Progress, hanging_up, headline, progress_of
@@ -54,6 +55,8 @@ class MyEar:
     since: datetime | None = None
     progress: Progress | None = None
     notice: str = ""
+    off_because: str = ""
+    """Why the phone cannot be connected."""
     follows: str = ""
     follows_id: int | None = None
     follows_once: bool = False
@@ -139,12 +142,15 @@ def _commands(session: SupervisorSession | None, ear: Ear | None) -> tuple[Comma
     return tuple(newest)
 
 
-def my_ear(user: User, rows: EarRows | None = None, *, now: datetime) -> MyEar:
-    """Return the viewer's ear for the top bar."""
+def my_ear(user: User, rows: EarRows | None = None, *, book: RightsBook | None = None, now: datetime) -> MyEar:
+    """Return the viewer's ear for the top bar, from their rows and rights where these have been read already."""
     rows = rows or read_ear_rows(user, now=now)
     ear, session, claim = rows.ear, rows.session, rows.claim
+    if ear is None and not rows.has_line:
+        return MyEar(place=Place.NO_LINE)
     if ear is None:
-        return MyEar(place=Place.AWAY if rows.has_line else Place.NO_LINE)
+        may_listen = (book or rights_book(user)).may_listen
+        return MyEar(place=Place.AWAY, off_because="" if may_listen else supervision.not_allowed_anywhere())
     newest = rows.commands[0] if rows.commands else None
     bare = MyEar(
         place=_place(ear),

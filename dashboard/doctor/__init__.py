@@ -25,6 +25,6 @@ def examine(*, now: datetime) -> Iterator[Finding]:
     if sound:
         yield from secrets.secrets()
         yield from telnyx.background_work(now)
-        yield from telnyx.webhook_address()
+        yield from telnyx.webhook_addresses()
         yield from telnyx.webhooks(now)
         yield from telnyx.accounts()

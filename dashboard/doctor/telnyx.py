@@ -14,6 +14,7 @@ from conferences.models import Account, Lease, WebhookEvent
 from conferences.models.account import Feed
 from conferences.telnyx.greeting import NoAnswer, greet
 from conferences.telnyx.refusals import Refusal, cause_of
+from conferences.webhook_addresses import PLAIN_PATH
 from dashboard.serving import programs
 from dashboard.settings import is_loopback
 
@@ -49,30 +50,37 @@ def background_work(now: datetime) -> Iterator[Finding]:
         yield Finding(Level.WARN, "worker", "none is at work: nothing is compared with Telnyx, no line followed", mend)
 
 
-def webhook_address() -> Iterator[Finding]:
-    """Ask our own public address, as far as this machine can: a GET is answered 405 by the webhooks' route alone."""
-    url = f"{settings.PUBLIC_URL}/webhooks/telnyx/"
+def webhook_addresses() -> Iterator[Finding]:
+    """Ask our own public addresses, as far as this machine can: a GET is answered 405 by the webhooks' route alone."""
+    plain = f"{settings.PUBLIC_URL}{PLAIN_PATH}"
     if is_loopback(settings.PUBLIC_URL) and not settings.SANDBOX:
         mend = "Set PUBLIC_URL to the address under which the internet reaches this machine; or use the feed “polling”."
-        yield Finding(Level.WARN, "webhooks", f"Telnyx cannot reach {url}", mend)
+        yield Finding(Level.WARN, "webhooks", f"Telnyx cannot reach {plain}", mend)
         return
+    accounts = Account.objects.filter(is_active=True).only("slug").order_by("pk")
+    urls = dict.fromkeys([plain, *(account.webhook_url for account in accounts)])
+    # Only the first that fails is told: they have one proxy in front of them.
+    failed = next(filter(None, map(_why_not_answered, urls)), None)
+    yield failed or Finding(Level.OK, "webhooks", f"answered by Floorline (asked from this machine): {', '.join(urls)}")
+
+
+def _why_not_answered(url: str) -> Finding | None:
     try:
         status = requests.get(url, timeout=SECONDS, allow_redirects=False).status_code
     except requests.RequestException as error:
         mend = "Is Floorline running, and does the proxy pass this address on? From here it may differ from outside."
-        yield Finding(Level.FAIL, "webhooks", f"{url} does not answer ({type(error).__name__})", mend)
-        return
+        return Finding(Level.FAIL, "webhooks", f"{url} does not answer ({type(error).__name__})", mend)
     if status == requests.codes.method_not_allowed:
-        yield Finding(Level.OK, "webhooks", f"{url} is answered by Floorline (asked from this machine)")
-    else:
-        mend = "Something else answers there. Pass the path on unchanged (deploy/nginx.conf), without a redirect."
-        yield Finding(Level.FAIL, "webhooks", f"{url} answers a GET with {status}, not 405", mend)
+        return None
+    mend = "Something else answers there. Pass the path on unchanged (deploy/nginx.conf), without a redirect."
+    return Finding(Level.FAIL, "webhooks", f"{url} answers a GET with {status}, not 405", mend)
 
 
 def webhooks(now: datetime) -> Iterator[Finding]:
     """Report when the newest webhook arrived, and accounts whose clock differs from ours."""
     newest = WebhookEvent.objects.order_by("-received_at").values_list("received_at", flat=True).first()
-    polled = not Account.objects.exclude(feed=Feed.POLLING).exists()
+    in_use = Account.objects.filter(is_active=True)
+    polled = not in_use.exclude(feed=Feed.POLLING).exists()
     if polled:
         yield Finding(Level.OK, "webhooks", "not needed: every account is polled")
     elif newest is None:
@@ -85,7 +93,7 @@ def webhooks(now: datetime) -> Iterator[Finding]:
         )
     else:
         yield Finding(Level.OK, "webhooks", f"the newest arrived {int((now - newest).total_seconds())} s ago")
-    for account in Account.objects.only("name", "heard_at", "clock_ahead").order_by("pk"):
+    for account in in_use.only("name", "heard_at", "clock_ahead").order_by("pk"):
         if off := account.clock_is_off_by(now=now):
             way = "ahead of" if off > 0 else "behind"
             yield Finding(
@@ -94,8 +102,8 @@ def webhooks(now: datetime) -> Iterator[Finding]:
 
 
 def accounts() -> Iterator[Finding]:
-    """Report what Telnyx answers to each account that has a key."""
-    for account in Account.objects.order_by("pk"):
+    """Report what Telnyx answers to each account in use that has a key."""
+    for account in Account.objects.filter(is_active=True).order_by("pk"):
         try:
             credentials = account.credentials()
         except ImproperlyConfigured:

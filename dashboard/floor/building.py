@@ -11,9 +11,19 @@ from django.utils.translation import gettext as _
 
 from conferences import names
 from conferences.masks import numbers_within
-from conferences.models import Account, Conference, Connection, Leg, Participant, SupervisorSession, UnsteeredLine
+from conferences.models import (
+    Account,
+    Conference,
+    Connection,
+    Leg,
+    Participant,
+    Protection,
+    SupervisorSession,
+    UnsteeredLine,
+)
 from conferences.models.supervision import Role
 from conferences.permissions import Teams, rule_of, teams_of
+from conferences.protections import protecting, sentences_of
 from dashboard.durations import percent
 
 from .cards import BuiltCard, ConferenceCard, Seen, Speaker, Supervision, Talk
@@ -34,12 +44,15 @@ def record_of(
     sessions: Sequence[Supervising],
     connections: Mapping[tuple[int, str], Connection],
     accounts: Mapping[int, Account],
+    protections: Sequence[Protection],
 ) -> BuiltCard:
     """Build a conference's card without its reasons, which belong to a moment."""
     # Not in any reader's language: everybody shares the card.
     with translation.override(None):
         connection = connections.get((conference.account_id, conference.connection_id))
-        return _record(conference, participants, sessions, connection, accounts.get(conference.account_id))
+        record = _record(conference, participants, sessions, connection, accounts.get(conference.account_id))
+    protected = _protected(protections, participants) if protections else None
+    return replace(record, card=replace(record.card, protected=protected)) if protected else record
 
 
 def with_reasons(record: BuiltCard, *, now: datetime) -> tuple[ConferenceCard, datetime | None]:
@@ -152,6 +165,14 @@ def _record(
         numbers=_whole_numbers(conference, present),
         supervisions=supervision_marks(sessions),
     )
+
+
+def _protected(protections: Sequence[Protection], participants: Iterable[Participant]) -> tuple[str, str] | None:
+    """Return why nobody may listen: as protections.why_protected does, from what has been read already."""
+    theirs = [participant for participant in participants if participant.leg.party != Leg.Party.SUPERVISOR]
+    agents = {one.leg.agent_id for one in theirs if one.present and one.leg.agent_id is not None}
+    found = protecting(protections, legs=[participant.leg for participant in theirs], agents=agents)
+    return sentences_of(found[0]) if found else None
 
 
 def _named_queues(participants: Iterable[Participant], connection: Connection | None) -> dict[str, str]:

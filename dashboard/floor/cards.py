@@ -92,7 +92,14 @@ class ConferenceCard:
     talk: Talk | None
     holds: tuple[Seen, ...]
     supervisors: tuple[Supervision, ...]
+    protected: tuple[str, str] | None = None
+    """Where nobody may listen, a sentence that says so, and the reason in the words of who protected it."""
     reasons: tuple[Reason, ...] = ()
+
+    @property
+    def why_protected(self) -> str:
+        """Return why nobody may listen, empty where one may."""
+        return " ".join(self.protected).strip() if self.protected else ""
 
     @property
     def weight(self) -> int:
@@ -162,6 +169,7 @@ def translated(card: ConferenceCard) -> ConferenceCard:
         speaker=card.speaker and replace(card.speaker, name=_(card.speaker.name)),
         holds=tuple(replace(seen, text=_(seen.text), name=_(seen.name) if seen.name else "") for seen in card.holds),
         supervisors=tuple(_translated_supervision(one) for one in card.supervisors),
+        protected=card.protected and (_(card.protected[0]), card.protected[1]),
     )
 
 

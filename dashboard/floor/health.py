@@ -63,7 +63,8 @@ class FloorNotices:
 
 def floor_health(*, now: datetime) -> tuple[FloorHealth, FloorNotices]:
     """Read how current the board is, and the notices above it."""
-    accounts = list(Account.objects.only("feed", "checked_at", "check_problem", "unsure_since", "feed_stopped_since"))
+    shown = ("feed", "checked_at", "check_problem", "unsure_since", "feed_stopped_since")
+    accounts = list(Account.objects.filter(is_active=True).only(*shown))
     fed = feeding(accounts)
     unsure = {account.pk: account.unsure_since for account in accounts if account.unsure_since}
     known = {account.pk for account in accounts if account.unsure_since and _was_known_before(account)}
@@ -91,7 +92,8 @@ def floor_health(*, now: datetime) -> tuple[FloorHealth, FloorNotices]:
 
 def floor_notices(*, now: datetime) -> FloorNotices:
     """Return when the last webhook was ingested, whether bridged calls were seen a moment ago, and a wrong clock."""
-    accounts = list(Account.objects.only("bridged_call_seen_at", "heard_at", "clock_ahead"))
+    in_use = Account.objects.filter(is_active=True)
+    accounts = list(in_use.only("bridged_call_seen_at", "heard_at", "clock_ahead"))
     bridged = [account.bridged_call_seen_at for account in accounts if account.bridged_call_seen_at]
     return FloorNotices(
         last_event_at=current().ingested_at,
@@ -143,7 +145,8 @@ class Feeding:
 
 def feeding(accounts: Collection[Account] | None = None) -> Feeding:
     """Return how the board is fed; read the accounts where nobody has done so."""
-    known = list(Account.objects.only("feed", "checked_at") if accounts is None else accounts)
+    in_use = Account.objects.filter(is_active=True)
+    known = list(in_use.only("feed", "checked_at") if accounts is None else accounts)
     feeds = {account.feed for account in known}
     polled = [account for account in known if account.feed == Feed.POLLING]
     compared = [account.checked_at for account in polled if account.checked_at]

@@ -23,6 +23,7 @@ from conferences.models import (
     Ear,
     Leg,
     Participant,
+    Protection,
     SupervisorSession,
     Team,
     TeamRule,
@@ -68,7 +69,7 @@ def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Lo
     sessions = open_sessions()
     marks = {conference: supervision_marks(found) for conference, found in sessions.items()}
     differ = [id_ for id_ in marks.keys() | supervised.keys() if marks.get(id_) != supervised.get(id_)]
-    connections, accounts = connections_by_id(), accounts_by_id()
+    connections, accounts, protections = connections_by_id(), accounts_by_id(), load_rows(Protection)
     records: dict[UUID, BuiltCard] = {}
     versions: dict[UUID, int] = {}
     for conferences in _everything_live() if after is None else _changed(after, differ):
@@ -81,6 +82,7 @@ def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Lo
                 sessions=sessions.get(conference.id, []),
                 connections=connections,
                 accounts=accounts,
+                protections=protections,
             )
     return LoadedFloor(
         records=records,
@@ -182,7 +184,8 @@ def waiting(*, now: datetime) -> tuple[Waiting, ...]:
     that matches the leg.
     """
     talking = Participant.objects.filter(leg=OuterRef("pk"), present=True)
-    legs = Leg.objects.filter(~Exists(talking), enqueued_at__gt=now - LONGEST_LEG, dequeued_at=None, hung_up_at=None)
+    in_queue = {"enqueued_at__gt": now - LONGEST_LEG, "dequeued_at": None, "hung_up_at": None}
+    legs = Leg.objects.filter(~Exists(talking), account__is_active=True, **in_queue)
     connections = connections_by_id()
     waiting = [(leg, connections.get((leg.account_id, leg.connection_id))) for leg in legs.defer("facts")]
     unclaimed = any(connection is None or connection.team_id is None for _leg, connection in waiting)

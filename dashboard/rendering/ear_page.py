@@ -25,9 +25,8 @@ def ear_state(mine: MyEar, *, now: datetime) -> str:
     return fragments.piece("ear-state", render_to_string("ear/_state.html", {"ear": mine, "now": now}))
 
 
-def account_facts() -> list[str]:
-    """Return in plain words what this account does, and what has not been tested yet."""
-    account = Account.objects.order_by("id").first()
+def account_facts(account: Account | None) -> list[str]:
+    """Return in plain words what an account does, and what has not been tested yet."""
     if account is None:
         return [_("No Telnyx account is set up yet. Ask an admin.")]
     return [_listening(account), _reading(account), _whispering(account)]

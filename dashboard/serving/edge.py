@@ -16,6 +16,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
 from conferences.asgi_types import CHUNKS
+from conferences.webhook_addresses import takes_webhooks
 from dashboard.serving.process import descriptor_limit, raise_descriptor_limit
 
 HEAD_SECONDS = 10.0
@@ -31,10 +32,8 @@ MOST_CONNECTIONS = 4096
 OTHER_DESCRIPTORS = 384
 """Databases, three files each on SQLite; requests to Telnyx; what the interpreter itself opens."""
 
-ALWAYS_SERVED = frozenset(
-    {"/leave/", "/quieter/", "/ear/disconnect/", "/webhooks/telnyx", "/webhooks/telnyx/", "/healthz"}
-)
-"""Stops and webhooks: a tenth of the places is theirs alone."""
+ALWAYS_SERVED = frozenset({"/leave/", "/quieter/", "/ear/disconnect/", "/healthz"})
+"""A tenth of the places is theirs and the webhooks' alone."""
 
 
 class Connections:
@@ -70,7 +69,7 @@ class Connections:
 
     def has_room_for(self, path: str) -> bool:
         """Return whether a request may be answered; the last places are kept for stops and webhooks."""
-        return len(self.open) <= self.most_ordinary or path in ALWAYS_SERVED
+        return len(self.open) <= self.most_ordinary or path in ALWAYS_SERVED or takes_webhooks(path)
 
 
 class BoundedConnection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types

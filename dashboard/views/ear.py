@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from conferences import supervision
-from conferences.models import Account, Line
+from conferences.models import Line
 from conferences.permissions import agents_visible_to
 from dashboard.forms import ConnectForm, FollowForm, LineForm, read
 from dashboard.http import SignedInRequest
@@ -21,10 +21,11 @@ from .pages import text_page
 @require_safe
 def my_ear(request: SignedInRequest) -> HttpResponse:
     """Show which line is mine, where it is and what may be changed about it."""
+    account = supervision.account_of(request.user)
     context = {
         "lines": ear_page.lines_of(request.user),
-        "facts": ear_page.account_facts(),
-        "account": Account.objects.order_by("id").first(),
+        "facts": ear_page.account_facts(account),
+        "account": account,
         **text_page(request, now=timezone.now()),
     }
     return render(request, "ear/ear.html", context)

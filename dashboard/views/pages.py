@@ -17,26 +17,28 @@ from conferences import names, supervision
 from conferences.models import Cause
 from conferences.permissions import own_agent
 from conferences.supervision import Press
+from conferences.webhook_addresses import PLAIN_PATH
 from dashboard.desk.audience import sentence_from_outside
 from dashboard.desk.ear import MyEar, my_ear
 from dashboard.floor.health import feeding, floor_notices
-from dashboard.floor.refused_webhooks import refused_webhooks
 from dashboard.floor.window import Window
 from dashboard.http import SignedInRequest
 from dashboard.preferences import keyboard
 from dashboard.push import presence
 from dashboard.rendering.fragments import Page
+from dashboard.setup_guide.guide import guide
+from dashboard.setup_guide.milestones import steps_left
 
 from .answers import address_behind
 
 
 @require_safe
 def setup(request: SignedInRequest) -> HttpResponse:
-    """Explain what Telnyx must send so that calls appear, and why they must be conferences."""
+    """Guide staff through the set-up; explain to others why a call may be missing."""
     now = timezone.now()
     context = {
-        "refused": refused_webhooks(now=now),
-        "webhook_url": f"{settings.PUBLIC_URL}/webhooks/telnyx/",
+        "guide": guide(request.user, now=now) if request.user.is_staff else (),
+        "webhook_url": f"{settings.PUBLIC_URL}{PLAIN_PATH}",
         **text_page(request, now=now),
     }
     return render(request, "setup.html", context)
@@ -49,6 +51,7 @@ def frame(request: SignedInRequest, *, page: Page, mine: MyEar, now: datetime) -
         "ear": mine,
         "said": sentence_from_outside(mine),
         "keyboard": keyboard.keyboard_of(request.user),
+        "steps_left": steps_left() if request.user.is_staff else 0,
         "own_log": settings.AGENTS_SEE_LISTENING != "not" and own_agent(request.user) is not None,
         "live": True,
         "feeding": feeding(),

@@ -63,7 +63,8 @@ function monitor() {
   const row = focusedRow();
   const call = row?.id.replace(/^(conference|also-\d+)-/, "");
   const button = row && document.querySelector(`#conference-${call} .col-act button`);
-  if (button) button.click();
+  if (button?.disabled) row.querySelector("a").click(); // the desk says why
+  else if (button) button.click();
   else if (!row || document.getElementById("desk")?.dataset.conference === call) press("#desk .role-monitor .role-button");
 }
 

@@ -1,4 +1,5 @@
-// A note that is being written survives another call on the desk and a reload, in this tab only.
+// A note that is being written survives another call on the desk, a reload and a session that ends by itself, in this
+// tab only; whoever signs out leaves none.
 
 const KEY = "floorline-note-";
 const field = () => document.getElementById("note");
@@ -8,7 +9,12 @@ function restore() {
   if (note && !note.value) note.value = sessionStorage.getItem(KEY + note.dataset.draft) ?? "";
 }
 
+function forgetAll() {
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith(KEY)) sessionStorage.removeItem(key);
+}
+
 export function startNotes() {
+  document.getElementById("sign-out")?.addEventListener("submit", forgetAll);
   document.addEventListener("input", (event) => {
     if (event.target.id === "note") sessionStorage.setItem(KEY + event.target.dataset.draft, event.target.value);
   });

@@ -154,13 +154,19 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
-def launch(playwright: Playwright, *, hide_scroll_bars: bool = True) -> Browser:
-    """Start the Chromium that CHROMIUM names, else the one that is installed."""
+def launch(playwright: Playwright, *, hide_scroll_bars: bool = True, page_cache: bool = False) -> Browser:
+    """Start the Chromium that CHROMIUM names, else the one that is installed.
+
+    With `page_cache` it keeps whole pages for its back button; Playwright lets it keep none.
+    """
     path = os.environ.get("CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
     return playwright.chromium.launch(
         executable_path=path,
         args=["--no-sandbox", "--disable-dev-shm-usage"],
-        ignore_default_args=[] if hide_scroll_bars else ["--hide-scrollbars"],
+        ignore_default_args=[
+            *([] if hide_scroll_bars else ["--hide-scrollbars"]),
+            *(["--disable-back-forward-cache"] if page_cache else []),
+        ],
     )
 
 

@@ -287,19 +287,6 @@ def test_everything_can_be_reached_by_the_tab_key_and_shows_its_focus(show: Show
         assert wanted in {text.split("\n")[0] for text in reached}, reached
 
 
-def test_the_page_about_telnyx_tells_of_a_webhook_while_it_is_looked_at(invite: Invite, sandbox: Sandbox) -> None:
-    screen = invite("lena").visit("/setup/")
-    screen.is_live()
-    last = screen.page.locator("#last-webhook")
-    before = last.inner_text()
-
-    screen.page.wait_for_timeout(1_100)  # the time is told in seconds
-    sandbox.script("Billing-webhook")
-
-    expect(last).not_to_have_text(before)
-    expect(last).to_contain_text("The last webhook arrived at")
-
-
 def test_the_list_of_keys_opens_and_closes(kim: Visitor) -> None:
     screen = kim.visit()
     screen.is_live()

@@ -43,6 +43,7 @@ class Post:
     method: str = "POST"
     pieces: int = 1
     stalls: bool = False
+    path: str = "/webhooks/telnyx/"
 
     async def to(self, intake: Intake) -> int:
         """Return the status that it is answered with."""
@@ -59,7 +60,7 @@ class Post:
         async def send(message: MutableMapping[str, Any]) -> None:
             answers.append(message)
 
-        scope = {"type": "http", "method": self.method, "path": "/webhooks/telnyx/", "headers": self.headers}
+        scope = {"type": "http", "method": self.method, "path": self.path, "headers": self.headers}
         await intake(scope, receive, send)
         assert [answer["type"] for answer in answers] == ["http.response.start", "http.response.body"]
         return int(answers[0]["status"])
@@ -72,10 +73,18 @@ class Telnyx:
     intake: Intake
     key: SigningKey
 
-    def signed(self, body: bytes, *, seconds_ago: float = 0, key: SigningKey | None = None, pieces: int = 1) -> Post:
+    def signed(
+        self,
+        body: bytes,
+        *,
+        seconds_ago: float = 0,
+        key: SigningKey | None = None,
+        pieces: int = 1,
+        path: str = "/webhooks/telnyx/",
+    ) -> Post:
         """Return a correctly signed request."""
         timestamp = str(int(time.time() - seconds_ago))
-        return Post(body, signature(key or self.key, body, timestamp=timestamp), pieces=pieces)
+        return Post(body, signature(key or self.key, body, timestamp=timestamp), pieces=pieces, path=path)
 
     def post(self, *posts: Post) -> list[int]:
         """Send requests at the same moment; return their statuses in order."""

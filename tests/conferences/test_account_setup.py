@@ -143,7 +143,11 @@ def test_the_ear_application_is_created_as_it_must_be_and_used(as_boss: Client, 
     assert f"“{application_name()}” was created" in text
     made = read_inventory(setup_client_for(account)).application(Account.objects.get().ear_connection_id)
     assert made is not None
-    assert (made.name, made.profile_id, faults_of(made, webhook_url=WEBHOOKS)) == (application_name(), PROFILE_ID, [])
+    assert (made.name, made.profile_id, faults_of(made, webhook_url=account.webhook_url)) == (
+        application_name(),
+        PROFILE_ID,
+        [],
+    )
     assert Connection.objects.get().role == "ear"
     Account.objects.update(ear_connection_id="")
     again = shown(as_boss, page(account), {"do": "create", "profile": PROFILE_ID})

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from cryptography.fernet import Fernet
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -44,6 +43,7 @@ from conferences.models import (
 )
 from conferences.models.account import Feed
 from conferences.models.records import command_action
+from tests.planted import FIELD_KEYS
 
 from .signed import event
 
@@ -266,7 +266,7 @@ def test_conferences_are_filtered_by_whether_they_live(
 
 @pytest.fixture
 def with_key(account: Account, settings: Settings) -> Account:
-    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    settings.FIELD_KEYS = FIELD_KEYS[:1]
     settings.TELNYX_API_KEY = "KEY_from_the_environment"
     account.api_key = KEY
     account.save()
@@ -277,6 +277,7 @@ def account_form(**changes: str) -> dict[str, str]:
     numbers = dict.fromkeys(("max_ears", "ear_idle_minutes", "whisper_alone_seconds", "barge_alone_seconds"), "60")
     return {
         "name": "default",
+        "is_active": "on",
         "feed": "webhooks",
         "reads_per_second": "5",
         "region": "",
@@ -340,7 +341,7 @@ def test_a_key_without_field_keys_is_refused_with_the_settings_name(
 def test_the_account_opens_and_takes_a_new_key_though_the_old_field_keys_are_lost(
     as_boss: Client, with_key: Account, settings: Settings
 ) -> None:
-    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    settings.FIELD_KEYS = FIELD_KEYS[:1]
     change = url(Account, "change", with_key.pk)
     assert as_boss.get(change).status_code == 200
     assert as_boss.post(change, account_form(new_api_key="KEY_of_tomorrow")).status_code == 302

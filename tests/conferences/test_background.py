@@ -42,15 +42,13 @@ from conferences.models import (
     UnsteeredLine,
     WebhookEvent,
 )
-from conferences.models.account import Feed
 from conferences.models.supervision import Role
 from conferences.projection.observations import Observation, observe
 from conferences.projection.rebuild import rebuild
-from conferences.reconciliation.reconciler import Reconciler
 from conferences.retention import delete_old_rows
 from conferences.sandbox.center import directory
 from conferences.telnyx.inbound import Event
-from conferences.worker import EarLoop, ReconcileLoop
+from conferences.worker import EarLoop
 from tests.proofs.boards import board, differences, people, take_in
 from tests.proofs.histories import START, story
 from tests.supervision.conftest import Floor
@@ -354,7 +352,7 @@ def test_ears_that_wait_for_their_turn_are_not_stepped_once_the_lease_has_run_ou
             travel.move_to(NOW + LIFE)
 
         monkeypatch.setattr("conferences.worker.EARS_AT_ONCE", 1)
-        monkeypatch.setattr("conferences.worker.open_ears", lambda: ears)
+        monkeypatch.setattr("conferences.worker.open_ears", lambda: dict.fromkeys(ears, 1))
         monkeypatch.setattr("conferences.worker.step_ear", step_ear)
         holder.claim(now=NOW)
         loop = EarLoop(holder)
@@ -371,26 +369,6 @@ def test_a_worker_that_ends_in_order_leaves_the_lease_free(db: None) -> None:
     first.give_back(now=NOW)
     assert second.claim(now=NOW)
     assert Lease.objects.count() == 1
-
-
-def test_a_failing_account_does_not_delay_the_comparison_of_others(
-    telnyx: Account, monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
-    settings.TELNYX_API_KEY = "sandbox-test-key"
-    other = Account.objects.create(name="other", feed=Feed.POLLING)
-    compared = []
-
-    def step(self: Reconciler, *, reads_per_second: int, polling: bool) -> None:
-        compared.append((self._account.pk, polling))
-        if self._account == telnyx:
-            raise KeyError("an answer that nobody foresaw")
-
-    monkeypatch.setattr(Reconciler, "step", step)
-    loop = ReconcileLoop()
-    loop.step()
-    Account.objects.filter(pk=telnyx.pk).update(feed=Feed.POLLING)
-    loop.step()
-    assert compared == [(telnyx.pk, False), (other.pk, True), (telnyx.pk, True), (other.pk, True)]
 
 
 # --- Polling, and after an outage -------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
-from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -14,8 +13,9 @@ from pytest_django.fixtures import Settings
 from conferences.models import Account
 from conferences.secrets import stored_secrets
 from dashboard.doctor import secrets
+from tests.planted import FIELD_KEYS
 
-OLD, MIDDLE, NEW = (Fernet.generate_key().decode() for _ in range(3))
+OLD, MIDDLE, NEW = FIELD_KEYS
 SECRET = "KEY0123456789_planted"
 
 

@@ -14,8 +14,8 @@ from django.contrib.auth.models import User
 from django.test import AsyncClient
 
 from conferences.models import Agent, AuditEntry
+from conferences.spreadsheets import safe_cell
 from dashboard.audit import export
-from dashboard.audit.export import safe_cell
 
 from .audited import Action, SignIn
 from .conftest import Listens, NewCall, note

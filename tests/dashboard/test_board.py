@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,7 +12,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from conferences.models import Account, Agent, Conference, Connection, Leg, Participant, SupervisorSession, Team
+from conferences.models import (
+    Account,
+    Agent,
+    Conference,
+    Connection,
+    Leg,
+    Participant,
+    Protection,
+    SupervisorSession,
+    Team,
+)
 from conferences.models.supervision import Role
 from dashboard.desk.desk import desk
 from dashboard.floor.board import Row, board
@@ -35,7 +46,7 @@ def test_the_floor_costs_the_same_queries_for_one_new_call_and_for_three(
         new_call(agents=agents)
     with CaptureQueriesContext(connection) as three:
         assert len(board(kim, window=Window(), now=now + timedelta(seconds=4)).rows) == 4
-    assert len(one) == len(three) == 17  # one of them reads the lines that the call flow brought in
+    assert len(one) == len(three) == 18  # two of them read the lines that the call flow brought in, and protections
 
 
 def test_an_agent_deleted_while_the_floor_is_read_leaves_an_unnamed_leg(
@@ -177,6 +188,52 @@ def test_monitor_is_offered_only_with_the_right(kim: User, new_call: NewCall, no
     [row] = board(kim, window=Window(), now=now).items
     assert isinstance(row, Row)
     assert row.may_monitor is False
+
+
+def off(user: User) -> dict[str, str]:
+    """Return why Monitor is off in the rows that somebody sees, by the name of the call."""
+    client = Client()
+    client.force_login(user)
+    page = client.get("/").content.decode()
+    buttons = re.findall(r'<button[^>]* name="monitor"[^>]* aria-label="Monitor ([^"]*)"([^>]*)>', page)
+    assert buttons
+    return {name: found[1] for name, rest in buttons if (found := re.search(r'disabled title="([^"]*)"', rest))}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_monitor_is_off_on_a_protected_call_for_everybody_and_says_why(
+    kim: User, lena: User, admin_client: Client, new_call: NewCall, max_falk: Agent
+) -> None:
+    new_call("Billing-private")
+    new_call("Billing-open", agents=(max_falk,))
+    boss = User.objects.get(username="admin")
+    everybody = (kim, lena, boss)
+    assert [off(user) for user in everybody] == [{}] * 3
+
+    reason = "Talks with the <works council> are private."
+    form = {"kind": "agent", "agent": Agent.objects.get(name="Ana Ruiz").pk, "reason": reason}
+    assert admin_client.post("/admin/conferences/protection/add/", form).status_code == 302
+
+    told = f"Nobody may listen to calls of this agent. {html.escape(reason)}"
+    assert [off(user) for user in everybody] == [{"Billing-private": told}] * 3
+    desks = [
+        desk(user, conference_id=Conference.objects.get(name="Billing-private").pk, now=timezone.now())
+        for user in everybody
+    ]
+    assert {button.off_because for shown in desks if shown for button in shown.roles} == {html.unescape(told)}
+
+    admin_client.post(f"/admin/conferences/protection/{Protection.objects.get().pk}/delete/", {"post": "yes"})
+    assert [off(user) for user in everybody] == [{}] * 3
+
+
+def test_monitor_is_on_again_once_the_protected_agent_has_left(kim: User, new_call: NewCall, max_falk: Agent) -> None:
+    call = new_call("Billing-both", agents=(Agent.objects.get(name="Ana Ruiz"), max_falk))
+    Protection.objects.create(kind="agent", agent=max_falk)
+    call.announce()
+    assert off(kim) == {"Billing-both": "Nobody may listen to calls of this agent."}
+    Participant.objects.filter(leg=call.agents[1]).update(present=False)
+    call.announce()
+    assert off(kim) == {}
 
 
 @pytest.mark.parametrize(("query", "found"), [("ana", ["Billing-1"]), ("ing-2", ["Billing-2"]), ("0142", [])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 import time_machine
@@ -10,6 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from conferences.models import Account, Leg, Protection
 from tests.authenticator import code_of
 
 EXPORT = {"kind": "csv", "call": "Billing"}
@@ -55,7 +57,20 @@ def test_an_export_later_asks_and_then_goes_on(kim: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["auth/user/{0}/change/", "auth/user/{0}/password/", "auth/user/add/", "auth/group/add/"]
+    "path",
+    [
+        "auth/user/{0}/change/",
+        "auth/user/{0}/password/",
+        "auth/user/add/",
+        "auth/group/add/",
+        "conferences/team/add/",
+        "conferences/teamrule/add/",
+        "conferences/protection/add/",
+        "conferences/agent/add/",
+        "conferences/connection/add/",
+        "conferences/account/add/",
+        "conferences/team/directory/supervisors/",
+    ],
 )
 def test_rights_are_not_changed_long_after_the_sign_in(boss: User, kim: User, path: str) -> None:
     with time_machine.travel("2026-08-21 14:00:00Z") as clock:
@@ -68,6 +83,50 @@ def test_rights_are_not_changed_long_after_the_sign_in(boss: User, kim: User, pa
         clock.shift(20 * 60)
         assert client.post(address, {}).headers["Location"].startswith(CONFIRMING)
         assert client.get("/admin/auth/user/").status_code == 200
+
+
+def by_hand(client: Client, path: str, **form: Any) -> Any:
+    """Post what stands in a list; return the answer."""
+    return client.post(f"/admin/{path}", {"index": "0", "select_across": "0", **form})
+
+
+def test_what_is_deleted_in_a_list_asks_and_then_goes_on(boss: User) -> None:
+    protection = Protection.objects.create(kind="queue", pattern="works council")
+    with time_machine.travel("2026-08-21 14:00:00Z") as clock:
+        client = signed_in(boss)
+        clock.shift(16 * 60)
+        chosen = {"action": "delete_selected", "_selected_action": protection.pk, "post": "yes"}
+        answer = by_hand(client, "conferences/protection/?q=works", **chosen)
+        assert answer.headers["Location"] == CONFIRMING + "%2Fadmin%2Fconferences%2Fprotection%2F%3Fq%3Dworks"
+        assert Protection.objects.exists()
+
+        client.post(answer.headers["Location"], {"password": "boss-password"})
+        assert "Now send it once more." in client.get("/admin/conferences/protection/?q=works").content.decode()
+        by_hand(client, "conferences/protection/", **chosen)
+    assert not Protection.objects.exists()
+
+
+def test_what_is_changed_in_a_list_and_who_a_leg_is_ask_too(boss: User, account: Account) -> None:
+    connection = account.connections.create(connection_id="1", role="unassigned")
+    leg = Leg.objects.create(account=account, call_control_id="v3:one")
+    rows = {"form-TOTAL_FORMS": 1, "form-INITIAL_FORMS": 1, "form-0-id": connection.pk, "form-0-role": "agents"}
+    with time_machine.travel("2026-08-21 14:00:00Z") as clock:
+        client = signed_in(boss)
+        clock.shift(16 * 60)
+        answer = by_hand(client, "conferences/connection/", **rows, _save="Save")
+        assert answer.headers["Location"].startswith(CONFIRMING)
+        assert client.get(f"/admin/conferences/leg/{leg.pk}/agent/").headers["Location"].startswith(CONFIRMING)
+        assert client.get("/admin/conferences/connection/").status_code == 200
+    assert account.connections.get().role == "unassigned"
+
+
+def test_a_file_of_people_is_not_exported_long_after_the_sign_in(boss: User) -> None:
+    with time_machine.travel("2026-08-21 14:00:00Z") as clock:
+        client, page = signed_in(boss), "/admin/conferences/team/directory/supervisors/"
+        assert client.post(f"{page}export/").status_code == 200
+        clock.shift(16 * 60)
+        answer = client.post(f"{page}export/")
+        assert answer.headers["Location"] == CONFIRMING + page.replace("/", "%2F")
 
 
 def test_a_form_that_took_half_an_hour_is_still_taken(boss: User) -> None:

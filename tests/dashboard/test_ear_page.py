@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,17 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from conferences import supervision
-from conferences.models import Account, Agent, Command, Ear, Line, SupervisorSession
+from conferences.models import (
+    Account,
+    Agent,
+    AuditEntry,
+    Command,
+    Ear,
+    Line,
+    SupervisorSession,
+    Team,
+    TeamMembership,
+)
 from conferences.models.account import WhisperReach
 from dashboard.desk.ear import my_ear
 
@@ -140,6 +151,34 @@ def test_signing_out_hangs_up_the_line_first(
     client.post("/accounts/logout/")
     assert [(name, given["user"]) for name, given in asked] == [("disconnect", kim)]
     assert client.get("/").status_code == 302
+
+
+@pytest.mark.parametrize("of_a_team", [False, True])
+def test_a_phone_does_not_ring_for_somebody_who_may_listen_nowhere(
+    omar: User, billing: Team, account: Account, page_of: SignIn, *, of_a_team: bool
+) -> None:
+    sentence = "You are not allowed to listen to any calls. Ask an admin if you need to."
+    Line.objects.create(user=omar, label="Desk phone", kind=Line.Kind.SIP, address="sip:omar@sip.telnyx.com")
+    if of_a_team:
+        TeamMembership.objects.create(user=omar, team=billing, may_monitor=False)
+    client = page_of(omar)
+    for path in ("/", "/ear/"):
+        page = client.get(path).content.decode()
+        connecting = re.findall(r'<button[^>]* formaction="/ear/connect/"[^>]*>', page)
+        assert connecting
+        assert all(" disabled" in button for button in connecting)
+        assert sentence in page
+    refused = client.post("/ear/connect/", headers=HTMX)
+    assert (refused.status_code, sentence in refused.content.decode()) == (422, True)
+    assert not Ear.objects.exists()
+    assert AuditEntry.objects.get(action="refused").detail == f"connect: {sentence}"
+
+
+@pytest.mark.parametrize("mode", ["may_monitor", "may_whisper", "may_barge"])
+def test_a_right_to_one_role_is_enough_to_connect(omar: User, billing: Team, page_of: SignIn, mode: str) -> None:
+    Line.objects.create(user=omar, label="Desk phone", kind=Line.Kind.SIP, address="sip:omar@sip.telnyx.com")
+    TeamMembership.objects.create(user=omar, team=billing, **{"may_monitor": False, mode: True})
+    assert " disabled" not in page_of(omar).get("/ear/").content.decode()
 
 
 def test_whoever_has_no_line_reads_what_a_line_is(omar: User, page_of: SignIn) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conferences.clients import client_for
+from conferences.lease import Holder
 from conferences.models import Account, Conference, WebhookEvent
 from conferences.permissions import EVERYWHERE, RightsScope
 from conferences.sandbox.telephony import membership
@@ -226,7 +227,7 @@ def work(
         floor.world.advance(floor.world.now + 1)
         floor.travel.move_to(floor.now)
         floor.deliver()
-        loop.step()
+        loop.compare(Account.objects.get())
         loop.watch_feeds()
         assert always is None or always()
     assert until is None or until(), "it did not happen in time"
@@ -239,7 +240,7 @@ def thaw(floor: Floor) -> None:
 
 @pytest.mark.slow
 def test_after_a_change_of_region_during_an_outage_only_the_new_comparison_judges_the_feed(busy: Floor) -> None:
-    loop = ReconcileLoop()
+    loop = ReconcileLoop(Holder("worker"))
     work(busy, loop, 10)
     freeze(busy)
     work(busy, loop, 15, until=lambda: beat(busy).stopped is not None)
@@ -254,11 +255,11 @@ def test_after_a_change_of_region_during_an_outage_only_the_new_comparison_judge
 
 @pytest.mark.slow
 def test_a_worker_that_begins_during_an_outage_is_live_once_telnyx_answers_and_all_is_compared(busy: Floor) -> None:
-    loop = ReconcileLoop()
+    loop = ReconcileLoop(Holder("worker"))
     work(busy, loop, 10)
     freeze(busy)
     work(busy, loop, 15, until=lambda: beat(busy).stopped is not None)
-    loop = ReconcileLoop()
+    loop = ReconcileLoop(Holder("worker"))
     work(busy, loop, 20, always=lambda: beat(busy).stopped is not None)
     thaw(busy)
     work(busy, loop, 90, until=lambda: beat(busy).live)
@@ -267,12 +268,12 @@ def test_a_worker_that_begins_during_an_outage_is_live_once_telnyx_answers_and_a
 
 @pytest.mark.slow
 def test_a_worker_that_begins_while_webhooks_are_missing_waits_for_one(busy: Floor) -> None:
-    loop = ReconcileLoop()
+    loop = ReconcileLoop(Holder("worker"))
     work(busy, loop, 10)
     busy.webhooks_lost = True
     many_calls(busy, 1)
     work(busy, loop, 30, until=lambda: beat(busy).stopped is not None)
-    loop = ReconcileLoop()
+    loop = ReconcileLoop(Holder("worker"))
     work(busy, loop, 90, always=lambda: beat(busy).stopped is not None)
     thaw(busy)
     speak(busy)

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from cryptography.fernet import Fernet
 from django.conf import settings as configured
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
@@ -29,20 +28,20 @@ from conferences.intake.endpoint import Intake
 from conferences.models import Account, Agent, Conference, Leg, Team, WebhookEvent
 from dashboard import error_reports
 from tests.conferences.signed import Telnyx, event, public_text
+from tests.planted import API_KEY, CARD, FIELD_KEYS, LEGS, NUMBER, SECRET_KEY, SIP_PASSWORD, STATE_SECRET, found
 
 from .test_stream import reading
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-NUMBER, CARD = "+4915550166077", "4111 1111 1111 1111"
 TYPED = "4929"
 CONFERENCE, SESSION = "5f0c2d1e-8a4b-4c7d-9e21-7b3a6d2f1c90", "b04574f6-53da-11f1-8e4b-02420aef271f"
-CUSTOMER, AGENT = "v3:PlantedCustomer-leg", "v3:PlantedAgent-leg"
-STATE = b64encode(b'{"token": "planted-state-secret"}').decode()
+CUSTOMER, AGENT = LEGS
+STATE = b64encode(json.dumps({"token": STATE_SECRET}).encode()).decode()
 NEVER = {
-    "API key": ["KEY0177planted"],
-    "key for fields": [Fernet.generate_key().decode()],
-    "secret key": ["planted-secret-key-" * 3],
+    "API key": [API_KEY],
+    "key for fields": FIELD_KEYS[:1],
+    "secret key": [SECRET_KEY],
     "leg": [CUSTOMER, AGENT],
     "typed digits": [TYPED],
 }
@@ -50,21 +49,17 @@ NEVER = {
 NOT_TO_THOSE_WITHOUT_THE_RIGHT = {
     "number": [NUMBER[1:], NUMBER[3:]],
     "card": [CARD, CARD.replace(" ", "")],
-    "client_state": ["planted-state-secret", STATE],
-    "password of a phone": ["planted-sip-password"],
+    "client_state": [STATE_SECRET, STATE],
+    "password of a phone": [SIP_PASSWORD],
 }
-
-
-def found(text: str, planted: dict[str, list[str]]) -> list[str]:
-    return [name for name, words in planted.items() if any(word in text for word in words)]
 
 
 def webhooks() -> list[bytes]:
     """Return a call's story, with something planted in each field that a stranger or a call flow fills."""
     call: dict[str, Any] = {
         "call_session_id": SESSION, "connection_id": "2781903345512846337", "client_state": STATE,
-        "custom_headers": [{"name": "X-Auth", "value": "planted-sip-password"}],
-        "sip_auth_password": "planted-sip-password",
+        "custom_headers": [{"name": "X-Auth", "value": SIP_PASSWORD}],
+        "sip_auth_password": SIP_PASSWORD,
     }  # fmt: skip
     customer = {**call, "call_control_id": CUSTOMER, "call_leg_id": "1", "from": NUMBER, "to": "+18005550199"}
     agent = {

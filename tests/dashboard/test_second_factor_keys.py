@@ -6,7 +6,6 @@ from io import StringIO
 
 import pytest
 from allauth.mfa.models import Authenticator
-from cryptography.fernet import Fernet
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
@@ -17,8 +16,9 @@ from conferences.secrets import stored_secrets
 from dashboard.doctor import secrets
 from tests.authenticator import code_of
 from tests.dashboard.test_second_factor import CODE, add_app, recovery_codes, signed_in
+from tests.planted import FIELD_KEYS
 
-OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
+OLD, NEW = FIELD_KEYS[:2]
 OLD_SECRET_KEY, NEW_SECRET_KEY = "the one before " * 4, "the one of now " * 4
 BOTH_ANEW = "Encrypted anew: 2. Under the newest key already: 0.\n"
 

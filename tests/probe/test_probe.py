@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,65 +12,16 @@ from django.core.management import CommandError, call_command
 
 from conferences.models import Account, AuditEntry
 from conferences.models.account import WhisperReach
-from conferences.probe import Probe, ProbeFailed, ProbePhones, Question, profile_of, report
-from conferences.probe.client import ProbeClient
+from conferences.probe import QUESTIONS, ProbeFailed, Question, profile_of
 from conferences.sandbox.center import directory
 from conferences.sandbox.rest.conference_endpoints import list_participants
-from conferences.sandbox.telephony import hearing, membership
-from tests.supervision.conftest import Floor, InProcess, session_to
+from conferences.sandbox.telephony import membership
+
+from .conftest import ADDRESSES, Bench
 
 pytestmark = pytest.mark.slow
 
-ADDRESSES = {"supervisor": "+15550100001", "agent": "sip:test-agent@sip.telnyx.com", "customer": "+15550100003"}
 SEMANTICS = list(itertools.product(["allow-list", "deny-list"], [True, False], [True, False]))
-
-
-@dataclass
-class Bench:
-    """Three phones of the sandbox, and an operator who hears what its matrix says."""
-
-    floor: Floor
-    other_connection_id: str = ""
-    said: list[str] = field(default_factory=list)
-    asked: list[Question] = field(default_factory=list)
-
-    @property
-    def client(self) -> ProbeClient:
-        session = session_to(InProcess(self.floor))
-        return ProbeClient(api_base="http://127.0.0.1/v2", api_key="sandbox-test-key", session=session)
-
-    def probe(self, *, ask: Callable[[Question], bool | None] | None = None) -> Probe:
-        """Return a probe of this Telnyx, whose questions the operator answers unless told otherwise."""
-        return Probe(
-            client=self.client,
-            phones=ProbePhones(
-                **ADDRESSES,
-                from_number=directory.FROM_NUMBER,
-                ear_connection_id=directory.EAR_CONNECTION_ID,
-                other_connection_id=self.other_connection_id,
-            ),
-            say=self.said.append,
-            ask=ask or self.hear,
-            pause=self.floor.wait,
-        )
-
-    def hear(self, question: Question) -> bool | None:
-        self.asked.append(question)
-        if question.listener is None or question.speaker is None:
-            return question.key.startswith("announcement")
-        [conference] = self.floor.world.active.values()
-        heard = hearing.matrix(conference, semantics=self.floor.world.semantics)
-        by_address = {participant.leg.to: key for key, participant in conference.participants.items()}
-        listener = by_address.get(ADDRESSES[question.listener])
-        return listener is not None and by_address.get(ADDRESSES[question.speaker]) in heard[listener]
-
-    def nobody_is_left(self) -> bool:
-        return all(not leg.alive for leg in self.floor.world.legs.values())
-
-
-@pytest.fixture
-def bench(floor: Floor) -> Bench:
-    return Bench(floor)
 
 
 @pytest.mark.parametrize(("whisper", "muted", "harms"), SEMANTICS)
@@ -94,26 +43,22 @@ def test_only_the_probes_own_legs_are_ever_named(bench: Bench) -> None:
     assert not [leg for leg in others if leg in sent]
 
 
-def test_the_report_answers_the_open_questions(bench: Bench) -> None:
-    findings = bench.probe().run()
-    text = report(findings, profile_of(findings), cross_application=False)
-    for line in (
-        "1 Does monitor silence the others? no",
-        "2 update on a leg that is not inside: 422 90015",
-        "3 a repeated command_id: answered 200, ignored",
-        "7 Are those who left still listed? yes, with status left",
-        "8 Does a monitor read back as muted? yes",
-        "a monitor cuts the sound of the call: no",
-        "12 update takes effect: yes",
-    ):
-        assert line in text
-    assert not any(address in text for address in ADDRESSES.values())
+def verdicts(bench: Bench) -> dict[str, str]:
+    return {question.fact: str(question.verdict(bench.findings)) for question in QUESTIONS}
+
+
+def test_every_fact_that_the_sandbox_was_made_after_is_verified_on_it(bench: Bench) -> None:
+    bench.probe().run()
+    found = verdicts(bench)
+    # The sandbox knows no regions, and this probe was given one application and no webhooks.
+    assert {fact for fact, verdict in found.items() if verdict != "verified"} == {"T15", "T27", "T29"}
+    assert (found["T15"], found["T27"], found["T29"]) == ("could not tell", "contradicted", "could not tell")
 
 
 def test_joining_a_conference_of_another_application_is_tried_where_one_is_named(bench: Bench) -> None:
     bench.other_connection_id = directory.CALLS_CONNECTION_ID
-    findings = bench.probe().run()
-    assert "another application: answered 200" in report(findings, profile_of(findings), cross_application=True)
+    bench.probe().run()
+    assert verdicts(bench)["T15"] == "verified"
     dialled = [body["connection_id"] for body in bench.floor.sent("/calls")]
     assert dialled == [directory.CALLS_CONNECTION_ID, directory.CALLS_CONNECTION_ID, directory.EAR_CONNECTION_ID]
 
@@ -127,8 +72,15 @@ def test_what_the_operator_cannot_say_stays_unproven(bench: Bench) -> None:
 
 def test_an_update_that_changes_nothing_is_reported(bench: Bench) -> None:
     bench.floor.fault("*/actions/update", status=200, times=99)
-    findings = bench.probe().run()
-    assert "update takes effect: no" in report(findings, profile_of(findings), cross_application=False)
+    bench.probe().run()
+    found = verdicts(bench)
+    assert (found["T08"], found["T04"], found["T03"]) == ("contradicted", "contradicted", "contradicted")
+
+
+def test_a_monitor_that_cuts_the_sound_of_the_call_contradicts_one_fact(bench: Bench) -> None:
+    bench.floor.world.semantics.monitor_harms_call = True
+    bench.probe().run()
+    assert verdicts(bench)["T02"] == "contradicted"
 
 
 @pytest.mark.parametrize("party", ["supervisor", "agent", "customer"])
@@ -191,20 +143,17 @@ def test_test_calls_that_stay_up_are_told(bench: Bench) -> None:
 # The command
 
 
-def options(**more: Any) -> dict[str, Any]:
-    return {**ADDRESSES, **more}
-
-
 @pytest.fixture
 def command(bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Run `manage.py probe_telnyx` with answers from a file."""
-    monkeypatch.setattr("conferences.management.commands.probe_telnyx.client_of", lambda account: bench.client)
+    """Run `manage.py probe_telnyx` with answers from a file, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("conferences.management.commands.probe_telnyx.client_of", bench.client_of)
     monkeypatch.setattr("conferences.management.commands.probe_telnyx.time.sleep", bench.floor.wait)
 
     def run(answers: object, **more: Any) -> None:
         path = tmp_path / "answers.json"
         path.write_text(json.dumps(answers))
-        call_command("probe_telnyx", answers=path, **options(**more))
+        call_command("probe_telnyx", answers=path, **(ADDRESSES | more))
 
     return run
 
@@ -217,14 +166,53 @@ def heard_by_an_operator(bench: Bench) -> dict[str, object]:
     return {"consent": "dial", **findings.heard}
 
 
-def test_the_command_stores_the_profile_and_prints_the_report(
-    bench: Bench, command: Any, capsys: pytest.CaptureFixture[str]
+def test_the_command_stores_the_profile_and_writes_a_report_to_be_shared(
+    bench: Bench, command: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     command(heard_by_an_operator(bench))
     account = Account.objects.get()
     assert (account.whisper_reaches, account.monitor_reads_muted, account.monitor_harms_call) == ("listed", True, False)
     assert account.probed_at == AuditEntry.objects.get(action="probed").at
-    assert "Open questions" in capsys.readouterr().out
+    [page, data, capture] = (next(tmp_path.glob(f"floorline-probe-*{ending}")) for ending in (".md", ".json", ".jsonl"))
+    assert (
+        "| T02 | Customer and agent go on hearing each other while somebody monitors. | verified |" in page.read_text()
+    )
+    facts = {fact["id"]: fact for fact in json.loads(data.read_text())["facts"]}
+    [leave] = [step for step in facts["T11"]["steps"] if step["step"] == "leave"]
+    assert leave["sent"] == ["POST /conferences/the conference/actions/leave {call_control_id: the supervisor's leg}"]
+    assert (leave["answered"], leave["read_back"]) == (["200"], "left")
+    assert facts["T29"]["verdict"] == "verified"  # the webhooks have come
+    assert "T02  verified" in capsys.readouterr().out
+    legs = [leg.call_control_id for leg in bench.floor.world.legs.values()]
+    for text in (page.read_text(), data.read_text(), capture.read_text()):
+        known = [*ADDRESSES.values(), *legs, "sandbox-test-key", directory.FROM_NUMBER, directory.EAR_CONNECTION_ID]
+        assert [secret for secret in known if secret in text] == []
+
+
+def test_a_probe_that_breaks_off_writes_what_it_saw_and_judges_nothing(
+    bench: Bench, command: Any, tmp_path: Path
+) -> None:
+    bench.floor.phones.set(address=ADDRESSES["agent"], behaviour="no_answer")
+    with pytest.raises(CommandError, match="could not join"):
+        command({"consent": "dial"}, report=tmp_path / "report.md", capture=tmp_path / "all.jsonl")
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert data["broke_off"] == "The agent's phone could not join the conference (422 90018)."
+    assert {fact["verdict"] for fact in data["facts"]} == {"could not tell"}
+    assert '"step": "agent in"' in (tmp_path / "all.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("report", "why"),
+    [("no/such/report.md", "folder is missing"), ("answers.json", "cannot be the page"), ("old.md", "there already")],
+)
+def test_a_report_that_cannot_be_written_is_said_before_anything_is_dialled(
+    bench: Bench, command: Any, tmp_path: Path, report: str, why: str
+) -> None:
+    (tmp_path / "old.md").write_text("kept")
+    with pytest.raises(CommandError, match=rf"{why}.* Nothing was dialled\."):
+        command({"consent": "dial"}, report=tmp_path / report)
+    assert bench.floor.world.legs == {}
+    assert (tmp_path / "old.md").read_text() == "kept"
 
 
 def test_without_the_typed_word_nothing_is_dialled(bench: Bench, command: Any) -> None:

@@ -12,6 +12,7 @@ from random import Random
 from .boards import after, differences, people, take_in, take_in_batches
 from .deploys import deploys
 from .floods import floods
+from .guesses import guesses
 from .histories import Invention, disturbed, story
 from .intake import Check, fuzz, kills, signatures, storms
 from .losses import losses
@@ -97,5 +98,6 @@ PROOFS = {
     ),
     "stops": Proof("with 30 % faulty HTTP every stop becomes silence, and soon.", partial(stops, empty_database)),
     "flood": Proof("whatever strangers do at once, a Leave takes less than a second and no webhook is lost.", floods),
+    "guesses": Proof("of guesses from many addresses ten in ten minutes are checked, and the owner gets in.", guesses),
     "storms": Proof("a burst beside a flood and slow senders is acknowledged in time and in full.", storms),
 }

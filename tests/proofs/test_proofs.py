@@ -11,6 +11,7 @@ import pytest
 
 from tests.proofs.deploys import deploys
 from tests.proofs.floods import floods
+from tests.proofs.guesses import guesses
 from tests.proofs.intake import Check, fuzz, kills, signatures, storms
 from tests.proofs.losses import losses
 from tests.proofs.moments import moments
@@ -34,6 +35,7 @@ patient_deploys = partial(deploys, slack=3)
         pytest.param(moments, range(7), id="moments"),
         pytest.param(small_storms, range(1), id="storms"),
         pytest.param(small_floods, range(1), id="flood"),
+        pytest.param(guesses, range(60), id="guesses"),
         pytest.param(patient_deploys, [0], id="deploys: a server is replaced"),
         pytest.param(patient_deploys, [1], id="deploys: a server is killed"),
     ],

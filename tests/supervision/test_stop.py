@@ -242,7 +242,7 @@ import django
 django.setup()
 from conferences.models import Account, Conference, Ear, SupervisorSession
 from conferences.supervision import seal, stop
-ear = Ear(account=Account(pk=1), call_control_id="v3:kim")
+ear = Ear(account=Account(pk=1, is_default=True), call_control_id="v3:kim")
 conference = Conference(telnyx_id="5f0c2d1e-8a4b-4c7d-9e21-7b3a6d2f1c90")
 print(stop(seal(SupervisorSession(user_id=1, ear=ear, conference=conference))))
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import planted
 from tests.tooling.processes import Marked
 
 Start = Callable[..., Marked]
@@ -30,12 +31,12 @@ OURS = (
 def without_settings(folder: Path) -> dict[str, str]:
     """Return this process's environment without any setting of ours, writing to a folder of the test's own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return {**kept, "VAR_DIR": str(folder / "var"), "PYTHONUNBUFFERED": "1"}
+    return {**kept, "VAR_DIR": str(folder / "var"), "PYTHONUNBUFFERED": "1", "LOG_LEVEL": "DEBUG"}
 
 
 @contextmanager
 def starting(folder: Path) -> Iterator[Start]:
-    """Start marked processes; in the end they and all they started are killed."""
+    """Start marked processes; in the end they and all they started are killed, and have told nothing planted."""
     started: list[Marked] = []
 
     def start_one(command: list[str], environment: dict[str, str]) -> Marked:
@@ -48,6 +49,8 @@ def starting(folder: Path) -> Iterator[Start]:
     finally:
         for marked in started:
             marked.clear_away()
+    for marked in started:
+        assert planted.found(marked.said()) == [], marked.output
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.management import get_commands
 
 from conferences.intake.endpoint import ANSWER_SECONDS
+from conferences.webhook_addresses import takes_webhooks
 from dashboard.cli import COMMANDS
 from dashboard.serving.edge import MOST_CONNECTIONS, OTHER_DESCRIPTORS
 from tests.tooling.processes import ROOT
@@ -156,6 +157,19 @@ def test_nginx_asks_a_second_node_while_telnyx_still_waits() -> None:
     late = nginx("proxy_read_timeout", inside=webhooks)
 
     assert nginx("proxy_connect_timeout", inside=webhooks) < late < ANSWER_SECONDS < TELNYX_WAITS
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/webhooks/telnyx", "/webhooks/telnyx/", "/webhooks/telnyx/acme-europe/", "/webhooks/telnyx/a_2", "/"],
+)
+def test_nginx_hurries_webhooks_at_every_address_that_takes_them(path: str) -> None:
+    found = re.search(
+        r"location ~ (\S+) \{\n\s+proxy_pass http://floorline_webhooks", (DEPLOY / "nginx.conf").read_text()
+    )
+
+    assert found
+    assert (re.search(found[1], path) is not None) is takes_webhooks(path)
 
 
 def test_nginx_leaves_an_idle_connection_before_gunicorn_does() -> None:

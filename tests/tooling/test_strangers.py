@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.load import bodies, signed
 from benchmarks.servers import ROOT, Server, database, environment, floorline
-from dashboard.serving.edge import ALWAYS_SERVED, HEAD_SECONDS, MOST_CONNECTIONS
+from dashboard.serving.edge import ALWAYS_SERVED, HEAD_SECONDS, MOST_CONNECTIONS, Connections
 from dashboard.serving.process import raise_descriptor_limit
 
 pytestmark = pytest.mark.slow
@@ -122,7 +123,8 @@ def test_a_webhook_that_no_body_could_make_right_is_refused_before_its_body(
 ) -> None:
     begun = time.monotonic()
 
-    assert asked(server, head("POST /webhooks/telnyx/", *fields, "Content-Length: 200000")) == 401
+    for address in ("/webhooks/telnyx/", "/webhooks/telnyx/default/"):
+        assert asked(server, head(f"POST {address}", *fields, "Content-Length: 200000")) == 401
     assert time.monotonic() - begun < 5
 
 
@@ -179,6 +181,7 @@ def test_no_odd_request_of_a_stranger_ends_in_an_error_of_ours(server: Server, n
         ("GET /snapshot/", ()),
         ("GET /webhooks/telnyx/", ()),
         ("POST /webhooks/telnyx/", ("Content-Length: 2",)),
+        ("POST /webhooks/telnyx/of-no-account/", ("Content-Length: 2",)),
         ("POST /leave/", ("Content-Length: 0",)),
         ("POST /leave/", ("Content-Type: text/plain; charset=latin-1", "Content-Length: 0")),
         ("POST /quieter/", ("Content-Length: 99999999",)),
@@ -204,3 +207,22 @@ def test_the_edge_keeps_places_for_what_must_always_be_served() -> None:
     )
 
     assert set(shown.stdout.decode().split()) == ALWAYS_SERVED | {"/stream/", "/snapshot/"}
+
+
+@pytest.mark.parametrize(
+    ("path", "is_kept"),
+    [
+        ("/webhooks/telnyx", True),
+        ("/webhooks/telnyx/", True),
+        ("/webhooks/telnyx/acme-europe/", True),
+        ("/leave/", True),
+        ("/webhooks/telnyx/a/b/", False),
+        ("/webhooks/", False),
+        ("/", False),
+    ],
+)
+def test_the_last_places_are_for_stops_and_webhooks_at_every_address(path: str, *, is_kept: bool) -> None:
+    crowd: Any = Connections(descriptors=0)
+    crowd.open = set(range(crowd.most_ordinary + 1))
+
+    assert crowd.has_room_for(path) is is_kept

@@ -14,8 +14,19 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from conferences.models import Account
-from conferences.probe import Probe, ProbeFailed, ProbePhones, Question, profile_of, report, store_profile
+from conferences.probe import (
+    Capture,
+    Probe,
+    ProbeFailed,
+    ProbePhones,
+    Question,
+    as_data,
+    in_brief,
+    profile_of,
+    store_profile,
+)
 from conferences.probe.client import ProbeClient
+from conferences.probe.files import FileRefused, ProbeFiles, files_for
 
 CONSENT = "dial"
 UNTOUCHED = "The account's profile is as it was."
@@ -25,7 +36,8 @@ ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "?": None, "": None}
 class Command(BaseCommand):
     help = (
         "Rings three test phones, walks a supervisor's line through every role, asks what each phone heard, and stores "
-        "what this account does on the account. The calls cost what calls cost; all are hung up at the end."
+        "what this account does on the account. Writes a report without numbers, names and ids, to be shared. The "
+        "calls cost what calls cost; all are hung up at the end."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -39,33 +51,53 @@ class Command(BaseCommand):
             metavar="ID",
             help="Dial agent and customer on this application, to see whether supervisors may join its conferences.",
         )
+        parser.add_argument(
+            "--report", type=Path, metavar="FILE.md", help="Where to write it; else floorline-probe-<time>.md here."
+        )
+        parser.add_argument(
+            "--capture",
+            type=Path,
+            metavar="FILE.jsonl",
+            help="Where to write every request, answer and webhook, redacted as the report is; else beside the report.",
+        )
         parser.add_argument("--answers", type=Path, metavar="FILE", help="Answers as JSON instead of asking.")
 
     def handle(self, **options: Any) -> None:
         account = _account(options["account"])
         answers = _answers(options["answers"])
         phones = _phones(account, options)
+        try:
+            files = files_for(report=options["report"], capture=options["capture"], now=timezone.now())
+        except FileRefused as refused:
+            raise CommandError(f"{refused} Nothing was dialled.") from refused
         self._consent(account, phones, answers)
+        capture = Capture()
         probe = Probe(
-            client=client_of(account),
+            client=client_of(account, capture),
             phones=phones,
             say=self.stdout.write,
             ask=self._ask if answers is None else _from(answers),
             pause=time.sleep,
+            capture=capture,
         )
-        # SIGTERM, too, runs the probe's `finally`, so that every phone is hung up.
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            findings = probe.run()
-        except ProbeFailed as failed:
-            raise CommandError(f"{failed} {UNTOUCHED}") from failed
-        except KeyboardInterrupt as interrupted:
-            raise CommandError(f"Stopped. {UNTOUCHED}") from interrupted
-        finally:
-            signal.signal(signal.SIGTERM, before)
-        profile = profile_of(findings)
-        store_profile(account, profile, now=timezone.now())
-        self.stdout.write(report(findings, profile, cross_application=bool(phones.other_connection_id)))
+        failed = _walk(probe)
+        if not failed:
+            store_profile(account, profile_of(probe.findings), now=timezone.now())
+        self._report(account, probe, capture, files, failed=failed)
+        if failed:
+            raise CommandError(f"{failed} {UNTOUCHED}")
+
+    def _report(self, account: Account, probe: Probe, capture: Capture, files: ProbeFiles, *, failed: str) -> None:
+        findings = probe.findings
+        findings.webhooks = capture.take_webhooks(account)
+        lines = capture.lines(api_base=account.credentials().api_base, region=account.region)
+        data = as_data(lines, findings, profile_of(findings), failed=failed, telnyx=lines[0])
+        files.write(data, lines)
+        self.stdout.write(in_brief(data))
+        self.stdout.write(
+            f"Written: {files.page}, {files.data}, {files.capture}. Numbers, names and ids in them are replaced, so "
+            "that you can share them."
+        )
 
     def _consent(self, account: Account, phones: ProbePhones, answers: Mapping[str, Any] | None) -> None:
         self.stdout.write(
@@ -115,10 +147,27 @@ def _phones(account: Account, options: Mapping[str, Any]) -> ProbePhones:
     )
 
 
-def client_of(account: Account) -> ProbeClient:
-    """Return the probe's client for an account."""
+def client_of(account: Account, capture: Capture) -> ProbeClient:
+    """Return the probe's client for an account, whose requests the capture records."""
     credentials = account.credentials()
-    return ProbeClient(api_base=credentials.api_base, api_key=credentials.api_key, region=account.region)
+    return ProbeClient(
+        api_base=credentials.api_base, api_key=credentials.api_key, region=account.region, record=capture.note
+    )
+
+
+def _walk(probe: Probe) -> str:
+    """Run the probe; return why it broke off, as a sentence, or "" where it did not."""
+    # SIGTERM, too, runs the probe's `finally`, so that every phone is hung up.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        probe.run()
+    except ProbeFailed as failed:
+        return str(failed)
+    except KeyboardInterrupt:
+        return "Stopped."
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return ""
 
 
 def _answers(path: Path | None) -> Mapping[str, Any] | None:

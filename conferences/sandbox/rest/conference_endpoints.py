@@ -26,6 +26,17 @@ def find(world: World, reference: str, *, by_name: bool = False) -> SandboxConfe
     return conference
 
 
+def refuse_elsewhere(world: World, asked: Mapping[str, object]) -> None:
+    """Know no conference in another region than the one where they run; Telnyx documents no error for that."""
+    if is_elsewhere(world, asked):
+        raise ApiError(404, "90058", "The conference does not exist.")
+
+
+def is_elsewhere(world: World, asked: Mapping[str, object]) -> bool:
+    """Return whether a request names another region."""
+    return asked.get("region") not in {None, "", world.region}
+
+
 def running(world: World, reference: str, *, by_name: bool = True) -> SandboxConference:
     conference = find(world, reference, by_name=by_name)
     if not conference.alive:
@@ -39,7 +50,9 @@ def list_conferences(world: World, query: Mapping[str, str]) -> Json:
     if status not in {None, "init", "in_progress", "completed"}:
         raise ApiError(422, "10032", "'filter[status]' must be init, in_progress or completed.", pointer="filter")
     items: Iterable[SandboxConference]
-    if name is not None:
+    if is_elsewhere(world, query):
+        items, total = (), 0
+    elif name is not None:
         same = [item for item in world.by_name.get(name, ()) if status is None or _status(item) == status]
         items, total = reversed(same), len(same)
     else:

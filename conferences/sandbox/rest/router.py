@@ -147,7 +147,10 @@ class Api:
         return answer
 
     def _read(self, request: Request) -> Json:
-        match request.path.strip("/").split("/"):
+        parts = request.path.strip("/").split("/")
+        if parts[0] == "conferences" and len(parts) > 1:
+            conference_endpoints.refuse_elsewhere(self.world, request.query)
+        match parts:
             case ["conferences"]:
                 return conference_endpoints.list_conferences(self.world, request.query)
             case ["conferences", reference]:
@@ -212,6 +215,7 @@ class Api:
         raise not_found()
 
     def _conference_action(self, reference: str, action: str, body: Json) -> Json:
+        conference_endpoints.refuse_elsewhere(self.world, body)
         match action:
             case "update":
                 return conference_endpoints.update(self.world, reference, body)

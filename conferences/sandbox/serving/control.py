@@ -18,6 +18,7 @@ from conferences.sandbox.telephony.state import SandboxConference, SandboxLeg, i
 from conferences.sandbox.telephony.world import World
 from conferences.sandbox.webhooks.delivery import Deliveries
 from conferences.sandbox.webhooks.disturbance import Disturbance
+from conferences.sandbox.webhooks.posting import Posting
 
 
 class ControlError(Exception):
@@ -60,6 +61,8 @@ class Control:
         match (method, *parts):
             case ("POST", "webhooks"):
                 return self._disturb(body)
+            case ("POST", "posting"):
+                return self._set_posting(body)
             case ("POST", "semantics"):
                 return self.set_semantics(body)
             case ("POST", "calls"):
@@ -200,8 +203,10 @@ class Control:
                 calls.press(self.world, leg, digit=str(body.get("digit", "1"))[:1])
             case "speak":
                 membership.take_floor(self.world, leg)
+            case "bridge":
+                calls.bridge(self.world, leg, seconds_ago=float(body.get("seconds_ago", 0)))
             case _:
-                raise ControlError(404, "A leg can hangup, hold, unhold, dtmf and speak.")
+                raise ControlError(404, "A leg can hangup, hold, unhold, dtmf, speak and bridge.")
         return _leg_json(leg)
 
     def _phone(self, body: Json) -> Json:
@@ -226,6 +231,13 @@ class Control:
         except (ValueError, TypeError) as error:
             raise ControlError(400, str(error)) from error
         return asdict(self.deliveries.disturbance)
+
+    def _set_posting(self, body: Json) -> Json:
+        try:
+            self.deliveries.posting = Posting.ordered(body)
+        except (ValueError, TypeError) as error:
+            raise ControlError(400, str(error)) from error
+        return asdict(self.deliveries.posting)
 
     def _conference(self, reference: str) -> SandboxConference:
         conference = self.world.conferences.get(reference) or self.world.conference_named(reference)

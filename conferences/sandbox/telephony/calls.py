@@ -100,6 +100,11 @@ def _begin(world: World, *, session: str | None = None, **fields: Any) -> Sandbo
     return leg
 
 
+def bridge(world: World, leg: SandboxLeg, *, seconds_ago: float) -> None:
+    """Tell that a leg was bridged to another one so many seconds ago: a call without a conference."""
+    world.emit("call.bridged", payloads.between(leg), leg=leg, at=world.now - seconds_ago)
+
+
 def answer(world: World, leg: SandboxLeg, *, client_state: str | None = None) -> None:
     if leg.state != "ringing":
         return

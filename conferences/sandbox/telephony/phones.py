@@ -11,7 +11,7 @@ from conferences.sandbox.telephony import calls, membership
 from conferences.sandbox.telephony.state import SandboxLeg
 from conferences.sandbox.telephony.world import World
 
-Behaviour = Literal["answers", "busy", "no_answer", "voicemail", "rejects", "not_registered"]
+Behaviour = Literal["answers", "busy", "no_answer", "voicemail", "rejects", "not_registered", "no_sip_calling"]
 BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)
 
 SIP_ANSWERS_S = 0.6
@@ -23,6 +23,8 @@ _REFUSALS: dict[Behaviour, tuple[str, str]] = {
     "busy": ("user_busy", "486"),
     "rejects": ("call_rejected", "603"),
     "not_registered": ("unspecified", "480"),
+    # Documented nowhere; a guess.
+    "no_sip_calling": ("call_rejected", "403"),
 }
 
 

@@ -58,6 +58,8 @@ class World:
         self.seed = seed
         self.webhook_url = webhook_url
         self.semantics = semantics or Semantics()
+        self.region = "US"
+        """Where its conferences run, by the name that requests give it."""
         self.conferences: dict[str, SandboxConference] = {}
         self.active: dict[str, SandboxConference] = {}
         self.ended: dict[str, SandboxConference] = {}

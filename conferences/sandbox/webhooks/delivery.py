@@ -24,7 +24,7 @@ from conferences.sandbox.formats.errors import ApiError
 from conferences.sandbox.formats.resources import Json
 from conferences.sandbox.telephony.state import WebhookSent, iso
 from conferences.sandbox.webhooks.disturbance import Disturbance
-from conferences.sandbox.webhooks.signing import signed_headers
+from conferences.sandbox.webhooks.posting import Posting
 
 TIMEOUT_S = 2.0
 RETRY_AFTER_S = (1.0, 3.0, 9.0, 27.0)
@@ -131,6 +131,7 @@ class Deliveries:
         self._ties = itertools.count()
         self._chance = random.Random("deliveries")
         self.disturbance = Disturbance()
+        self.posting = Posting()
         self.log: deque[Delivery] = deque(maxlen=LOG_KEPT)
         self.delivered = 0
         self.given_up = 0
@@ -213,7 +214,7 @@ class Deliveries:
         """
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = signed_headers(body, key=self._key, timestamp=int(time.time()))
+        body, headers = self.posting.written(body, key=self._key, now=time.time())
         for _ in range(2):
             connection = connections.pop(parts.netloc, None)
             fresh = connection is None

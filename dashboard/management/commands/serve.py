@@ -16,11 +16,11 @@ from django.db import connections
 
 import dashboard.checks
 from conferences.management.commands import demo
+from conferences.webhook_addresses import PLAIN_PATH
 from dashboard.serving import ports, preparation, process, programs, sandbox_environment
 from dashboard.serving.launcher import Launcher, Part
 from dashboard.serving.preparation import CannotStart
 
-WEBHOOKS = "/webhooks/telnyx/"
 STORY = ("calls", "rate", "seed", "semantics", "monitor_muted", "fault_rate", "webhook_fault_rate")
 """The options that are the sandbox's own."""
 
@@ -143,7 +143,7 @@ def _sandbox(options: Mapping[str, Any]) -> tuple[Part]:
     command = [
         *(sys.executable, "-m", "conferences.sandbox"),
         *("--host", address[0], "--port", address[2]),
-        *("--webhook-url", settings.LOCAL_URL + WEBHOOKS, "--wait-for", f"{settings.LOCAL_URL}/healthz"),
+        *("--webhook-url", settings.LOCAL_URL + PLAIN_PATH, "--wait-for", f"{settings.LOCAL_URL}/healthz"),
         *story,
         *(["--show"] if options["calls"] is None else []),
     ]
@@ -152,7 +152,7 @@ def _sandbox(options: Mapping[str, Any]) -> tuple[Part]:
 
 
 def _live_greeting() -> str:
-    text = f"Floorline is open: {settings.PUBLIC_URL}/ and takes webhooks at {settings.PUBLIC_URL}{WEBHOOKS}"
+    text = f"Floorline is open: {settings.PUBLIC_URL}/ and takes webhooks at {settings.PUBLIC_URL}{PLAIN_PATH}"
     if not get_user_model().objects.exists():
         text += f"\nNobody can sign in yet. Make the first person with: {programs.as_typed()} createsuperuser"
     return text

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+
 from .people import ADMINISTRATORS, MAY_BARGE, MAY_MONITOR, MAY_WHISPER, MEMBERS, SEES, SIGNED_IN, STAFF, Who, Whose
 from .world import Call
 
@@ -123,7 +125,7 @@ PRESSES = [
     ),
     press("conferences/<uuid:conference_id>/legs/<uuid:leg_id>/number/", SUPERUSER, about_call=True, numbers=SUPERUSER),
     press("monitor/", MAY_MONITOR, form=lambda call: {"monitor": call.conference.pk}, about_call=True),
-    press("ear/connect/", SIGNED_IN),
+    press("ear/connect/", MAY_MONITOR | MAY_WHISPER | MAY_BARGE),
     Row("ear/line/", POSTED, NOBODY, form=lambda call: {"line": call.line.pk}, named="of a colleague"),
     Row("ear/connect/", POSTED, NOBODY, form=lambda call: {"line": call.line.pk}, named="a colleague's line"),
     Row("ear/follow/", POSTED, SEES[Whose.OTHER], posted=302, query=lambda call: {"agent": call.agent.agent_id}),
@@ -204,6 +206,20 @@ ADMIN = [
     admin_page("conferences/teamrule/who-may-see-what/"),
     admin_page("conferences/account/<int:object_id>/telnyx/"),
     admin_page("conferences/account/<int:object_id>/trials/"),
+    admin_page("conferences/team/directory/", READ),
+    admin_page("conferences/team/directory/<slug:slug>/", path="admin/conferences/team/directory/agents/"),
+    admin_page(
+        "conferences/team/directory/<slug:slug>/", path="admin/conferences/team/directory/supervisors/",
+        named="with a file", form=lambda _call: {"file": SimpleUploadedFile("new.csv", b"user name,team\nzoe,Billing")},
+    ),
+    admin_page(
+        "conferences/team/directory/<slug:slug>/export/", POSTED,
+        path="admin/conferences/team/directory/agents/export/", form=lambda _call: {"unrecognised": "1"},
+    ),
+    admin_page(
+        "conferences/team/directory/<slug:slug>/template/", READ,
+        path="admin/conferences/team/directory/phones/template/",
+    ),
 ]  # fmt: skip
 PAGES_OF_A_MODEL = {
     "list": "", "add": "add/", "history": "<path:object_id>/history/", "delete": "<path:object_id>/delete/",

@@ -40,9 +40,12 @@ class Row:
 STOP = Row(("POST",), signed_in=200, signed_out=401, is_django=True)
 PUSHED = Row(("GET",), signed_out=401)
 UNSIGNED = Row(("POST",), signed_in=401, signed_out=401)
+WEBHOOKS = [
+    *("/webhooks/telnyx", "/webhooks/telnyx/"),
+    *("/webhooks/telnyx/default", "/webhooks/telnyx/default/", "/webhooks/telnyx/of-no-account/"),
+]
 TABLE = {
-    "/webhooks/telnyx": UNSIGNED,
-    "/webhooks/telnyx/": UNSIGNED,
+    **dict.fromkeys(WEBHOOKS, UNSIGNED),
     "/stream/": PUSHED,
     "/snapshot/": PUSHED,
     "/healthz": Row(("GET", "HEAD")),
@@ -65,7 +68,7 @@ def world(transactional_db: None, settings: Settings, tmp_path: Path) -> World:
 
 def test_every_raw_route_has_a_row() -> None:
     routes = importlib.import_module("dashboard.asgi").ROUTES
-    assert set(routes) == set(TABLE), "Each raw route needs a row in this file's table."
+    assert set(routes) == set(TABLE) - set(WEBHOOKS), "Each raw route needs a row in this file's table."
 
 
 @pytest.mark.parametrize(
