@@ -197,7 +197,7 @@ def test_an_ear_application_that_is_not_as_it_must_be_is_corrected(
     assert "“Mine” was corrected." in shown(as_boss, page(account), {"do": "correct", "profile": PROFILE_ID})
     mended = read_inventory(setup_client_for(account)).application(wrong["id"])
     assert mended is not None
-    assert (mended.name, faults_of(mended, webhook_url=WEBHOOKS)) == ("Mine", [])
+    assert (mended.name, faults_of(mended, webhook_url=account.webhook_url)) == ("Mine", [])
     assert "is as it must be" in shown(as_boss, page(account))
 
 
