@@ -8,16 +8,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from conferences.models import Account
 from conferences.telnyx.setup import API_VERSION, Application, OutboundProfile
 from conferences.webhook_addresses import PLAIN_PATH
 
 from .inventory import Inventory
-
-
-def webhook_addresses(account: Account) -> tuple[str, ...]:
-    """Return the addresses that an account's webhooks may come to: its own, and the one that is everybody's."""
-    return account.webhook_url, f"{settings.PUBLIC_URL}{PLAIN_PATH}"
 
 
 def application_name() -> str:
@@ -35,15 +29,16 @@ def why_no_address() -> str:
     ) % {"address": settings.PUBLIC_URL}
 
 
-def faults_of(application: Application, *, webhook_urls: Iterable[str]) -> list[str]:
-    """Return what an ear application must not be like, each as a sentence."""
+def faults_of(application: Application, *, webhook_url: str) -> list[str]:
+    """Return what an ear application must not be like, each as a sentence; `webhook_url` is the account's own."""
     faults = []
     if application.webhook_version != API_VERSION:
         faults.append(
             _("Its webhooks are of API version %(version)s; Floorline reads version 2.")
             % {"version": application.webhook_version or "?"}
         )
-    if application.webhook_url.rstrip("/") not in {url.rstrip("/") for url in webhook_urls}:
+    ours = {webhook_url.rstrip("/"), f"{settings.PUBLIC_URL}{PLAIN_PATH}".rstrip("/")}
+    if application.webhook_url.rstrip("/") not in ours:
         faults.append(_("Its webhooks go to another address than Floorline’s."))
     if application.failover_url:
         faults.append(_("It has a failover address: what goes there never comes to Floorline."))

@@ -20,7 +20,6 @@ from conferences.account_setup.connection_roles import ChosenRole, choose_roles
 from conferences.account_setup.ear_application import (
     application_name,
     faults_of,
-    webhook_addresses,
     why_not_correct,
     why_not_create,
 )
@@ -46,7 +45,7 @@ class AtTelnyx:
         self.inventory = read_inventory(client)
         self.application = self.inventory.application(self.ear)
         self.webhook_url = account.webhook_url
-        self.faults = faults_of(self.application, webhook_urls=webhook_addresses(account)) if self.application else []
+        self.faults = faults_of(self.application, webhook_url=self.webhook_url) if self.application else []
         self.why_not = (
             why_not_correct(self.application, self.inventory) if self.application else why_not_create(self.inventory)
         )

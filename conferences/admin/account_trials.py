@@ -19,7 +19,7 @@ from .account_setup_pages import account_to_set_up, client_or_why
 from .generic import AnyModelAdmin
 
 
-class PhoneForm(forms.Form):
+class SipPhoneForm(forms.Form):
     """One supervisor's SIP phone."""
 
     line = forms.ModelChoiceField(
@@ -36,7 +36,7 @@ def trials(page: AnyModelAdmin, request: HttpRequest, object_id: int) -> HttpRes
     """Show what can be tried, and what came out of what was asked for."""
     account = account_to_set_up(page, request, object_id)
     asked = request.POST.get("do", "") if request.method == "POST" else ""
-    form = PhoneForm(request.POST if asked == "phone" else None)
+    form = SipPhoneForm(request.POST if asked == "phone" else None)
     context = {
         **admin.site.each_context(request),
         "title": _("Try the connection: %(account)s") % {"account": account},
@@ -50,7 +50,7 @@ def trials(page: AnyModelAdmin, request: HttpRequest, object_id: int) -> HttpRes
     return TemplateResponse(request, "admin/conferences/account/trials.html", context)
 
 
-def _outcomes(asked: str, account: Account, form: PhoneForm) -> list[Outcome]:
+def _outcomes(asked: str, account: Account, form: SipPhoneForm) -> list[Outcome]:
     if asked == "address":
         return [try_webhook_address(account.webhook_url)]
     if asked not in {"key", "phone"} or (asked == "phone" and not form.is_valid()):

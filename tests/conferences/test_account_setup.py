@@ -143,7 +143,7 @@ def test_the_ear_application_is_created_as_it_must_be_and_used(as_boss: Client, 
     assert f"“{application_name()}” was created" in text
     made = read_inventory(setup_client_for(account)).application(Account.objects.get().ear_connection_id)
     assert made is not None
-    assert (made.name, made.profile_id, faults_of(made, webhook_urls=[account.webhook_url])) == (
+    assert (made.name, made.profile_id, faults_of(made, webhook_url=account.webhook_url)) == (
         application_name(),
         PROFILE_ID,
         [],
@@ -197,7 +197,7 @@ def test_an_ear_application_that_is_not_as_it_must_be_is_corrected(
     assert "“Mine” was corrected." in shown(as_boss, page(account), {"do": "correct", "profile": PROFILE_ID})
     mended = read_inventory(setup_client_for(account)).application(wrong["id"])
     assert mended is not None
-    assert (mended.name, faults_of(mended, webhook_urls=[account.webhook_url])) == ("Mine", [])
+    assert (mended.name, faults_of(mended, webhook_url=account.webhook_url)) == ("Mine", [])
     assert "is as it must be" in shown(as_boss, page(account))
 
 

@@ -204,6 +204,8 @@ ADMIN = [
     admin_page("conferences/leg/<uuid:leg_id>/agent/", done=302),
     admin_page("auth/user/<id>/password/"),
     admin_page("conferences/teamrule/who-may-see-what/"),
+    admin_page("conferences/account/<int:object_id>/telnyx/"),
+    admin_page("conferences/account/<int:object_id>/trials/"),
     admin_page("conferences/team/directory/", READ),
     admin_page("conferences/team/directory/<slug:slug>/", path="admin/conferences/team/directory/agents/"),
     admin_page(
@@ -218,8 +220,6 @@ ADMIN = [
         "conferences/team/directory/<slug:slug>/template/", READ,
         path="admin/conferences/team/directory/phones/template/",
     ),
-    admin_page("conferences/account/<int:object_id>/telnyx/"),
-    admin_page("conferences/account/<int:object_id>/trials/"),
 ]  # fmt: skip
 PAGES_OF_A_MODEL = {
     "list": "", "add": "add/", "history": "<path:object_id>/history/", "delete": "<path:object_id>/delete/",
