@@ -151,7 +151,7 @@ _BROKEN = (
     *(zipfile.BadZipFile, InvalidFileException, DefusedXmlException, ParseError),
     *(KeyError, ValueError, TypeError, AttributeError, IndexError, EOFError, OSError, NotImplementedError),
 )
-"""What openpyxl raises where a file is none of its own."""
+"""The exceptions of openpyxl for a file that it cannot read."""
 
 
 def _in_words(cell: object) -> str:
