@@ -140,7 +140,7 @@ def _xlsx_lines(data: bytes, most_rows: int) -> list[tuple[int, list[str]]]:
                 raise Unreadable(_("The XLSX file is too large once it is unpacked."))
         book = load_workbook(io.BytesIO(data), read_only=True)
         sheet = book.worksheets[0]
-        sheet.reset_dimensions()  # what a file says of its own size may be wrong
+        sheet.reset_dimensions()  # a file may name a wrong size
         rows = sheet.iter_rows(max_row=most_rows + 2, max_col=MOST_COLUMNS, values_only=True)
         return [(number, [_as_written(_in_words(cell)) for cell in row]) for number, row in enumerate(rows, 1)]
     except _BROKEN as error:
@@ -151,7 +151,7 @@ _BROKEN = (
     *(zipfile.BadZipFile, InvalidFileException, DefusedXmlException, ParseError),
     *(KeyError, ValueError, TypeError, AttributeError, IndexError, EOFError, OSError, NotImplementedError),
 )
-"""What openpyxl raises where a file is none of its own."""
+"""The exceptions of openpyxl for a file that it cannot read."""
 
 
 def _in_words(cell: object) -> str:

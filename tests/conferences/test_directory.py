@@ -43,7 +43,7 @@ def as_lena(client: Client, lena: User) -> Client:
 
 
 class Page:
-    """What a page of files shows once a file was chosen."""
+    """A page of files once a file was chosen."""
 
     def __init__(self, client: Client, kind: str, file: bytes | str) -> None:
         self._client, self._address = client, f"{DIRECTORY}{kind}/"
@@ -56,12 +56,12 @@ class Page:
 
     @property
     def counts(self) -> tuple[int, int, int, int]:
-        """How many rows are new, changed, unchanged and wrong."""
+        """Return the numbers of rows that are new, changed, unchanged and wrong."""
         return tuple(self.context[one] for one in ("new", "changed", "unchanged", "wrong"))
 
     @property
     def wrong(self) -> dict[int, str]:
-        """What is wrong with which row of the file."""
+        """Return what is wrong, by the number of the row in the file."""
         return {
             number: "; ".join(f"{heading}: {' '.join(sentences)}" for heading, sentences in errors)
             for number, errors in self.context["wrong_rows"]

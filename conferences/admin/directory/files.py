@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from conferences.spreadsheets import Table, Unreadable, read_table
 
-from .registry import Kind
+from .registry import FileKind
 
 MOST_ROWS = 1000
 MOST_BYTES = 512 * 1024
@@ -25,7 +25,7 @@ def attachment(content: str | bytes, content_type: str, name: str) -> HttpRespon
     return HttpResponse(content, content_type=content_type, headers=headers)
 
 
-def uploaded_table(request: HttpRequest, kind: Kind) -> Table:
+def uploaded_table(request: HttpRequest, kind: FileKind) -> Table:
     """Return the table in the chosen file, its headings as they are written here. Raises Unreadable."""
     file = request.FILES.get("file")
     if file is None:
@@ -49,13 +49,13 @@ def uploaded_table(request: HttpRequest, kind: Kind) -> Table:
     return Table(headings, [row for row, _number in named], [number for _row, number in named])
 
 
-def signed_table(request: HttpRequest, kind: Kind, table: Table) -> str:
+def signed_table(request: HttpRequest, kind: FileKind, table: Table) -> str:
     """Return a table as the page sends it back once it is confirmed; whoever changes it is refused."""
     whole = [kind.slug, request.user.pk, table.headings, table.rows, table.numbers]
     return signing.dumps(whole, salt=SALT, compress=True)
 
 
-def unsigned_table(request: HttpRequest, kind: Kind) -> Table:
+def unsigned_table(request: HttpRequest, kind: FileKind) -> Table:
     """Return the table of a preview that this person was shown. Raises Unreadable."""
     try:
         slug, user, *table = signing.loads(request.POST["rows"], salt=SALT, max_age=SECONDS_TO_CONFIRM)

@@ -1,4 +1,4 @@
-"""Says what a file of teams, agents or phones holds, and by which rules each row is taken."""
+"""Defines the columns of files of teams, agents and phones, and the rules for each row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from conferences.models import Agent, Line, Team
 from .rows import DirectoryResource, TeamByName, YesOrNo, check_form, is_yes, teams_by_name, under_headings
 
 MARKS = ("reference", "sip_username", "number")
-"""How a row finds its agent, the mark that changes least first."""
+"""The fields by which a row finds its agent, the one that changes least first."""
 TAKEN = {
     one.fields[0]: one.violation_error_message for one in Agent._meta.constraints if isinstance(one, UniqueConstraint)
 }

@@ -24,7 +24,7 @@ from conferences.models import AuditEntry
 from conferences.spreadsheets import BOM, Table, Unreadable, as_csv, as_xlsx
 
 from .files import MOST_BYTES, MOST_ROWS, attachment, signed_table, unsigned_table, uploaded_table
-from .registry import Kind, kind_for, kinds_for
+from .registry import FileKind, kind_for, kinds_for
 from .rows import DirectoryResource
 from .unrecognised import unrecognised_callers
 
@@ -108,7 +108,7 @@ def _csv_file(rows: Iterable[Any], name: str) -> HttpResponse:
 # --- Preview and import -----------------------------------------------------------------------------------------------
 
 
-def _preview(request: HttpRequest, kind: Kind, table: Table) -> dict[str, Any]:
+def _preview(request: HttpRequest, kind: FileKind, table: Table) -> dict[str, Any]:
     """Return what the page shows of a table: counts, wrong rows, and what would change."""
     resource = kind.resource(request=request)
     result = resource.preview(table)
@@ -131,7 +131,7 @@ def _preview(request: HttpRequest, kind: Kind, table: Table) -> dict[str, Any]:
     }
 
 
-def _stored(request: HttpRequest, kind: Kind, table: Table) -> bool:
+def _stored(request: HttpRequest, kind: FileKind, table: Table) -> bool:
     """Store a previewed table as a whole; return whether it was still right."""
     resource = kind.resource(request=request)
     try:
@@ -151,7 +151,7 @@ def _stored(request: HttpRequest, kind: Kind, table: Table) -> bool:
     return True
 
 
-def _note(request: HttpRequest, kind: Kind, resource: DirectoryResource, result: Result) -> None:
+def _note(request: HttpRequest, kind: FileKind, resource: DirectoryResource, result: Result) -> None:
     """Write an import into the audit, and into the history of each page that it touched."""
     told = f"{result.totals['new']} new and {result.totals['update']} changed {kind.told}"
     _record(request, AuditEntry.Action.DIRECTORY_IMPORTED, told)

@@ -15,7 +15,7 @@ from .supervisors import SupervisorResource
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FileKind:
     """One kind of file: who may export and import it, and how its rows are taken."""
 
     slug: str
@@ -30,7 +30,7 @@ class Kind:
 KINDS = {
     kind.slug: kind
     for kind in (
-        Kind(
+        FileKind(
             "teams",
             gettext_lazy("Teams"),
             "teams",
@@ -38,7 +38,7 @@ KINDS = {
             ("conferences.add_team", "conferences.change_team"),
             gettext_lazy("A name in each row."),
         ),
-        Kind(
+        FileKind(
             "agents",
             gettext_lazy("Agents"),
             "agents",
@@ -49,7 +49,7 @@ KINDS = {
                 "such an agent it is a new one. Rows with neither name nor team are left out."
             ),
         ),
-        Kind(
+        FileKind(
             "supervisors",
             gettext_lazy("Supervisors and their rights"),
             "supervisors",
@@ -63,7 +63,7 @@ KINDS = {
                 "by the link in a mail, or use single sign-on. No file changes staff, or takes somebody out of a team."
             ),
         ),
-        Kind(
+        FileKind(
             "phones",
             gettext_lazy("Supervisors' phones"),
             "phones",
@@ -75,12 +75,12 @@ KINDS = {
 }
 
 
-def kinds_for(request: HttpRequest) -> list[Kind]:
+def kinds_for(request: HttpRequest) -> list[FileKind]:
     """Return the kinds that somebody may export and import: whoever may add and change them one by one."""
     return [kind for kind in KINDS.values() if request.user.has_perms(kind.permissions)]
 
 
-def kind_for(request: HttpRequest, slug: str) -> Kind:
+def kind_for(request: HttpRequest, slug: str) -> FileKind:
     """Return a kind to somebody who may export and import it. Raises Http404, PermissionDenied."""
     kind = KINDS.get(slug)
     if kind is None:

@@ -138,7 +138,7 @@ class YesOrNo(Field):  # type: ignore[misc]
 
 
 def is_yes(row: Mapping[str, str], heading: str) -> bool:
-    """Return what a cell of such a column says. Raises ValidationError."""
+    """Return whether a cell of such a column says yes. Raises ValidationError."""
     word = row[heading].casefold()
     if word not in {"yes", "no", ""}:
         raise ValidationError({heading: _("Write yes or no.")})

@@ -1,4 +1,4 @@
-"""Says what a file of supervisors holds: a row for each person and team, with the rights there."""
+"""Defines the columns of files of supervisors: a row for each person and team, with the rights there."""
 
 from __future__ import annotations
 
