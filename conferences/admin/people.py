@@ -19,6 +19,7 @@ from conferences.models import Agent, Team
 from .agent_form import AgentForm, todays_legs
 from .memberships import RIGHTS, MembershipInline
 from .recorded_rights import RecordedMembershipsAdmin
+from .team_form import THRESHOLDS, TeamForm
 from .unmatched import leg_in_question, mark_of
 from .who_is_who import WhoIsWhoAdmin
 
@@ -38,9 +39,10 @@ class TeamAdmin(RecordedMembershipsAdmin, WhoIsWhoAdmin):
     ordering = ["name"]
     readonly_fields = ["members"]
     inlines = [SupervisorInline]
+    form = TeamForm
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["name", "members"] if obj else ["name"]
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": ["name", "members"] if obj else ["name"]}), THRESHOLDS]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         teams: QuerySet[Team] = super().get_queryset(request)

@@ -17,7 +17,7 @@ from conferences.projection.registers import HOLDS
 from conferences.protections import why_protected
 from dashboard.floor.building import record_of, shares, teams_in, with_reasons
 from dashboard.floor.cards import ConferenceCard, Seen, Supervision, translated
-from dashboard.floor.loading import connections_by_id, open_sessions, participants_in
+from dashboard.floor.loading import connections_by_id, open_sessions, participants_in, thresholds_by_team
 
 from .audience import HearingPicture, Hears, Listener, audience_elsewhere, audience_here, hears
 from .buttons import RoleButton, role_buttons, stay_button
@@ -76,6 +76,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
         sessions=sessions,
         connections=connections_by_id(),
         accounts={conference.account_id: conference.account},
+        thresholds=thresholds_by_team(),
     )
     ear, notes, full_names = my_ear(user, rows, now=now), notes_on(conference), called_in(participants)
     chosen = frozenset(ear.claim.targets if session else ())
