@@ -6,7 +6,7 @@ from .account import Account, BoardVersion, Connection, DatabaseStamp, Lease
 from .audit_chain import AuditAnchor, AuditOpening, AuditSeal, AuditSegment
 from .calls import Conference, Leg, Participant
 from .commands import Cause, Command
-from .people import Agent, Line, Team, TeamMembership
+from .people import Agent, Line, Supervisor, Team, TeamMembership
 from .personal import Note, NumberSearch, Preferences, SavedView
 from .presence import Presence, Screen
 from .records import AuditEntry, CachedValue, WebhookEvent
@@ -41,6 +41,7 @@ __all__ = [
     "SavedView",
     "Screen",
     "Stop",
+    "Supervisor",
     "SupervisorSession",
     "Team",
     "TeamMembership",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models, transaction
@@ -170,6 +171,18 @@ class TeamMembership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.team}"
+
+
+class Supervisor(User):
+    """A person as one who listens: with teams and phones. The rights to edit one are those to edit a user."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("supervisor")
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.get_username()
 
 
 class Line(models.Model):

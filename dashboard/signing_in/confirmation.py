@@ -19,7 +19,7 @@ from django.utils.decorators import sync_only_middleware
 from django.utils.translation import gettext as _
 
 EXPORT = "/audit/export/"
-RIGHTS = re.compile(r"/admin/(auth/(user|group)|conferences/team)/(add|[^/]+/(change|password|delete))/")
+RIGHTS = re.compile(r"/admin/(auth/(user|group)|conferences/(team|supervisor))/(add|[^/]+/(change|password|delete))/")
 """Matches the admin's pages on which rights are given or taken: of people with their memberships, groups and teams."""
 SENT_WITHIN_SECONDS = 45 * 60
 """A form that was opened after a confirmation may take its time."""

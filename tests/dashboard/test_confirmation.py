@@ -55,7 +55,15 @@ def test_an_export_later_asks_and_then_goes_on(kim: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["auth/user/{0}/change/", "auth/user/{0}/password/", "auth/user/add/", "auth/group/add/"]
+    "path",
+    [
+        "auth/user/{0}/change/",
+        "conferences/supervisor/{0}/change/",
+        "conferences/supervisor/add/",
+        "auth/user/{0}/password/",
+        "auth/user/add/",
+        "auth/group/add/",
+    ],
 )
 def test_rights_are_not_changed_long_after_the_sign_in(boss: User, kim: User, path: str) -> None:
     with time_machine.travel("2026-08-21 14:00:00Z") as clock:
