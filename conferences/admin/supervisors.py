@@ -79,13 +79,18 @@ class SupervisorAdmin(PeopleAdmin):
     inlines = [TeamInline, LineInline]
     add_form = NewSupervisorForm
     add_form_template = "admin/conferences/supervisor/add_form.html"
-    fieldsets = [(None, {"fields": [("username", "email"), ("first_name", "last_name"), "is_active"]})]
+    show_facets = admin.ShowFacets.NEVER
+    fieldsets = [(None, {"fields": [("first_name", "last_name"), ("username", "email"), "is_active"]})]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        explained = {"username": "", "is_active": _("Whoever is not active cannot sign in, and their phone is hung up.")}
+        return super().get_form(request, obj, **kwargs, help_texts=explained)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None:
             return self.fieldsets
         asked = ["usable_password"] if without_a_password() else []
-        names = [("username", "email"), ("first_name", "last_name")]
+        names = [("first_name", "last_name"), ("username", "email")]
         return [(None, {"fields": [*names, *asked, ("password1", "password2")]})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
