@@ -82,9 +82,9 @@ class SupervisorAdmin(PeopleAdmin):
     show_facets = admin.ShowFacets.NEVER
     fieldsets = [(None, {"fields": [("first_name", "last_name"), ("username", "email"), "is_active"]})]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        explained = {"username": "", "is_active": _("Whoever is not active cannot sign in, and their phone is hung up.")}
-        return super().get_form(request, obj, **kwargs, help_texts=explained)
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        active = _("Whoever is not active cannot sign in, and their phone is hung up.")
+        return super().get_form(request, obj, change=change, **kwargs, help_texts={"username": "", "is_active": active})
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None:

@@ -53,6 +53,8 @@ class Desk:
     may_note: bool
     speech: SpeechStrip | None
     timeline: tuple[TimelineEntry, ...]
+    has_record: bool
+    """Whether the viewer may look the conference up in the admin."""
 
 
 def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
@@ -102,6 +104,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
         may_note=rights.notes,
         speech=speech_strip(conference, participants, full_names),
         timeline=timeline(conference, participants, full_names, notes),
+        has_record=user.is_staff and user.has_perm("conferences.view_conference"),
     )
 
 
