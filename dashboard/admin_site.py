@@ -1,4 +1,4 @@
-"""Lists the admin's pages in the order of the work: what is set up, what is looked up, and what lies under the hood."""
+"""Lists the admin's pages in the order of the work: set up, look up, under the hood."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits supervisors in the admin: who they are, their teams with the modes they may use, and their phones."""
+"""Edits supervisors in the admin: names, teams with the modes they may use, and phones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MODES = {
     "may_see_numbers": _("numbers"),
     "is_lead": _("lead"),
 }
-"""What a list says of a membership. To write notes is usual."""
+"""The words of a list for a membership; the right to write notes is usual, and left out."""
 
 
 class TeamInline(MembershipInline):
@@ -39,6 +39,9 @@ class TeamInline(MembershipInline):
     verbose_name = _("team")
     verbose_name_plural = _("Teams, and what they may do there")
 
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        return 0 if obj else 1
+
 
 class LineInline(AnyTabularInline):
     model = Line
@@ -46,6 +49,9 @@ class LineInline(AnyTabularInline):
     fields = ["label", "kind", "address", "is_default"]
     verbose_name = _("phone")
     verbose_name_plural = _("Phones")
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        return 0 if obj else 1
 
 
 class WhoFilter(admin.SimpleListFilter):

@@ -61,7 +61,7 @@ class PeopleAdmin(RecordedMembershipsAdmin, DjangoUserAdmin):
 
 @admin.register(User)
 class UserAdmin(PeopleAdmin):
-    """Who signs in, how, and with which permissions."""
+    """A person as one who signs in, with a password and permissions."""
 
     list_display = ["username", "first_name", "last_name", "is_staff", "is_superuser", "is_active", "last_login"]
     list_filter = ["is_active", "is_staff", "is_superuser", "groups"]

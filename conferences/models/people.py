@@ -33,7 +33,7 @@ class Team(models.Model):
     """Agents who belong together; rights are given per team."""
 
     name = models.CharField(_("name"), max_length=100, unique=True)
-    # Where a call of the team begins to need somebody; empty for the default.
+    # The thresholds from which on a call of the team needs somebody; empty for the default.
     long_call_minutes = _threshold(_("long call after (minutes)"), most=DAY_MINUTES)
     very_long_call_minutes = _threshold(_("very long call after (minutes)"), most=DAY_MINUTES)
     same_speaker_seconds = _threshold(_("same speaker after (seconds)"), most=HOUR_SECONDS)
@@ -62,7 +62,7 @@ class Team(models.Model):
 
     @property
     def thresholds(self) -> Thresholds:
-        """What the team has set, and the defaults where it has set nothing."""
+        """Return what the team has set, and the defaults where it has set nothing."""
         return Thresholds(
             long_call=_minutes(self.long_call_minutes) or DEFAULTS.long_call,
             very_long_call=_minutes(self.very_long_call_minutes) or DEFAULTS.very_long_call,

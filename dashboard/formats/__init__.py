@@ -1,1 +1,1 @@
-"""Says how dates are written, by language: Django asks here first."""
+"""Holds how dates are written, by language; Django asks here first."""

@@ -1,1 +1,1 @@
-"""English."""
+"""Holds how dates are written in English."""
