@@ -121,10 +121,12 @@ PAGES: dict[str, Callable[[Screen, Floor], None]] = {
     "setup": _at("/setup/"),
     "not-found": _at(NOWHERE),
     "sign-in": _at("/accounts/login/"),
+    "admin": _at("/admin/"),
+    "admin-supervisors": _at("/admin/conferences/supervisor/"),
     # The last one: its supervisor stays in the call.
     "my-calls": _my_calls,
 }
-SIGNED_IN_AS = {"sign-in": "", "my-calls": "ana"}
+SIGNED_IN_AS = {"sign-in": "", "my-calls": "ana", "admin": "admin", "admin-supervisors": "admin"}
 
 
 def main() -> None:
