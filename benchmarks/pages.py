@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from dashboard.floor.reasons import ONE_VOICE
+from conferences.thresholds import DEFAULTS
 
 from .machine import description
 from .servers import Server, database, floorline
@@ -38,7 +38,7 @@ def main() -> None:
             server = stack.enter_context(floorline(url))
             asyncio.run(get(server.port, "/", session, times=10))
             floors.append((size, server, session))
-        time.sleep(ONE_VOICE.total_seconds())  # from now on every call of these floors has that flag
+        time.sleep(DEFAULTS.same_speaker.total_seconds())  # from now on every call of these floors has that flag
         cpu: dict[tuple[str, int], list[float]] = {}
         bytes_: dict[tuple[str, int], int] = {}
         for number in range(options.rounds):

@@ -41,7 +41,7 @@ def record(
             cause=cause or (command.cause if command else ""),
             account_id=conference.account_id if conference else command.account_id if command else None,
             conference_id=conference.pk if conference else None,
-            conference_name=str(conference)[:200] if conference else "",
+            conference_name=_name_of(conference)[:200],
             session_id=session.pk if session else None,
             command_id=command.pk if command else None,
             role=role,
@@ -49,3 +49,8 @@ def record(
             detail=str(detail)[:300],
         )
     )
+
+
+def _name_of(conference: Conference | None) -> str:
+    """Return the name as the audit keeps it: masked, and the whole id where there is none, as rows may be deleted."""
+    return (str(conference) if conference.name else conference.telnyx_id) if conference else ""

@@ -220,7 +220,7 @@ if IDLE_TIMEOUT_MINUTES and not 5 <= IDLE_TIMEOUT_MINUTES <= SESSION_COOKIE_AGE 
 INSTALLED_APPS = [
     "conferences",
     "dashboard",
-    "django.contrib.admin",
+    "dashboard.apps.FloorlineAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -383,6 +383,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["dashboard.formats"]
 TIME_ZONE = "UTC"
 LOCALE_PATHS = [] if INSTALLED else [BASE_DIR / "locale"]
 

@@ -140,6 +140,8 @@ PAGES: dict[str, Callable[[Screen, Floor], None]] = {
     "import": _import,
     "not-found": _at(NOWHERE),
     "sign-in": _at("/accounts/login/"),
+    "admin": _at("/admin/"),
+    "admin-supervisors": _at("/admin/conferences/supervisor/"),
     # The last one: its supervisor stays in the call.
     "my-calls": _my_calls,
 }
@@ -150,6 +152,8 @@ SIGNED_IN_AS = {
     "files": "admin",
     "file": "admin",
     "import": "admin",
+    "admin": "admin",
+    "admin-supervisors": "admin",
 }
 
 

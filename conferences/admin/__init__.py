@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from . import account, calls, events, people, scope, supervision, users
+from . import account, calls, events, people, scope, supervision, supervisors, users
 
-__all__ = ["account", "calls", "events", "people", "scope", "supervision", "users"]
+__all__ = ["account", "calls", "events", "people", "scope", "supervision", "supervisors", "users"]
 
 admin.site.site_header = _("Floorline")
 admin.site.site_title = _("Floorline admin")

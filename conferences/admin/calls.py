@@ -14,7 +14,6 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from conferences.masks import masked_within
@@ -22,6 +21,7 @@ from conferences.models import Agent, Conference, Leg, Participant
 from conferences.names import conference_name
 from conferences.recognition import sip_address
 
+from .naming import TeamFilter, TeamOfLegFilter
 from .reading import ReadOnlyAdmin, ReadOnlyInline, to_the_second
 from .unmatched import ExistingAgentForm, LegChangeList, field_in_words, mark_of
 from .who_is_who import recognise_everywhere
@@ -97,14 +97,18 @@ class ParticipantInline(ReadOnlyInline):
 class ConferenceAdmin(ReadOnlyAdmin):
     started = to_the_second("started_at", _("started"))
     ended = to_the_second("ended_at", _("ended"))
-    list_display = ["__str__", "team", "started", "ended", "end_reason"]
-    list_filter = [LiveFilter, "team"]
+    list_display = ["called", "team", "started", "ended", "end_reason"]
+    list_filter = [LiveFilter, TeamFilter, "started_at"]
     list_select_related = ["team"]
     search_fields = ["name", "=id", "telnyx_id__exact"]
     ordering = ["-started_at"]
     exclude = ["facts", "speaker_call_control_id", "version", "started_at", "ended_at"]
     readonly_fields = ["started", "ended"]
     inlines = [ParticipantInline]
+
+    @admin.display(description=_("conference"), ordering="name")
+    def called(self, conference: Conference) -> str:
+        return conference_name(conference)
 
 
 @admin.register(Participant)
@@ -139,8 +143,12 @@ class ParticipantAdmin(ReadOnlyAdmin):
 @admin.register(Leg)
 class LegAdmin(ReadOnlyAdmin):
     change_list_template = "admin/conferences/directory/change_list.html"
-    list_display = ["address", "whose", "make_agents", "conference", "connection", "direction", "since"]
-    list_filter = [WhoseFilter]
+    started = to_the_second("started_at", _("started"))
+    answered = to_the_second("answered_at", _("answered"))
+    hung_up = to_the_second("hung_up_at", _("hung up"))
+    readonly_fields = ["started", "answered", "hung_up"]
+    list_display = ["address", "whose", "make_agents", "conference", "connection", "direction", "started"]
+    list_filter = [WhoseFilter, TeamOfLegFilter, "started_at"]
     list_select_related = ["agent"]
     search_fields = ["agent__name", "call_leg_id__exact", "call_control_id__exact", "call_session_id__exact"]
     ordering = ["-started_at"]
@@ -156,7 +164,7 @@ class LegAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         addresses = ["from_address", "to_address", "caller_name"]
-        rows = ["party", "agent", "evidence", "direction", *addresses, "started_at", "answered_at", "hung_up_at"]
+        rows = ["party", "agent", "evidence", "direction", *addresses, "started", "answered", "hung_up"]
         return [*rows, "hangup_cause", "queue", "connection_id", "call_leg_id", "call_session_id", "account"]
 
     def get_urls(self) -> list[URLPattern]:
@@ -208,10 +216,6 @@ class LegAdmin(ReadOnlyAdmin):
     @admin.display(description=_("conference"))
     def conference(self, leg: Any) -> str:
         return conference_name(leg.around.conference) if leg.around.conference else ""
-
-    @admin.display(description=_("since"), ordering="started_at")
-    def since(self, leg: Leg) -> str:
-        return timesince(leg.started_at, depth=1) if leg.started_at else ""
 
     @admin.display(description=_("whose"))
     def whose(self, leg: Leg) -> str:

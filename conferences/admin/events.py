@@ -12,11 +12,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from conferences.masks import spelt_out
-from conferences.models import Account, AuditEntry, WebhookEvent
+from conferences.models import Account, AuditEntry, Command, Conference, SupervisorSession, WebhookEvent
 from conferences.projection.observations import CONFERENCE_NEWS, LEG_NEWS
 from conferences.projection.rebuild import try_again
 
 from .masking import readable_body
+from .naming import TeamOfEntryFilter, link_to, named_legs
 from .reading import ReadOnlyAdmin, to_the_second
 
 KNOWN_TYPES = sorted({*CONFERENCE_NEWS, *LEG_NEWS})
@@ -116,10 +117,26 @@ class ActorFilter(admin.RelatedFieldListFilter):
 class AuditEntryAdmin(ReadOnlyAdmin):
     moment = to_the_second("at", _("at"))
     list_display = ["moment", "actor", "action", "cause", "role", "conference_name", "detail"]
-    list_filter = ["action", "cause", "role", ("actor", ActorFilter)]
+    list_filter = ["at", TeamOfEntryFilter, "action", "cause", "role", ("actor", ActorFilter)]
     list_select_related = ["actor"]
     date_hierarchy = "at"
     search_fields = ["conference_name", "=conference_id", "=session_id", "=command_id", "detail"]
     ordering = ["-at"]
-    readonly_fields = ["moment"]
-    exclude = ["at"]
+    about = named_legs("targets", _("targets"))
+    readonly_fields = ["moment", "conference", "listening", "command", "about"]
+    fields = [
+        *("moment", "actor", "action", "cause", "role", "conference_name", "conference", "listening", "command"),
+        *("about", "detail", "account"),
+    ]
+
+    @admin.display(description=_("record of the conference"))
+    def conference(self, entry: AuditEntry) -> Any:
+        return link_to(Conference, entry.conference_id)
+
+    @admin.display(description=_("listening"))
+    def listening(self, entry: AuditEntry) -> Any:
+        return link_to(SupervisorSession, entry.session_id)
+
+    @admin.display(description=_("command"))
+    def command(self, entry: AuditEntry) -> Any:
+        return link_to(Command, entry.command_id)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.forms import ModelForm
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     AnyPaginator = Paginator[Any]
     AccountModelForm = ModelForm[Account]
     DjangoUserAdmin = UserAdmin[User]
+    NewUserForm = AdminUserCreationForm[User]
 else:
     AnyModelAdmin = admin.ModelAdmin
     AnyTabularInline = admin.TabularInline
     AnyPaginator = Paginator
     AccountModelForm = ModelForm
     DjangoUserAdmin = UserAdmin
+    NewUserForm = AdminUserCreationForm

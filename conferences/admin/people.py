@@ -20,7 +20,8 @@ from . import directory
 from .agent_form import AgentForm, todays_legs
 from .memberships import RIGHTS, MembershipInline
 from .recorded_rights import RecordedMembershipsAdmin
-from .unmatched import leg_in_question, mark_of
+from .team_form import THRESHOLDS, TeamForm
+from .unmatched import MARKS, WITHOUT, leg_in_question, mark_of
 from .who_is_who import WhoIsWhoAdmin
 
 
@@ -40,9 +41,10 @@ class TeamAdmin(RecordedMembershipsAdmin, WhoIsWhoAdmin):
     ordering = ["name"]
     readonly_fields = ["members"]
     inlines = [SupervisorInline]
+    form = TeamForm
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["name", "members"] if obj else ["name"]
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [(None, {"fields": ["name", "members"] if obj else ["name"]}), THRESHOLDS]
 
     def get_urls(self) -> list[URLPattern]:
         return [*directory.urls(self.admin_site), *super().get_urls()]
@@ -99,6 +101,14 @@ class AgentAdmin(WhoIsWhoAdmin):
     ]
     readonly_fields = ["todays_legs"]
     show_full_result_count = False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find agents; for a leg in question only those who have no mark of its kind."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        without = request.GET.get(WITHOUT, "")
+        return (found.filter(**{without: ""}) if without in MARKS else found), may_repeat
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # Whoever may not see the users cannot choose one.

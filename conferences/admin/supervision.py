@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conferences.models import Command, Ear, SupervisorSession, UnsteeredLine
 
+from .naming import named_legs
 from .reading import ReadOnlyAdmin, to_the_second
 
 CODES = ("http_status", "telnyx_code", "carrier_code")
@@ -23,8 +24,9 @@ class CommandAdmin(ReadOnlyAdmin):
     list_select_related = ["actor", "conference"]
     search_fields = ["=id", "conference__name", "=conference__id", "conference__telnyx_id__exact"]
     ordering = ["-asked_at"]
-    exclude = ["asked_at", "sent_at", "answered_at", "settled_at"]
-    readonly_fields = ["asked", "sent", "answered", "settled"]
+    exclude = ["targets", "asked_at", "sent_at", "answered_at", "settled_at"]
+    readonly_fields = ["about", "asked", "sent", "answered", "settled"]
+    about = named_legs("targets", _("targets"))
 
 
 @admin.register(SupervisorSession)
@@ -37,8 +39,11 @@ class SupervisorSessionAdmin(ReadOnlyAdmin):
     list_select_related = ["user", "conference"]
     search_fields = ["=id", "user__username", "conference__name", "=conference__id"]
     ordering = ["-started_at"]
-    exclude = ["started_at", "verified_at", "ended_at"]
-    readonly_fields = ["started", "verified", "ended"]
+    exclude = ["targets", "wanted_targets", "audience_seen", "press_page", "started_at", "verified_at", "ended_at"]
+    readonly_fields = ["about", "wanted", "audience", "started", "verified", "ended"]
+    about = named_legs("targets", _("targets"))
+    wanted = named_legs("wanted_targets", _("targets asked for"))
+    audience = named_legs("audience_seen", _("who was on the screen"))
 
 
 @admin.register(UnsteeredLine)
@@ -51,8 +56,9 @@ class UnsteeredLineAdmin(ReadOnlyAdmin):
     list_select_related = ["user", "conference"]
     search_fields = ["=id", "user__username", "conference__name", "=conference__id"]
     ordering = ["-started_at"]
-    exclude = ["started_at", "verified_at", "ended_at"]
-    readonly_fields = ["started", "verified", "ended"]
+    exclude = ["targets", "started_at", "verified_at", "ended_at"]
+    readonly_fields = ["about", "started", "verified", "ended"]
+    about = named_legs("targets", _("targets"))
 
 
 @admin.register(Ear)

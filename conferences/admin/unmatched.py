@@ -96,18 +96,33 @@ def leg_in_question(request: HttpRequest) -> Leg | None:
     return Leg.objects.filter(pk=wanted).first()
 
 
+MARKS = frozenset({"sip_username", "number", "reference"})
+WITHOUT = "without"
+"""The parameter by which a search for agents leaves out those who have a mark of some kind already."""
+
+
+class AgentsWithout(AutocompleteSelect):
+    """A choice of those agents alone who have no mark of a kind yet: a leg never overwrites one."""
+
+    mark = ""
+
+    def get_url(self) -> str:
+        return f"{super().get_url()}?{WITHOUT}={self.mark}"
+
+
 class ExistingAgentForm(forms.Form):
     """The agent whose leg it is."""
 
     agent = forms.ModelChoiceField(
         label=gettext_lazy("Agent"),
         queryset=Agent.objects.select_related("team"),
-        widget=AutocompleteSelect(Leg._meta.get_field("agent"), admin.site),
+        widget=AgentsWithout(Leg._meta.get_field("agent"), admin.site),
     )
 
     def __init__(self, *args: Any, mark: AgentMark, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.mark = mark
+        self.fields["agent"].widget.mark = mark.field
 
     def clean_agent(self) -> Agent:
         agent: Agent = self.cleaned_data["agent"]

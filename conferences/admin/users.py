@@ -1,4 +1,4 @@
-"""Edits supervisors in the admin: their rights in each team, and their lines."""
+"""Edits people in the admin: passwords, permissions, groups. Teams and phones are on the supervisor's page."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group, User
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from conferences import audit
-from conferences.models import AuditEntry, Line
+from conferences.models import AuditEntry
 
-from .generic import AnyTabularInline, DjangoUserAdmin
-from .memberships import RIGHTS, MembershipInline
+from .generic import DjangoUserAdmin
 from .recorded_rights import RecordedMembershipsAdmin, record, record_form
-from .who_is_who import recognise_everywhere
 
 OFFICE = ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]
 
@@ -33,32 +29,12 @@ OFFICE = ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"]
 admin.site.unregister([User, Group, EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken])
 
 
-class RightsInline(MembershipInline):
-    fields = ["team", *RIGHTS]
-    autocomplete_fields = ["team"]
-    verbose_name_plural = _("rights per team")
+class PeopleAdmin(RecordedMembershipsAdmin, DjangoUserAdmin):
+    """A page of a person; every change of their rights is in the audit."""
 
-
-class LineInline(AnyTabularInline):
-    model = Line
-    extra = 0
-    fields = ["label", "kind", "address", "is_default"]
-
-
-@admin.register(User)
-class SupervisorAdmin(RecordedMembershipsAdmin, DjangoUserAdmin):
     membership_field = "user"
     change_list_template = "admin/conferences/directory/change_list.html"
-    list_display = ["username", "first_name", "last_name", "teams", "is_staff", "is_active"]
-    list_filter = ["is_active", "is_staff", "is_superuser", "team_memberships__team"]
-    inlines = [RightsInline, LineInline]
     show_full_result_count = False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).prefetch_related("team_memberships__team")
-
-    def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
-        return super().get_inlines(request, obj) if obj else []  # first a user name and a password
 
     # The right to edit people does not include becoming an administrator, making one, or widening one's own rights.
 
@@ -68,11 +44,28 @@ class SupervisorAdmin(RecordedMembershipsAdmin, DjangoUserAdmin):
             return fields
         return [*fields, "is_staff", "is_superuser", "groups", "user_permissions"]
 
+    @staticmethod
+    def may_touch(request: HttpRequest, person: User | None) -> bool:
+        """Return whether somebody may edit a person at all: staff and superusers are a superuser's to edit."""
+        return request.user.is_superuser or person is None or not (person.is_staff or person.is_superuser)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _may_touch(request, obj) and super().has_change_permission(request, obj)
+        return self.may_touch(request, obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
+        return self.may_touch(request, obj) and super().has_delete_permission(request, obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        super().save_related(request, form, formsets, change)
+        record_form(request, form.instance.get_username(), form, OFFICE)
+
+
+@admin.register(User)
+class UserAdmin(PeopleAdmin):
+    """A person as one who signs in, with a password and permissions."""
+
+    list_display = ["username", "first_name", "last_name", "is_staff", "is_superuser", "is_active", "last_login"]
+    list_filter = ["is_active", "is_staff", "is_superuser", "groups"]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's signature
         """Set somebody's password, and record it: whoever knows it can sign in as them."""
@@ -84,23 +77,9 @@ class SupervisorAdmin(RecordedMembershipsAdmin, DjangoUserAdmin):
             audit.record(action, at=timezone.now(), actor=_acting(request), detail=person.get_username())
         return response
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        super().save_related(request, form, formsets, change)
-        record_form(request, str(form.instance), form, OFFICE)
-        if any(formset.model is Line and formset.has_changed() for formset in formsets):
-            transaction.on_commit(recognise_everywhere)  # a leg on a line is a supervisor's
-
-    @admin.display(description=_("teams"))
-    def teams(self, user: User) -> str:
-        return ", ".join(sorted(membership.team.name for membership in user.team_memberships.all()))
-
 
 def _acting(request: HttpRequest) -> User | None:
     return request.user if isinstance(request.user, User) else None
-
-
-def _may_touch(request: HttpRequest, person: User | None) -> bool:
-    return request.user.is_superuser or person is None or not (person.is_staff or person.is_superuser)
 
 
 @admin.register(Group)

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='command',
             name='carrier_code',
-            field=models.CharField(blank=True, db_default='', default='', help_text='Of a dial, for example D38.', max_length=8, verbose_name='carrier code'),
+            field=models.CharField(blank=True, db_default='', default='', help_text='For example D38.', max_length=8, verbose_name='carrier code'),
         ),
     ]

@@ -7,7 +7,7 @@ from .audit_chain import AuditAnchor, AuditOpening, AuditSeal, AuditSegment
 from .calls import Conference, Leg, Participant
 from .commands import Cause, Command
 from .database import BoardVersion, DatabaseStamp, Lease
-from .people import Agent, Line, Team, TeamMembership
+from .people import Agent, Line, Supervisor, Team, TeamMembership
 from .personal import Note, NumberSearch, Preferences, SavedView
 from .presence import Presence, Screen
 from .records import AuditEntry, CachedValue, WebhookEvent
@@ -42,6 +42,7 @@ __all__ = [
     "SavedView",
     "Screen",
     "Stop",
+    "Supervisor",
     "SupervisorSession",
     "Team",
     "TeamMembership",

@@ -69,8 +69,8 @@ class Conference(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return the name as lists and the audit keep it: a call flow may name a call by a number."""
-        return masked_within(self.name) or self.telnyx_id
+        """Return the name with its numbers masked: a call flow may name a call by one."""
+        return masked_within(self.name) or f"Call {self.telnyx_id[:8]}"
 
 
 class Leg(models.Model):
@@ -121,7 +121,10 @@ class Leg(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.call_leg_id or str(self.id)
+        """Return who is on it: the agent, or the masked address at its far end."""
+        if self.agent is not None:
+            return self.agent.name
+        return f"{self.get_party_display()} {masked_within(self.far_end)}".strip()
 
     @property
     def far_end(self) -> str:
@@ -165,4 +168,4 @@ class Participant(models.Model):
         indexes = [models.Index(fields=["conference"], condition=Q(present=True), name="participant_present")]
 
     def __str__(self) -> str:
-        return f"{self.leg_id} in {self.conference_id}"
+        return f"{self.leg} · {self.conference}"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+
+from conferences.thresholds import DEFAULTS, Thresholds
 
 e164 = RegexValidator(r"^\+[1-9][0-9]{6,14}$", _("Write the number with its country code, for example +15551230000."))
 # sip:name@host, with a port where one is needed. Telnyx dials it as it is, and call legs, lists and webhooks repeat it.
@@ -28,17 +33,66 @@ sip_additions = RegexValidator(
     inverse_match=True,
 )
 
+HOUR_SECONDS = 60 * 60
+DAY_MINUTES = 24 * 60
+
+
+def _threshold(label: Any, *, most: int) -> models.PositiveSmallIntegerField[int | None, int | None]:
+    return models.PositiveSmallIntegerField(
+        label, null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(most)]
+    )
+
 
 class Team(models.Model):
     """Agents who belong together; rights are given per team."""
 
     name = models.CharField(_("name"), max_length=100, unique=True)
+    # The thresholds from which on a call of the team needs somebody; empty for the default.
+    long_call_minutes = _threshold(_("long call after (minutes)"), most=DAY_MINUTES)
+    very_long_call_minutes = _threshold(_("very long call after (minutes)"), most=DAY_MINUTES)
+    same_speaker_seconds = _threshold(_("same speaker after (seconds)"), most=HOUR_SECONDS)
+    hold_seconds = _threshold(_("on hold too long after (seconds)"), most=HOUR_SECONDS)
+    many_transfers = _threshold(_("many transfers from (number)"), most=99)
+    waiting_seconds = _threshold(_("waiting too long after (seconds)"), most=HOUR_SECONDS)
 
     class Meta:
         verbose_name = _("team")
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse a very long call that is shorter than a long one, as one of them may be the default."""
+        if self.thresholds.very_long_call <= self.thresholds.long_call:
+            minutes = int(self.thresholds.long_call.total_seconds() // 60)
+            raise ValidationError(
+                {
+                    "very_long_call_minutes": _(
+                        "A very long call takes longer than a long one, which takes %d minutes."
+                    )
+                    % minutes
+                }
+            )
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Return what the team has set, and the defaults where it has set nothing."""
+        return Thresholds(
+            long_call=_minutes(self.long_call_minutes) or DEFAULTS.long_call,
+            very_long_call=_minutes(self.very_long_call_minutes) or DEFAULTS.very_long_call,
+            same_speaker=_seconds(self.same_speaker_seconds) or DEFAULTS.same_speaker,
+            hold=_seconds(self.hold_seconds) or DEFAULTS.hold,
+            transfers=self.many_transfers or DEFAULTS.transfers,
+            waiting=_seconds(self.waiting_seconds) or DEFAULTS.waiting,
+        )
+
+
+def _minutes(number: int | None) -> timedelta | None:
+    return timedelta(minutes=number) if number else None
+
+
+def _seconds(number: int | None) -> timedelta | None:
+    return timedelta(seconds=number) if number else None
 
 
 class Agent(models.Model):
@@ -131,6 +185,18 @@ class TeamMembership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.team}"
+
+
+class Supervisor(User):
+    """A person as one who listens: with teams and phones. The rights to edit one are those to edit a user."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("supervisor")
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.get_username()
 
 
 class Line(models.Model):

@@ -49,7 +49,7 @@ class WebhookEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event_type} {self.event_id}"
+        return f"{self.event_type} {self.received_at:%Y-%m-%d %H:%M:%S}"
 
 
 def command_action(kind: str, step: str) -> str:

@@ -17,7 +17,7 @@ from conferences.projection import evidence
 from conferences.projection.registers import HOLDS
 from dashboard.floor.building import record_of, shares, teams_in, with_reasons
 from dashboard.floor.cards import ConferenceCard, Seen, Supervision, translated
-from dashboard.floor.loading import connections_by_id, open_sessions, participants_in
+from dashboard.floor.loading import connections_by_id, open_sessions, participants_in, thresholds_by_team
 
 from .audience import HearingPicture, Hears, Listener, audience_elsewhere, audience_here, hears
 from .buttons import RoleButton, role_buttons, stay_button
@@ -53,6 +53,8 @@ class Desk:
     may_note: bool
     speech: SpeechStrip | None
     timeline: tuple[TimelineEntry, ...]
+    has_record: bool
+    """Whether the viewer may look the conference up in the admin."""
 
 
 def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
@@ -77,6 +79,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
         connections=connections_by_id(),
         accounts={conference.account_id: conference.account},
         protections=load_rows(Protection),
+        thresholds=thresholds_by_team(),
     )
     card = translated(with_reasons(record, now=now)[0])
     ear, notes, full_names = my_ear(user, rows, book=book, now=now), notes_on(conference), called_in(participants)
@@ -103,6 +106,7 @@ def desk(user: User, *, conference_id: UUID, now: datetime) -> Desk | None:
         may_note=rights.notes,
         speech=speech_strip(conference, participants, full_names),
         timeline=timeline(conference, participants, full_names, notes),
+        has_record=user.is_staff and user.has_perm("conferences.view_conference"),
     )
 
 

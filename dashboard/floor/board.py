@@ -33,6 +33,8 @@ class Counters:
     longest_since: datetime | None
     waiting: int
     waiting_since: datetime | None
+    waiting_too_long: bool
+    """Whether somebody waits for longer than the thresholds of their teams allow."""
     needs: int
     supervised: int
 
@@ -180,7 +182,7 @@ def header(scope: RightsScope, *, window: Window, notices: FloorNotices, now: da
         choices=_choices(scope, now=now),
         paging=_paging(scope, window=window, last_event_at=notices.last_event_at, now=now),
         notices=notices,
-        queues=waiting_queues(floor.figures(scope, now=now).waiting) if window.waiting else (),
+        queues=waiting_queues(floor.figures(scope, now=now).waiting, now=now) if window.waiting else (),
     )
 
 
@@ -209,6 +211,7 @@ def counters(scope: RightsScope, *, now: datetime) -> Counters:
         longest_since=figures.longest_since,
         waiting=len(figures.waiting),
         waiting_since=min((leg.since for leg in figures.waiting), default=None),
+        waiting_too_long=any(leg.too_long_at <= now for leg in figures.waiting),
         needs=tally.flags[NEEDS],
         supervised=tally.supervised,
     )

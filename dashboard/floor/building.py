@@ -24,6 +24,7 @@ from conferences.models import (
 from conferences.models.supervision import Role
 from conferences.permissions import Teams, rule_of, teams_of
 from conferences.protections import protecting, sentences_of
+from conferences.thresholds import Thresholds, strictest
 from dashboard.durations import percent
 
 from .cards import BuiltCard, ConferenceCard, Seen, Speaker, Supervision, Talk
@@ -45,19 +46,21 @@ def record_of(
     connections: Mapping[tuple[int, str], Connection],
     accounts: Mapping[int, Account],
     protections: Sequence[Protection],
+    thresholds: Mapping[int, Thresholds],
 ) -> BuiltCard:
-    """Build a conference's card without its reasons, which belong to a moment."""
+    """Build a conference's card without its reasons, which belong to a moment; `thresholds` are those of every team."""
     # Not in any reader's language: everybody shares the card.
     with translation.override(None):
         connection = connections.get((conference.account_id, conference.connection_id))
-        record = _record(conference, participants, sessions, connection, accounts.get(conference.account_id))
+        account = accounts.get(conference.account_id)
+        record = _record(conference, participants, sessions, connection, account, thresholds=thresholds)
     protected = _protected(protections, participants) if protections else None
     return replace(record, card=replace(record.card, protected=protected)) if protected else record
 
 
 def with_reasons(record: BuiltCard, *, now: datetime) -> tuple[ConferenceCard, datetime | None]:
     """Return a record's card with its reasons at a moment, and when they change by themselves."""
-    reasons, changes_at = reasons_of(record.clues, now=now)
+    reasons, changes_at = reasons_of(record.clues, record.thresholds, now=now)
     return replace(record.card, reasons=reasons), changes_at
 
 
@@ -131,6 +134,8 @@ def _record(
     sessions: Sequence[Supervising],
     connection: Connection | None,
     account: Account | None,
+    *,
+    thresholds: Mapping[int, Thresholds],
 ) -> BuiltCard:
     present = [participant for participant in participants if participant.present]
     # Whoever left before a call ended was in it all the same: its row keeps their names until it goes.
@@ -158,6 +163,7 @@ def _record(
     return BuiltCard(
         card=card,
         clues=clues,
+        thresholds=strictest(card.team_ids, thresholds),
         named_agents={leg.agent.pk: names.plain(leg.agent.name) for leg in legs if leg.agent},
         named_teams=teams,
         queues=frozenset(queues),

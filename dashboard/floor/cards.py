@@ -14,6 +14,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from conferences import names
+from conferences.thresholds import Thresholds
 
 from .reasons import Clues, Flag, Reason, weight_of
 
@@ -144,6 +145,7 @@ class BuiltCard:
 
     card: ConferenceCard
     clues: Clues
+    thresholds: Thresholds
     named_agents: Mapping[int, str]
     """The names of the agents in the call, by id."""
     named_teams: Mapping[int, str]

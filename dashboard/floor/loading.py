@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,6 +32,7 @@ from conferences.models import (
 from conferences.permissions import Teams, teams_of_rule
 from conferences.team_rules import Rules, marks_of_leg
 from conferences.telnyx.client import LONGEST_LEG_SECONDS
+from conferences.thresholds import Thresholds, strictest
 
 from .building import Supervising, record_of, supervision_marks
 from .cards import BuiltCard
@@ -60,6 +61,8 @@ class Waiting:
     since: datetime
     teams: Teams
     queue: str
+    too_long_at: datetime
+    """When the wait becomes too long for these teams."""
     address: str = field(repr=False)
     """The caller's whole number; shown masked."""
 
@@ -69,10 +72,11 @@ def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Lo
     sessions = open_sessions()
     marks = {conference: supervision_marks(found) for conference, found in sessions.items()}
     differ = [id_ for id_ in marks.keys() | supervised.keys() if marks.get(id_) != supervised.get(id_)]
-    connections, accounts, protections = connections_by_id(), accounts_by_id(), load_rows(Protection)
+    connections, accounts, teams = connections_by_id(), accounts_by_id(), _teams_by_id()
+    thresholds, protections = {pk: team.thresholds for pk, team in teams.items()}, load_rows(Protection)
     records: dict[UUID, BuiltCard] = {}
     versions: dict[UUID, int] = {}
-    for conferences in _everything_live() if after is None else _changed(after, differ):
+    for conferences in _everything_live(teams) if after is None else _changed(after, differ, teams):
         participants = participants_in([conference.id for conference in conferences])
         for conference in conferences:
             versions[conference.id] = conference.version
@@ -83,6 +87,7 @@ def read(*, after: int | None, supervised: dict[UUID, tuple[object, ...]]) -> Lo
                 connections=connections,
                 accounts=accounts,
                 protections=protections,
+                thresholds=thresholds,
             )
     return LoadedFloor(
         records=records,
@@ -148,9 +153,17 @@ def accounts_by_id() -> dict[int, Account]:
     return {account.pk: account for account in load_rows(Account)}
 
 
-def _conferences(**which: Any) -> list[Conference]:
+def thresholds_by_team() -> dict[int, Thresholds]:
+    """Return the thresholds of every team by its key."""
+    return {pk: team.thresholds for pk, team in _teams_by_id().items()}
+
+
+def _teams_by_id() -> dict[int, Team]:
+    return {team.pk: team for team in load_rows(Team)}
+
+
+def _conferences(teams: Mapping[int, Team], **which: Any) -> list[Conference]:
     found = load_rows(Conference, defer=("facts",), **which)
-    teams = Team.objects.in_bulk()
     for conference in found:
         conference.team = None if conference.team_id is None else teams.get(conference.team_id)
     ruled = {conference.rule_id for conference in found if conference.team_id is None} - {None}
@@ -163,18 +176,18 @@ def _conferences(**which: Any) -> list[Conference]:
     return found
 
 
-def _changed(after: int, differ: list[UUID]) -> Iterator[list[Conference]]:
+def _changed(after: int, differ: list[UUID], teams: Mapping[int, Team]) -> Iterator[list[Conference]]:
     """Yield what has a newer version, and others that were named."""
-    changed = _conferences(version=Above(after))
+    changed = _conferences(teams, version=Above(after))
     known = {conference.id for conference in changed}
-    yield changed + (_conferences(id=[id_ for id_ in differ if id_ not in known]) if differ else [])
+    yield changed + (_conferences(teams, id=[id_ for id_ in differ if id_ not in known]) if differ else [])
 
 
-def _everything_live() -> Iterator[list[Conference]]:
+def _everything_live(teams: Mapping[int, Team]) -> Iterator[list[Conference]]:
     """Yield some conferences at a time, so that reading a whole floor needs no more memory than the floor."""
     ids = list(Conference.objects.filter(ended_at=None).values_list("id", flat=True))
     for start in range(0, len(ids), BATCH):
-        yield _conferences(id=ids[start : start + BATCH])
+        yield _conferences(teams, id=ids[start : start + BATCH])
 
 
 def waiting(*, now: datetime) -> tuple[Waiting, ...]:
@@ -190,11 +203,17 @@ def waiting(*, now: datetime) -> tuple[Waiting, ...]:
     waiting = [(leg, connections.get((leg.account_id, leg.connection_id))) for leg in legs.defer("facts")]
     unclaimed = any(connection is None or connection.team_id is None for _leg, connection in waiting)
     rules = Rules(load_rows(TeamRule) if unclaimed else (), connections.values())
+    thresholds = thresholds_by_team() if waiting else {}
     return tuple(
-        Waiting(leg.enqueued_at, _teams_of(leg, connection, rules), leg.queue, leg.far_end)
+        _waiting(leg, leg.enqueued_at, _teams_of(leg, connection, rules), thresholds)
         for leg, connection in waiting
         if leg.enqueued_at
     )
+
+
+def _waiting(leg: Leg, since: datetime, teams: Teams, thresholds: Mapping[int, Thresholds]) -> Waiting:
+    too_long_at = since + strictest(teams, thresholds).waiting
+    return Waiting(since=since, teams=teams, queue=leg.queue, too_long_at=too_long_at, address=leg.far_end)
 
 
 def _teams_of(leg: Leg, connection: Connection | None, rules: Rules) -> Teams:

@@ -20,6 +20,7 @@ class WaitingCaller:
 
     name: str
     since: datetime
+    too_long: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,20 @@ class WaitingQueue:
         return self.count - len(self.callers)
 
 
-def waiting_queues(waiting: Sequence[Waiting]) -> tuple[WaitingQueue, ...]:
+def waiting_queues(waiting: Sequence[Waiting], *, now: datetime) -> tuple[WaitingQueue, ...]:
     """Return the queues in which these wait, the one with the longest wait first."""
     in_order = sorted(waiting, key=lambda leg: (leg.queue, leg.since))
-    queues = [_queue(name, list(legs)) for name, legs in groupby(in_order, key=lambda leg: leg.queue)]
+    queues = [_queue(name, list(legs), now=now) for name, legs in groupby(in_order, key=lambda leg: leg.queue)]
     return tuple(sorted(queues, key=lambda queue: queue.since))
 
 
-def _queue(name: str, legs: Sequence[Waiting]) -> WaitingQueue:
+def _queue(name: str, legs: Sequence[Waiting], *, now: datetime) -> WaitingQueue:
     return WaitingQueue(
         name=names.plain(name),
         count=len(legs),
         since=legs[0].since,
-        callers=tuple(WaitingCaller(names.masked(leg.address), leg.since) for leg in legs[:CALLERS_LISTED]),
+        callers=tuple(
+            WaitingCaller(names.masked(leg.address), leg.since, too_long=leg.too_long_at <= now)
+            for leg in legs[:CALLERS_LISTED]
+        ),
     )

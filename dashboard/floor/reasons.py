@@ -1,4 +1,4 @@
-"""Decides why a conference needs somebody: every threshold, and the words for it.
+"""Decides why a conference needs somebody, by the thresholds of its teams, and the words for it.
 
 A reason is derived from what is known and from the moment, never counted up. Together with the reasons comes the next
 moment at which they change by themselves, so that nothing has to be looked at each second.
@@ -13,18 +13,16 @@ from enum import StrEnum
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
-LONG = timedelta(minutes=10)
-VERY_LONG = timedelta(minutes=30)
-ONE_VOICE = timedelta(seconds=40)
-HELD = timedelta(seconds=60)
+from conferences.thresholds import DEFAULTS, Thresholds
+
 NEW_AGENT = timedelta(days=14)
-MANY_TRANSFERS = 3
+MINUTE = timedelta(minutes=1)
 
 
 class Flag(StrEnum):
-    """A kind of reason, as the URL names it."""
+    """A kind of reason, as the URL and saved views name it; the numbers in two of them are the defaults."""
 
     ONE_VOICE = "one-voice"
     HELD = "held"
@@ -43,6 +41,7 @@ WEIGHTS = {
     Flag.LONG: 0,
     Flag.NEW_AGENT: 0,
 }
+TICKING = frozenset({Flag.ONE_VOICE, Flag.HELD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,7 @@ class Reason:
     since: datetime | None
     """The moment since which the time behind the sentence runs, where `ticks`."""
     count: int = 0
+    """The number in the sentence: minutes or transfers."""
 
     @property
     def sentence(self) -> str:
@@ -61,7 +61,7 @@ class Reason:
 
     @property
     def ticks(self) -> bool:
-        return self.key in {Flag.ONE_VOICE, Flag.HELD}
+        return self.key in TICKING
 
     @property
     def weight(self) -> int:
@@ -73,26 +73,33 @@ class Reason:
         return self.weight > 0
 
 
+_ORDINALS = {
+    1: gettext_noop("first transfer"),
+    2: gettext_noop("second transfer"),
+    3: gettext_noop("third transfer"),
+}
 _SENTENCES: Mapping[Flag, Callable[[int], str]] = {
     Flag.ONE_VOICE: lambda count: _("same speaker for"),
     Flag.HELD: lambda count: _("on hold for"),
-    Flag.VERY_LONG: lambda count: _("over 30 min"),
-    Flag.TRANSFERS: lambda count: _("third transfer") if count == MANY_TRANSFERS else _("%d transfers") % count,
-    Flag.LONG: lambda count: _("over 10 min"),
+    Flag.VERY_LONG: lambda count: _("over %d min") % count,
+    Flag.TRANSFERS: lambda count: _(_ORDINALS[count]) if count in _ORDINALS else _("%d transfers") % count,
+    Flag.LONG: lambda count: _("over %d min") % count,
     Flag.NEW_AGENT: lambda count: _("new agent"),
 }
-
 
 _LABELS: Mapping[Flag, str | Promise] = {
     Flag.ONE_VOICE: gettext_lazy("same speaker"),
     Flag.HELD: gettext_lazy("on hold"),
-    Flag.TRANSFERS: gettext_lazy("third transfer or more"),
+    Flag.VERY_LONG: gettext_lazy("very long call"),
+    Flag.TRANSFERS: gettext_lazy("many transfers"),
+    Flag.LONG: gettext_lazy("long call"),
+    Flag.NEW_AGENT: gettext_lazy("new agent"),
 }
 
 
 def label_of(flag: Flag) -> str:
-    """Name a kind of reason, for the filter."""
-    return str(_LABELS[flag]) if flag in _LABELS else _SENTENCES[flag](0)
+    """Name a kind of reason, for the filter: without numbers, which differ by team."""
+    return str(_LABELS[flag])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +122,31 @@ def transfers(clues: Clues) -> int:
     return max(0, clues.agent_legs - 1)
 
 
-def reasons_of(clues: Clues, *, now: datetime) -> tuple[tuple[Reason, ...], datetime | None]:
+def reasons_of(
+    clues: Clues, thresholds: Thresholds = DEFAULTS, *, now: datetime
+) -> tuple[tuple[Reason, ...], datetime | None]:
     """Return the reasons at a moment, the heaviest first, and the next moment at which they change."""
     found: list[Reason] = []
     changes: list[datetime] = []
 
-    def after(key: Flag, since: datetime | None, threshold: timedelta, *, told: datetime | None = None) -> bool:
+    def after(key: Flag, since: datetime | None, threshold: timedelta) -> bool:
         if since is None:
             return False
         if now < since + threshold:
             changes.append(since + threshold)
             return False
-        found.append(Reason(key, told or since + threshold))
+        # The time behind "same speaker for" began with the speaker; "over 10 min" stands without a time.
+        if key in TICKING:
+            found.append(Reason(key, since))
+        else:
+            found.append(Reason(key, since + threshold, int(threshold / MINUTE)))
         return True
 
-    after(Flag.ONE_VOICE, clues.one_speaker_since, ONE_VOICE, told=clues.one_speaker_since)
-    after(Flag.HELD, clues.held_since, HELD, told=clues.held_since)
-    if not after(Flag.VERY_LONG, clues.started_at, VERY_LONG):
-        after(Flag.LONG, clues.started_at, LONG)
-    if transfers(clues) >= MANY_TRANSFERS:
+    after(Flag.ONE_VOICE, clues.one_speaker_since, thresholds.same_speaker)
+    after(Flag.HELD, clues.held_since, thresholds.hold)
+    if not after(Flag.VERY_LONG, clues.started_at, thresholds.very_long_call):
+        after(Flag.LONG, clues.started_at, thresholds.long_call)
+    if transfers(clues) >= thresholds.transfers:
         found.append(Reason(Flag.TRANSFERS, clues.last_agent_joined_at, transfers(clues)))
     if clues.newest_agent_since and now < clues.newest_agent_since + NEW_AGENT:
         found.append(Reason(Flag.NEW_AGENT, clues.newest_agent_since))

@@ -19,7 +19,7 @@ from django.utils.decorators import sync_only_middleware
 from django.utils.translation import gettext as _
 
 EXPORT = re.compile(r"/audit/export/|(?P<page>/admin/conferences/team/directory/[^/]+/)export/")
-_EDITED = r"/admin/(auth/(user|group)|conferences/(account|agent|connection|protection|team|teamrule))/"
+_EDITED = r"/admin/(auth/(user|group)|conferences/(account|agent|connection|protection|supervisor|team|teamrule))/"
 FORMS = re.compile(
     rf"{_EDITED}(add|[^/]+/(change|password|delete))/"
     r"|/admin/conferences/leg/[^/]+/agent/"

@@ -353,4 +353,4 @@ def test_a_role_that_is_changed_on_the_list_is_in_the_audit_as_well(as_boss: Cli
 
 def test_an_application_without_a_fault_has_none() -> None:
     right = Application("1", "Ear", WEBHOOKS, "2", "", "1", first_command_timeout=False)
-    assert faults_of(right, webhook_urls=[WEBHOOKS.rstrip("/")]) == []
+    assert faults_of(right, webhook_url=WEBHOOKS.rstrip("/")) == []

@@ -34,6 +34,7 @@ from conferences.models import (
     Line,
     Participant,
     Protection,
+    Supervisor,
     SupervisorSession,
     Team,
     TeamMembership,
@@ -47,7 +48,7 @@ from tests.planted import FIELD_KEYS
 
 from .signed import event
 
-CONFIGURED = [Account, Connection, Team, Agent, User, TeamRule, Protection]
+CONFIGURED = [Account, Connection, Team, Agent, Supervisor, User, TeamRule, Protection]
 RECORDED = [Conference, Participant, Leg, WebhookEvent, Command, AuditEntry, SupervisorSession, UnsteeredLine, Ear]
 CALL_CONTROL_ID = "v3:J5j5mhXi1qWN-s2O8pS7SxNIHhDpHKXamOHX0Fxy"
 CUSTOMER = "+13125550142"
@@ -393,7 +394,7 @@ def test_an_account_cannot_be_deleted(as_boss: Client, account: Account) -> None
 
 
 def test_a_supervisors_page_shows_rights_per_team_and_lines(as_boss: Client, kim: User) -> None:
-    page = as_boss.get(url(User, "change", kim.pk)).content.decode()
+    page = as_boss.get(url(Supervisor, "change", kim.pk)).content.decode()
     assert "Billing" in page
     assert "sip:kim@sip.telnyx.com" in page
 
@@ -407,6 +408,7 @@ def test_who_edits_people_cannot_make_administrators_nor_touch_staff(
     assert not {"is_staff", "is_superuser", "groups", "user_permissions"} & set(form.fields)
     for staff in (boss, lena):
         assert client.post(url(User, "change", staff.pk), {}).status_code == 403
+        assert client.post(url(Supervisor, "change", staff.pk), {}).status_code == 403
         assert client.post(f"/admin/auth/user/{staff.pk}/password/", {}).status_code == 403
 
 

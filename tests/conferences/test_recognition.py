@@ -535,13 +535,13 @@ def test_a_line_that_an_admin_adds_is_found_on_live_legs(
 ) -> None:
     leg = leg_in("v3:lena", direction="outgoing", to="sip:lena@sip.telnyx.com")
     form = {
-        "username": "lena", "date_joined_0": "2026-08-21", "date_joined_1": "10:00",
+        "username": "lena",
         "team_memberships-TOTAL_FORMS": 0, "team_memberships-INITIAL_FORMS": 0,
         "lines-TOTAL_FORMS": 1, "lines-INITIAL_FORMS": 0,
         "lines-0-label": "Desk", "lines-0-kind": "sip", "lines-0-address": "sip:lena@SIP.telnyx.com",
     }  # fmt: skip
     with django_capture_on_commit_callbacks(execute=True):
-        answer = admin_client.post(reverse("admin:auth_user_change", args=[lena.pk]), form)
+        answer = admin_client.post(reverse("admin:conferences_supervisor_change", args=[lena.pk]), form)
     assert answer.status_code == 302
     leg.refresh_from_db()
     assert leg.party == Leg.Party.SUPERVISOR

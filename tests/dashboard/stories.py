@@ -77,6 +77,18 @@ class Story:
             self._enter(conference, self.chance.choice(self.agents))
         self._announce(conference)
 
+    def change_thresholds(self) -> None:
+        """Let an admin give a team other thresholds, or Floorline's own, and show live calls anew."""
+        team = self.chance.choice(self.teams)
+        Team.objects.filter(pk=team.pk).update(
+            long_call_minutes=self.chance.choice([None, 1, 9]),
+            very_long_call_minutes=self.chance.choice([None, 10, 60]),
+            same_speaker_seconds=self.chance.choice([None, 5, 300]),
+            hold_seconds=self.chance.choice([None, 2, 600]),
+            many_transfers=self.chance.choice([None, 1, 5]),
+        )
+        Conference.objects.filter(ended_at=None).update(version=announced())
+
     def _end(self) -> None:
         conference = self.live.pop(self.chance.randrange(len(self.live)))
         conference.participants.update(present=False)

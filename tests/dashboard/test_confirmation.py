@@ -71,6 +71,8 @@ def test_an_export_later_asks_and_then_goes_on(kim: User) -> None:
         "conferences/account/add/",
         "conferences/team/directory/supervisors/",
         "conferences/account/1/telnyx/",
+        "conferences/supervisor/{0}/change/",
+        "conferences/supervisor/add/",
     ],
 )
 def test_rights_are_not_changed_long_after_the_sign_in(boss: User, kim: User, path: str) -> None:

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 
 from conferences import names
 from conferences.models import Account, Agent, BoardVersion, Conference, Leg, Participant, SupervisorSession, Team
-from conferences.permissions import RightsScope, rights_book, visible_to
+from conferences.permissions import ALL_RIGHTS, RightsScope, rights_book, visible_to
 from dashboard.durations import percent
 from dashboard.floor import loading
 from dashboard.floor.board import board, counters, items
@@ -260,6 +260,27 @@ def test_search_looks_past_case_and_accents(
     agent = Agent.objects.create(name="Łukasz Zoë Søren Weiß Zieliński", team=billing)
     new_call(agents=(agent,))
     assert board(kim, window=Window(query=query), now=now).rows
+
+
+@pytest.mark.slow
+def test_a_floor_that_follows_changed_thresholds_is_the_one_that_is_built_anew(story: Callable[[int], Story]) -> None:
+    told = story(11)
+    for _ in range(8):
+        for _ in range(5):
+            told.step()
+            floor.refresh(now=told.now)
+        told.change_thresholds()
+        floor.refresh(now=told.now)
+        told.now += timedelta(seconds=told.chance.choice([0, 7, 400]))  # reasons begin by themselves, at their moments
+        floor.refresh(now=told.now)
+        anew = LiveFloor()
+        anew.refresh(now=told.now)
+        assert cards_by_id(floor) == cards_by_id(anew)
+
+
+def cards_by_id(some: LiveFloor) -> dict[object, tuple[object, object]]:
+    entries = some.entries(ALL_RIGHTS.scope, Window())
+    return {entry.card.id: (entry.card, entry.changes_at) for entry in entries}
 
 
 # --- Following --------------------------------------------------------------------------------------------------------

@@ -202,7 +202,9 @@ def test_whoever_has_no_line_reads_what_is_missing(kim: User, lena: User, new_ca
     call = new_call()
     Line.objects.all().delete()
     assert "Ask an admin to add yours." in page_of(kim).get(call.url).content.decode()
-    assert reverse("admin:auth_user_change", args=[lena.pk]) in page_of(lena).get(call.url).content.decode()
+    assert (
+        reverse("admin:conferences_supervisor_change", args=[lena.pk]) in page_of(lena).get(call.url).content.decode()
+    )
 
 
 def test_calls_that_are_bridged_are_told_on_the_floor(kim: User, account: Account, page_of: SignIn) -> None:

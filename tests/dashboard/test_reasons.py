@@ -5,8 +5,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from conferences.thresholds import DEFAULTS, Thresholds, strictest
 from dashboard.floor.reasons import Clues, Flag, Reason, reasons_of, weight_of
 
+SALES = Thresholds(
+    long_call=timedelta(minutes=2),
+    very_long_call=timedelta(minutes=5),
+    same_speaker=timedelta(seconds=8),
+    hold=timedelta(seconds=9),
+    transfers=1,
+)
 MOMENT = timedelta(microseconds=1)
 
 
@@ -66,3 +74,35 @@ def test_the_heaviest_reason_comes_first(now: datetime) -> None:
 
 def test_where_nothing_can_change_by_itself_no_moment_is_waited_for(now: datetime) -> None:
     assert reasons_of(Clues(agent_legs=9), now=now)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("clue", "threshold", "flag"),
+    [
+        ("started_at", timedelta(minutes=2), Flag.LONG),
+        ("started_at", timedelta(minutes=5), Flag.VERY_LONG),
+        ("one_speaker_since", timedelta(seconds=8), Flag.ONE_VOICE),
+        ("held_since", timedelta(seconds=9), Flag.HELD),
+    ],
+)
+def test_a_teams_own_threshold_decides_when_a_reason_begins(
+    now: datetime, clue: str, threshold: timedelta, flag: Flag
+) -> None:
+    clues = replace(Clues(), **{clue: now})  # type: ignore[arg-type]
+    before, changes_at = reasons_of(clues, SALES, now=now + threshold - MOMENT)
+    assert flag not in [reason.key for reason in before]
+    assert changes_at == now + threshold
+    assert flag in [reason.key for reason in reasons_of(clues, SALES, now=now + threshold)[0]]
+
+
+def test_the_words_follow_the_thresholds(now: datetime) -> None:
+    clues = Clues(started_at=now - timedelta(minutes=3), agent_legs=2)
+    assert [reason.sentence for reason in reasons_of(clues, SALES, now=now)[0]] == ["first transfer", "over 2 min"]
+
+
+def test_of_several_teams_the_smallest_values_count() -> None:
+    patient = Thresholds(long_call=timedelta(minutes=20), hold=timedelta(seconds=5))
+    assert strictest([1, 2], {1: SALES, 2: patient, 3: DEFAULTS}) == replace(
+        SALES, hold=timedelta(seconds=5), waiting=DEFAULTS.waiting
+    )
+    assert strictest([], {1: SALES}) == DEFAULTS

@@ -145,3 +145,18 @@ def test_who_waits_costs_no_query_more_than_counting_them(
             client.get(address)
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_who_waits_for_longer_than_their_team_allows_is_marked_at_that_moment(
+    kim: User, billing: Team, waits: Waits, now: datetime
+) -> None:
+    Team.objects.filter(pk=billing.pk).update(waiting_seconds=20)
+    waits("billing", 19)
+    floor.refresh(now=now)
+    channel = Channel(audience_of(kim, Window(waiting=True)))
+    before = "".join(channel.snapshot(notices=NOTHING, now=now)[1])
+    later = now + timedelta(seconds=1)
+    floor.refresh(now=later)
+    after = "".join(channel.changes(notices=NOTHING, now=later)[1])
+    assert ("too long:" in before, "too long:" in after) == (False, True)
+    assert ('class="waiting attention"' in before, 'class="waiting attention"' in after) == (False, True)

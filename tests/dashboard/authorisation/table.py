@@ -244,6 +244,7 @@ MODELS: dict[str, dict[str, dict[str, Any]]] = {
     "conferences/agent": {},
     "conferences/teamrule": SCOPE,
     "conferences/protection": SCOPE,
+    "conferences/supervisor": {"delete": {"may": NOBODY}},
     "auth/user": {},
     "auth/group": {"add": {"may": SUPERUSER}, "change": {"may_post": SUPERUSER}, "delete": {"may": SUPERUSER}},
     "conferences/conference": EVIDENCE,

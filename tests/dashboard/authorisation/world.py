@@ -189,6 +189,7 @@ def _rows(
         ),
     }  # fmt: skip
     rows["teamrule"] = TeamRule.objects.create(looks_at="name", pattern=f"{word} rule", team=team, place=2000)
+    rows["supervisor"] = user
     rows["protection"] = Protection.objects.create(kind="queue", pattern=f"{word} queue")
     for model, row in rows.items():
         if row is not None:

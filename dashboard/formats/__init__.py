@@ -1,0 +1,1 @@
+"""Holds how dates are written, by language; Django asks here first."""

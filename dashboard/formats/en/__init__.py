@@ -1,0 +1,1 @@
+"""Holds how dates are written in English."""
