@@ -286,6 +286,9 @@ def test_the_example_of_each_kind_is_one_that_can_be_imported(
     as_boss: Client, billing: Team, kim: User, kind: str
 ) -> None:
     example = as_boss.get(f"{DIRECTORY}{kind}/template/").content
+    shown = as_boss.get(f"{DIRECTORY}{kind}/").content.decode()
+    cells = example.decode("utf-8-sig").splitlines()[1].replace('"', "").split(",")
+    assert all(f"<td>{cell}</td>" in shown for cell in cells)
     assert Page(as_boss, kind, example).counts[3] == 0
 
 

@@ -70,14 +70,14 @@ def test_an_export_later_asks_and_then_goes_on(kim: User) -> None:
         "conferences/connection/add/",
         "conferences/account/add/",
         "conferences/team/directory/supervisors/",
-        "conferences/account/1/telnyx/",
+        "conferences/account/{1}/telnyx/",
         "conferences/supervisor/{0}/change/",
         "conferences/supervisor/add/",
     ],
 )
-def test_rights_are_not_changed_long_after_the_sign_in(boss: User, kim: User, path: str) -> None:
+def test_rights_are_not_changed_long_after_the_sign_in(boss: User, kim: User, account: Account, path: str) -> None:
     with time_machine.travel("2026-08-21 14:00:00Z") as clock:
-        client, address = signed_in(boss), "/admin/" + path.format(kim.pk)
+        client, address = signed_in(boss), "/admin/" + path.format(kim.pk, account.pk)
         assert client.get(address).status_code == 200
         clock.shift(16 * 60)
         assert client.get(address).headers["Location"].startswith(CONFIRMING)

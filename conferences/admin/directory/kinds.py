@@ -25,7 +25,7 @@ TAKEN = {
 }
 
 
-class TeamForm(ModelForm):  # type: ignore[type-arg]
+class TeamRowForm(ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Team
         fields = ("name",)
@@ -51,7 +51,7 @@ class TeamResource(DirectoryResource):
         return self.teams.get(row["name"].casefold())
 
     def fill(self, instance: Any, row: Mapping[str, str]) -> None:
-        check_form(TeamForm({"name": row["name"]}, instance=instance), {"name": "name"})
+        check_form(TeamRowForm({"name": row["name"]}, instance=instance), {"name": "name"})
 
     def only_once(self, instance: Any) -> Iterable[tuple[str, Any]]:
         yield "name", instance.name.casefold()

@@ -50,7 +50,7 @@ def page(request: HttpRequest, context: dict[str, Any], slug: str) -> HttpRespon
     context |= {
         "title": kind.name,
         "kind": kind,
-        "columns": zip(resource.headings, resource.example, strict=True),
+        "columns": list(zip(resource.headings, resource.example, strict=True)),
         "required": resource.required,
         "most_rows": MOST_ROWS,
         "most_kilobytes": MOST_BYTES // 1024,
