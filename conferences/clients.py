@@ -6,6 +6,7 @@ from django.conf import settings
 
 from conferences.models.account import Credentials
 from conferences.telnyx.client import Client
+from conferences.telnyx.setup import SetupClient
 from conferences.telnyx.transport import Session
 
 from .models import Account
@@ -25,6 +26,12 @@ def client_for(account: Account, *, session: Session | None = None) -> Client:
         )
         _clients[account.pk] = (spoken_with, client)
     return client
+
+
+def setup_client_for(account: Account) -> SetupClient:
+    """Return a client for what an account has set up; a new one each time, because it is rarely needed."""
+    credentials = account.credentials()
+    return SetupClient(api_base=credentials.api_base, api_key=credentials.api_key)
 
 
 def forget_clients() -> None:

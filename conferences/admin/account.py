@@ -7,20 +7,26 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Case, QuerySet, Value, When
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import format_lazy
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
+from conferences.account_setup.connection_roles import note_role
 from conferences.models import Account, Connection
 from conferences.models.account import keys_within
 from conferences.models.people import e164
 from conferences.secrets import EncryptedTextField
 from conferences.telnyx.inbound import is_public_key
 
+from .account_setup_pages import at_telnyx
+from .account_trials import trials
 from .generic import AccountModelForm
 from .memberships import TeamOfForm
 from .who_is_who import WhoIsWhoAdmin
@@ -96,6 +102,7 @@ PROFILE = ["whisper_reaches", "monitor_reads_muted", "monitor_harms_call"]
 @admin.register(Account)
 class AccountAdmin(WhoIsWhoAdmin):
     form = AccountForm
+    change_form_template = "admin/conferences/account/change_form.html"
     list_display = ["name", "key", "ear_connection_id", "region", "probed", "checked_at", "check_problem"]
     # Only the probe sets the profile: a wrong value typed here would let a customer hear a whisper.
     readonly_fields = [
@@ -137,6 +144,22 @@ class AccountAdmin(WhoIsWhoAdmin):
             },
         ),
     ]
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:object_id>/telnyx/", wrap(self.at_telnyx), name="account_at_telnyx"),
+            path("<int:object_id>/trials/", wrap(self.trials), name="account_trials"),
+            *super().get_urls(),
+        ]
+
+    def at_telnyx(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Show what an account has at Telnyx, and store what is chosen of it."""
+        return at_telnyx(self, request, object_id)
+
+    def trials(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Try an account's key, webhook address and phones."""
+        return trials(self, request, object_id)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         # The key is never read here. So it cannot be shown, and the page opens even if FIELD_KEYS is lost.
@@ -195,6 +218,12 @@ class ConnectionAdmin(WhoIsWhoAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["account", "connection_id"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        super().save_model(request, obj, form, change)
+        if "role" in form.changed_data:
+            actor = request.user if isinstance(request.user, User) else None
+            note_role(obj, before=form.initial.get("role", ""), actor=actor, now=timezone.now())
 
     @admin.display(description=_("name"), ordering="name")
     def label(self, connection: Connection) -> Any:

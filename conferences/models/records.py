@@ -106,6 +106,7 @@ class AuditEntry(models.Model):
         NUMBER_REFUSED = "number refused", _("whole number refused")
         EVIDENCE_READ = "evidence read", _("evidence read in the admin")
         SCOPE_CHANGED = "scope changed", _("who may see or hear calls changed")
+        SET_UP = "set up", _("the set-up at Telnyx changed")
         AUDIT_EXPORTED = "audit exported", _("audit exported")
 
     at = models.DateTimeField(_("at"))

@@ -55,6 +55,10 @@ class Transport:
         """Send a command; return the answer's document."""
         return self._send("POST", path, json_body=body, read_seconds=patience)
 
+    def patch(self, path: str, body: Mapping[str, object]) -> Mapping[str, Any]:
+        """Change one thing; return the answer's document."""
+        return self._send("PATCH", path, json_body=body, read_seconds=READ_SECONDS)
+
     def get(self, path: str, query: Mapping[str, str | int], *, patience: float = READ_SECONDS) -> Mapping[str, Any]:
         """Read one thing; return the answer's document."""
         return self._send("GET", path, query=query, read_seconds=patience)

@@ -35,6 +35,7 @@ ICONS: dict[str, str] = {
     Action.NUMBER_SEARCH_REFUSED: "alert",
     Action.AUDIT_EXPORTED: "note",
     Action.PROBED: "plug",
+    Action.SET_UP: "plug",
 }
 
 

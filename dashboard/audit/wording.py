@@ -59,6 +59,7 @@ _DONE: dict[str, Promise] = {
     Action.NUMBER_REFUSED: gettext_lazy("%(who)s was refused a whole number in %(call)s"),
     Action.EVIDENCE_READ: gettext_lazy("%(who)s read a whole record of a call in the admin"),
     Action.SCOPE_CHANGED: gettext_lazy("%(who)s changed who may see or hear calls"),
+    Action.SET_UP: gettext_lazy("%(who)s changed how Floorline is set up at Telnyx"),
     Action.AUDIT_EXPORTED: gettext_lazy("%(who)s exported this list"),
 }
 _COMMANDS: dict[Kind, Promise] = {

@@ -22,11 +22,13 @@ from requests.adapters import BaseAdapter
 from conferences.telnyx.client import Client
 from conferences.telnyx.errors import Rejected, Unanswered
 from conferences.telnyx.roles import Barge, Monitor, MyLeg, RoleNone, Whisper
+from conferences.telnyx.setup import Application, CredentialKind, SetupClient
 
 ROOT = Path(__file__).parents[2]
 CONFERENCE = "5f0c2d1e-8a4b-4c7d-9e21-7b3a6d2f1c90"
 LEG = MyLeg("v3:mine")
 ID = UUID(int=1)
+EAR = Application("2781903345512846583", "Ear", "https://x", "1", "https://failover", "", first_command_timeout=True)
 
 # The commands to a supervisor's own leg, and the readings. Nothing here ends, holds or mutes anybody else.
 CLOSED_LIST = {
@@ -54,6 +56,24 @@ CLOSED_LIST = {
     "GET /webhook_deliveries": {"filter[status][eq]", "filter[started_at][gte]", "page[number]", "page[size]"},
 }
 
+# What the set-up may read and write, only while an admin waits for the answer: an ear application is created and
+# corrected, and nothing else of the account is ever changed.
+PAGED = {"page[number]", "page[size]"}
+AN_APPLICATION = {
+    *("application_name", "webhook_event_url", "webhook_event_failover_url", "webhook_api_version"),
+    *("first_command_timeout", "outbound"),
+}
+SETUP_LIST = {
+    "GET /call_control_applications": PAGED,
+    "GET /credential_connections": PAGED,
+    "GET /telephony_credentials": PAGED,
+    "GET /phone_numbers": PAGED,
+    "GET /outbound_voice_profiles": PAGED,
+    "GET /sip_registration_status": {"credential_type", "username"},
+    "POST /call_control_applications": AN_APPLICATION,
+    "PATCH /call_control_applications/{application}": AN_APPLICATION,
+}
+
 
 class Recorder(BaseAdapter):
     """Notes what would be sent; answers nothing of use."""
@@ -65,6 +85,7 @@ class Recorder(BaseAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         parts = urlsplit(str(request.url))
         path = parts.path.removeprefix("/v2").replace(CONFERENCE, "{conference}").replace(LEG, "{leg}")
+        path = path.replace(EAR.id, "{application}")
         body = json.loads(request.body) if request.body else dict(parse_qsl(parts.query))
         self.sent.append((f"{request.method} {path}", body))
         response = requests.Response()
@@ -98,6 +119,13 @@ DRIVES: dict[str, list[dict[str, Any]]] = {
     "failed_deliveries": [{"since": datetime(2026, 8, 21, 14, tzinfo=UTC)}],
 }
 SENDS_NOTHING = {"may_read"}
+SETUP_DRIVES: dict[str, list[dict[str, Any]]] = {
+    **{name: [{}] for name in ("applications", "credential_connections", "telephony_credentials")},
+    **{name: [{}] for name in ("phone_numbers", "outbound_profiles")},
+    "registration": [{"kind": kind, "username": "kim"} for kind in CredentialKind],
+    "create_application": [{"name": "Floorline ear", "webhook_url": "https://x", "profile_id": "1"}],
+    "correct_application": [{"application": EAR, "webhook_url": "https://x", "profile_id": each} for each in ("", "1")],
+}
 
 
 def everything_sent() -> list[tuple[str, dict[str, Any]]]:
@@ -107,6 +135,17 @@ def everything_sent() -> list[tuple[str, dict[str, Any]]]:
         for name, calls in DRIVES.items():
             for arguments in calls:
                 _call(getattr(client, name), arguments)
+    return recorder.sent
+
+
+def everything_sent_by_the_setup() -> list[tuple[str, dict[str, Any]]]:
+    recorder = Recorder()
+    session = requests.Session()
+    session.mount("https://", recorder)
+    client = SetupClient(api_base="https://api.telnyx.com/v2", api_key="KEY", session=session)
+    for name, calls in SETUP_DRIVES.items():
+        for arguments in calls:
+            _call(getattr(client, name), arguments)
     return recorder.sent
 
 
@@ -143,6 +182,24 @@ def test_every_key_of_the_list_is_really_sent() -> None:
     for target, body in everything_sent():
         keys[target] |= body.keys()
     assert keys == CLOSED_LIST
+
+
+def test_what_the_setup_sends_is_a_closed_list_as_well() -> None:
+    public = {name for name, _member in inspect.getmembers(SetupClient) if not name.startswith("_")}
+    assert public == SETUP_DRIVES.keys()
+    keys: dict[str, set[str]] = {target: set() for target in SETUP_LIST}
+    for target, body in everything_sent_by_the_setup():
+        keys[target] |= body.keys()
+    assert keys == SETUP_LIST
+
+
+def test_an_ear_application_is_written_as_it_must_be() -> None:
+    written = [body for target, body in everything_sent_by_the_setup() if not target.startswith("GET ")]
+    assert len(written) == 3
+    for body in written:
+        assert (body["webhook_api_version"], body["webhook_event_url"]) == ("2", "https://x")
+        assert (body["webhook_event_failover_url"], body["first_command_timeout"]) == (None, False)
+        assert body.get("outbound", {"outbound_voice_profile_id": "1"}) == {"outbound_voice_profile_id": "1"}
 
 
 def test_every_change_in_a_conference_names_the_own_leg_its_role_and_its_command() -> None:
@@ -196,8 +253,9 @@ TALKS = {
 }
 # The launcher asks its own children whether they are up; ports are tried on this machine. `floorline doctor` asks
 # Telnyx for one listing, to learn the time there and whether the key is good, and our own public address by a GET.
-# Single sign-on asks the issuer that OIDC_ISSUER names.
+# Single sign-on asks the issuer that OIDC_ISSUER names. An admin may have our own webhook address tried.
 MAY_TALK = {
+    "conferences/account_setup/trials.py",
     "conferences/telnyx/transport.py",
     "conferences/telnyx/greeting.py",
     "dashboard/doctor/telnyx.py",
@@ -205,7 +263,11 @@ MAY_TALK = {
     "dashboard/serving/ports.py",
     "dashboard/signing_in/single_sign_on.py",
 }
-MAY_BUILD_REQUESTS = {"conferences/telnyx/client.py", "conferences/probe/client.py"}
+MAY_BUILD_REQUESTS = {
+    "conferences/telnyx/client.py",
+    "conferences/telnyx/setup.py",
+    "conferences/probe/client.py",
+}
 
 
 @cache
@@ -245,7 +307,7 @@ def test_only_the_client_talks_to_the_network() -> None:
     assert talking == MAY_TALK
 
 
-def test_only_the_client_and_the_probe_build_requests() -> None:
+def test_only_the_clients_and_the_probe_build_requests() -> None:
     building = {
         name
         for name, tree in modules().items()
@@ -263,3 +325,12 @@ def test_only_supervision_reconciling_and_the_probe_hold_a_client() -> None:
     }
     assert holding <= {"supervision", "reconciliation", "intake", "clients", "probe", "worker", "management"}
     assert "dashboard" not in {name.split("/")[0] for name, used in imports().items() if "conferences.clients" in used}
+
+
+def test_only_the_admins_setup_holds_a_client_for_the_setup() -> None:
+    holding = {
+        "/".join(name.split("/")[:2]).removesuffix(".py")
+        for name, used in imports().items()
+        if used & {"conferences.telnyx.setup.SetupClient", "conferences.clients.setup_client_for"}
+    }
+    assert holding == {"conferences/account_setup", "conferences/admin", "conferences/clients"}

@@ -103,6 +103,56 @@ def test_what_nobody_took_in_stands_in_the_log_of_deliveries(client: Telnyx, san
     assert not client.webhook_deliveries.list(filter={"started_at": {"gte": "2099-01-01T00:00:00Z"}}).data
 
 
+def test_what_the_account_has_set_up_is_listed(client: Telnyx, sandbox: Running) -> None:
+    applications = {item.id: strictly(item) for item in client.call_control_applications.list(page_size=1)}
+    assert {CALLS, EAR} <= applications.keys()
+    assert applications[EAR].webhook_api_version == "2"
+    connections = [strictly(item) for item in client.credential_connections.list(page_size=2)]
+    assert {item.sip_uri_calling_preference for item in connections} == {"internal"}
+    credentials = [strictly(item) for item in client.telephony_credentials.list()]
+    assert {item.resource_id for item in credentials} == {"connection:2781903345512846412"}
+    numbers = [strictly(item) for item in client.phone_numbers.list()]
+    assert ("+18005550199", CALLS) in {(item.phone_number, item.connection_id) for item in numbers}
+    profiles = [strictly(item) for item in client.outbound_voice_profiles.list()]
+    assert [item.concurrent_call_limit for item in profiles] == [10]
+
+
+def test_an_application_is_created_with_telnyx_defaults_changed_and_dialled_on(
+    client: Telnyx, sdk: ModuleType, sandbox: Running
+) -> None:
+    made = strictly(
+        client.call_control_applications.create(application_name="New", webhook_event_url="https://floor.example.com/")
+    ).data
+    assert (made.webhook_api_version, made.outbound.outbound_voice_profile_id) == ("1", None)
+    dial = {"connection_id": made.id, "from_": "+18005550199", "to": "sip:kim@sip.telnyx.com"}
+    with pytest.raises(sdk.PermissionDeniedError, match="D38"):
+        client.calls.dial(**dial)
+    (profile,) = client.outbound_voice_profiles.list()
+    changed = client.call_control_applications.update(
+        made.id,
+        application_name="New",
+        webhook_event_url="https://floor.example.com/",
+        webhook_api_version="2",
+        outbound={"outbound_voice_profile_id": profile.id},
+    )
+    assert strictly(changed).data.webhook_api_version == "2"
+    strictly(client.calls.dial(**dial))
+    with pytest.raises(sdk.UnprocessableEntityError):
+        client.call_control_applications.create(application_name="", webhook_event_url="https://floor.example.com/")
+    with pytest.raises(sdk.NotFoundError):
+        client.call_control_applications.update("1", application_name="New", webhook_event_url="https://x.example.com/")
+
+
+def test_a_phones_registration_is_told(client: Telnyx, sdk: ModuleType, sandbox: Running) -> None:
+    read = client.sip_registration_status.list
+    found = strictly(read(credential_type="sip_credential_connection", username="kim"))
+    assert (found.registered, found.sip_registration_details.expires) == (True, 3600)
+    (credential, *_) = client.telephony_credentials.list()
+    assert strictly(read(credential_type="telephony_credential", username=credential.sip_username)).registered
+    with pytest.raises(sdk.NotFoundError):
+        read(credential_type="telephony_credential", username="nobody")
+
+
 def test_a_supervisor_monitors_whispers_barges_and_leaves(client: Telnyx, sandbox: Running) -> None:
     made = sandbox.script("Sdk-2")
     conference, ana = made["conference"]["id"], made["legs"][1]["call_control_id"]

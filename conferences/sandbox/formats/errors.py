@@ -8,6 +8,7 @@ _TITLES = {
     "10004": "Missing required parameter",
     "10005": "Resource not found",
     "10009": "Authentication failed",
+    "10010": "Authorization failed",
     "10011": "Too many requests",
     "10015": "Bad Request",
     "10016": "Phone number must be in +E164 format",

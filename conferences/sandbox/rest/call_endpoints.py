@@ -21,15 +21,17 @@ from conferences.sandbox.telephony.world import World
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-def dial(world: World, phones: Phones, body: Body) -> Json:
+def dial(world: World, phones: Phones, body: Body, *, applications: Mapping[str, Json]) -> Json:
     connection_id = params.text(body, "connection_id")
-    if connection_id not in {directory.CALLS_CONNECTION_ID, directory.EAR_CONNECTION_ID}:
+    if connection_id not in applications:
         raise ApiError(
             422,
             "10015",
             "connection_id must be a Call Control application with a webhook URL.",
             pointer="/connection_id",
         )
+    if not applications[connection_id]["outbound"]["outbound_voice_profile_id"]:
+        raise ApiError(403, "10010", "Connection has no Outbound Profile assigned D38.")
     config = body.get("conference_config")
     if config is not None and not isinstance(config, dict):
         raise ApiError(422, "10026", "'conference_config' must be an object.", pointer="/conference_config")
@@ -110,9 +112,11 @@ def gather(world: World, phones: Phones, call_control_id: str, body: Body, *, sp
     return OK
 
 
-def active_calls(world: World, connection_id: str, query: Mapping[str, str]) -> Json:
+def active_calls(
+    world: World, connection_id: str, query: Mapping[str, str], *, applications: Mapping[str, Json]
+) -> Json:
     """Cursor paging; `page[number]` and `page[size]` are what the SDK sends instead."""
-    if connection_id not in directory.CONNECTION_NAMES:
+    if connection_id not in applications and connection_id != directory.CREDENTIAL_CONNECTION_ID:
         raise not_found()
     live = world.live.get(connection_id)
     limit = params.page(query, "page[limit]", high=250, default=params.page(query, "page[size]", high=250, default=20))
@@ -172,7 +176,7 @@ def _webhook_url(body: Body) -> str | None:
 def _who(connection_id: str, to: str) -> tuple[Kind, str]:
     """Return whom a dialled address belongs to, for the matrix only; webhooks never contain it."""
     address = re.split("[;,]", to, maxsplit=1)[0].lower()
-    if connection_id == directory.EAR_CONNECTION_ID:
+    if connection_id != directory.CALLS_CONNECTION_ID:
         phone = next((phone for phone in directory.SUPERVISOR_PHONES if phone.address == address), None)
         return "supervisor", phone.label if phone else to
     agent = next((agent for agent in directory.agents(0) if agent.address.lower() == address), None)

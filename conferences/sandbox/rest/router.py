@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from conferences.sandbox.center.holdings import Holdings
 from conferences.sandbox.formats.errors import ApiError, not_found
 from conferences.sandbox.formats.resources import Json
-from conferences.sandbox.rest import call_endpoints, conference_endpoints
+from conferences.sandbox.rest import call_endpoints, conference_endpoints, setup_endpoints
 from conferences.sandbox.telephony.phones import Phones
 from conferences.sandbox.telephony.world import World
 from conferences.sandbox.webhooks import delivery
@@ -87,6 +88,10 @@ class Api:
     log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOG_KEPT))
     received: int = 0
     deliveries: Iterable[delivery.Delivery] = ()
+    holdings: Holdings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.holdings = Holdings(webhook_url=self.world.webhook_url, now=self.world.now)
 
     def handle(self, request: Request) -> Answer:
         """Execute one request at the world's present moment."""
@@ -125,9 +130,11 @@ class Api:
     def _execute(self, request: Request) -> Json:
         if request.method == "GET":
             return self._read(request)
-        if request.method != "POST":
+        if request.method not in {"POST", "PATCH"}:
             raise not_found()
         body = _parsed(request.raw_body)
+        if request.method == "PATCH":
+            return self._change(request, body)
         command_id = body.get("command_id")
         if not isinstance(command_id, str):
             return self._command(request, body)
@@ -153,15 +160,39 @@ class Api:
             case ["calls", call_control_id]:
                 return call_endpoints.retrieve(self.world, call_control_id)
             case ["connections", connection_id, "active_calls"]:
-                return call_endpoints.active_calls(self.world, connection_id, request.query)
+                return call_endpoints.active_calls(
+                    self.world, connection_id, request.query, applications=self.holdings.applications
+                )
             case ["webhook_deliveries"]:
                 return delivery.listing(list(self.deliveries), request.query)
+            case ["sip_registration_status"]:
+                return setup_endpoints.registration(self.holdings, self.phones, request.query, now=self.world.now)
+            case [name] if (rows := self._listed(name)) is not None:
+                return setup_endpoints.listing(rows, request.query)
+        raise not_found()
+
+    def _listed(self, name: str) -> Sequence[Json] | None:
+        """Return what a listing of the account's set-up lists; None where there is no such listing."""
+        return {
+            "call_control_applications": list(self.holdings.applications.values()),
+            "credential_connections": self.holdings.connections,
+            "telephony_credentials": self.holdings.credentials,
+            "phone_numbers": self.holdings.numbers,
+            "outbound_voice_profiles": self.holdings.profiles,
+        }.get(name)
+
+    def _change(self, request: Request, body: Json) -> Json:
+        match request.path.strip("/").split("/"):
+            case ["call_control_applications", application_id]:
+                return setup_endpoints.update_application(self.holdings, application_id, body)
         raise not_found()
 
     def _command(self, request: Request, body: Json) -> Json:
         match request.path.strip("/").split("/"):
             case ["calls"]:
-                return call_endpoints.dial(self.world, self.phones, body)
+                return call_endpoints.dial(self.world, self.phones, body, applications=self.holdings.applications)
+            case ["call_control_applications"]:
+                return setup_endpoints.create_application(self.holdings, body)
             case ["conferences"]:
                 return conference_endpoints.create(self.world, body)
             case ["calls", call_control_id, "actions", action]:

@@ -202,6 +202,8 @@ ADMIN = [
     admin_page("conferences/leg/<uuid:leg_id>/agent/", done=302),
     admin_page("auth/user/<id>/password/"),
     admin_page("conferences/teamrule/who-may-see-what/"),
+    admin_page("conferences/account/<int:object_id>/telnyx/"),
+    admin_page("conferences/account/<int:object_id>/trials/"),
 ]  # fmt: skip
 PAGES_OF_A_MODEL = {
     "list": "", "add": "add/", "history": "<path:object_id>/history/", "delete": "<path:object_id>/delete/",

@@ -1,0 +1,55 @@
+"""Creates the application that supervisors' phones are dialled on, and tells what is wrong with an existing one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from conferences.telnyx.setup import API_VERSION, Application, OutboundProfile
+
+
+def webhook_address() -> str:
+    """Return the address that an application's webhooks have to come to."""
+    return f"{settings.PUBLIC_URL}/webhooks/telnyx/"
+
+
+def application_name() -> str:
+    """Return the name of a new application: by it people find in the portal whose it is."""
+    return f"Floorline ear ({urlsplit(settings.PUBLIC_URL).hostname})"[:100]
+
+
+def why_no_address() -> str:
+    """Return why webhooks cannot come to our address, empty where they can."""
+    if settings.SANDBOX or urlsplit(settings.PUBLIC_URL).scheme == "https":
+        return ""
+    return _(
+        "PUBLIC_URL is %(address)s. Telnyx sends webhooks over the internet, so it must be an https:// address that "
+        "the internet reaches. Set it, restart Floorline, and come back."
+    ) % {"address": settings.PUBLIC_URL}
+
+
+def faults_of(application: Application, *, webhook_url: str) -> list[str]:
+    """Return what an ear application must not be like, each as a sentence."""
+    faults = []
+    if application.webhook_version != API_VERSION:
+        faults.append(
+            _("Its webhooks are of API version %(version)s; Floorline reads version 2.")
+            % {"version": application.webhook_version or "?"}
+        )
+    if application.webhook_url.rstrip("/") != webhook_url.rstrip("/"):
+        faults.append(_("Its webhooks go to another address than Floorline’s."))
+    if application.failover_url:
+        faults.append(_("It has a failover address: what goes there never comes to Floorline."))
+    if not application.profile_id:
+        faults.append(_("It has no outbound voice profile, so no phone can be rung on it."))
+    if application.first_command_timeout:
+        faults.append(_("It hangs up calls that get no command for a while; supervisors’ phones wait without any."))
+    return faults
+
+
+def usable(profiles: Iterable[OutboundProfile]) -> list[OutboundProfile]:
+    """Return the profiles that a phone can be rung by."""
+    return [profile for profile in profiles if profile.enabled]
