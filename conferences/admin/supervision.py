@@ -9,7 +9,6 @@ from conferences.models import Command, Ear, SupervisorSession, UnsteeredLine
 
 from .reading import ReadOnlyAdmin, to_the_second
 
-
 CODES = ("http_status", "telnyx_code", "carrier_code")
 
 

@@ -29,6 +29,7 @@ from conferences.models.supervision import Role
 from conferences.telnyx.inbound import TEXML, VERSION_1, clean_text, parse
 from conferences.telnyx.refusals import Refusal, cause_of
 
+from .applications import Applications, known_applications
 from .milestones import Milestone, reached
 
 LATELY = timedelta(hours=1)
@@ -83,6 +84,10 @@ class Evidence:
     has_key: bool
     webhook_url: str
     is_polled: bool
+    ear_application: str
+    """Its id."""
+    applications: Applications | None = None
+    """As they are set up at Telnyx, where somebody has had them read a while ago."""
     region: str
     """As people read it."""
     checked_at: datetime | None = None
@@ -136,6 +141,8 @@ def evidence(account: Account, *, people: People, now: datetime) -> Evidence:
         has_key=bool(vars(account)["key_is_set"] or settings.TELNYX_API_KEY),
         webhook_url=f"{settings.PUBLIC_URL}/webhooks/telnyx/",
         is_polled=account.feed == Feed.POLLING,
+        ear_application=account.ear_connection_id or settings.TELNYX_CONNECTION_ID,
+        applications=known_applications(account),
         region=account.get_region_display(),
         checked_at=account.checked_at,
         check_problem=account.check_problem,

@@ -112,7 +112,7 @@ def ear_application(seen: Evidence) -> Step:
         shown_by,
         next_step,
         link=_account(seen),
-        recognise=(mistakes.refused_ear_application,),
+        recognise=(mistakes.refused_ear_application, mistakes.wrong_ear_application),
         reached_is=State.DONE if seen.rung_at else State.UNKNOWN,
     )
 
@@ -155,7 +155,7 @@ def connections(seen: Evidence) -> Step:
             reverse("admin:conferences_connection_changelist"),
             "conferences.view_connection",
         ),
-        recognise=(mistakes.unassigned_connections,),
+        recognise=(mistakes.unassigned_connections, mistakes.wrong_center_application),
     )
 
 
