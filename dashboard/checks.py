@@ -60,27 +60,36 @@ def _secret_key() -> Iterator[CheckMessage]:
 
 def _account(credentials: Credentials) -> Iterator[CheckMessage]:
     portal = "Copy it from the Telnyx portal: docs/telnyx-setup.md says where."
-    if not credentials.api_key:
-        yield Error("TELNYX_API_KEY is missing.", hint=portal, id="floorline.E002")
-    elif not re.fullmatch(r"[!-~]+", credentials.api_key):
+    yield from _missing(credentials)
+    if credentials.api_key and not re.fullmatch(r"[!-~]+", credentials.api_key):
         yield Error("TELNYX_API_KEY holds a blank or a sign that no key has.", hint=portal, id="floorline.E002")
-    if not credentials.public_keys:
-        yield Error("TELNYX_PUBLIC_KEY is missing: no webhook could be verified.", hint=portal, id="floorline.E003")
     if not all(is_public_key(key) for key in credentials.public_keys):
         yield Error(
             "TELNYX_PUBLIC_KEY is not a public key: 32 bytes in Base64, 44 signs, several parted by commas.",
             hint=portal,
             id="floorline.E003",
         )
-    if not credentials.ear_connection_id:
-        yield Error("TELNYX_CONNECTION_ID is missing: the id of the ear application.", hint=portal, id="floorline.E004")
-    elif not re.fullmatch(r"[0-9A-Za-z-]{1,64}", credentials.ear_connection_id):
+    if credentials.ear_connection_id and not re.fullmatch(r"[0-9A-Za-z-]{1,64}", credentials.ear_connection_id):
         yield Error("TELNYX_CONNECTION_ID is not the id of an application.", hint=portal, id="floorline.E004")
-    number = "Give a number of your account with its country code, for example +15551230000."
-    if not credentials.from_number:
-        yield Error("TELNYX_FROM_NUMBER is missing: supervisors' phones show it.", hint=number, id="floorline.E005")
-    elif not re.fullmatch(r"\+[1-9][0-9]{6,14}", credentials.from_number):
+    if credentials.from_number and not re.fullmatch(r"\+[1-9][0-9]{6,14}", credentials.from_number):
+        number = "Give a number of your account with its country code, for example +15551230000."
         yield Error("TELNYX_FROM_NUMBER is not a phone number.", hint=number, id="floorline.E005")
+
+
+def _missing(credentials: Credentials) -> Iterator[CheckMessage]:
+    """Name what is still to be set up: a new installation has to be served for that."""
+    needed = {
+        "TELNYX_API_KEY": credentials.api_key,
+        "TELNYX_PUBLIC_KEY": credentials.public_keys,
+        "TELNYX_CONNECTION_ID": credentials.ear_connection_id,
+        "TELNYX_FROM_NUMBER": credentials.from_number,
+    }
+    if missing := [name for name, value in needed.items() if not value]:
+        yield Caution(
+            f"Not set up yet: {', '.join(missing)}.",
+            hint="Sign in as an administrator: the guide (Set up, in the top bar) leads to where each is entered.",
+            id="floorline.W006",
+        )
 
 
 def _field_keys() -> Iterator[CheckMessage]:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Count, Max, Q, QuerySet
 
+from conferences import names
 from conferences.intake.endpoint import intake
 from conferences.models import (
     Account,
@@ -82,6 +83,8 @@ class Evidence:
     account_id: int
     reached: frozenset[Milestone]
     has_key: bool
+    may_store_key: bool
+    """Whether there is something to encrypt a key with that is typed into the account."""
     webhook_url: str
     is_polled: bool
     ear_application: str
@@ -139,6 +142,7 @@ def evidence(account: Account, *, people: People, now: datetime) -> Evidence:
         account_id=account.pk,
         reached=reached(account),
         has_key=bool(vars(account)["key_is_set"] or settings.TELNYX_API_KEY),
+        may_store_key=bool(settings.FIELD_KEYS),
         webhook_url=f"{settings.PUBLIC_URL}/webhooks/telnyx/",
         is_polled=account.feed == Feed.POLLING,
         ear_application=account.ear_connection_id or settings.TELNYX_CONNECTION_ID,
@@ -197,7 +201,7 @@ def _refused_dial(commands: CommandQuerySet) -> RefusedDial | None:
     cause = cause_of(
         status=dial.http_status, code=dial.telnyx_code, carrier_code=dial.carrier_code, dialled=True, conference=False
     )
-    return RefusedDial(at=dial.asked_at, cause=cause, said=dial.outcome)
+    return RefusedDial(at=dial.asked_at, cause=cause, said=names.plain(dial.outcome, limit=300))
 
 
 def _unanswered(account: Account) -> UnansweredPhone | None:
@@ -212,7 +216,7 @@ def _unanswered(account: Account) -> UnansweredPhone | None:
         is_sip=newest.kind == Line.Kind.SIP,
         hangup_cause=leg.hangup_cause if leg is not None else "",
         sip_status=_sip_status(account, newest.call_control_id),
-        said=newest.end_reason,
+        said=names.plain(newest.end_reason, limit=200),
     )
 
 

@@ -22,7 +22,11 @@ def api_key(seen: Evidence) -> Step:
     """Judge by whether Telnyx was read with the key."""
     if not seen.has_key:
         shown_by = _("No API key is entered.")
-        next_step = _("Create one in the Telnyx portal (Keys & Credentials), and paste it.")
+        next_step = (
+            _("Create one in the Telnyx portal (Keys & Credentials), and paste it.")
+            if seen.may_store_key
+            else _("First set FIELD_KEYS (“floorline new_field_key” makes one) and restart. Then create an API key.")
+        )
     elif seen.checked_at is None:
         shown_by = _("A key is entered. Telnyx has not been read with it yet.")
         next_step = _("Wait a few seconds. If nothing changes, look whether the worker is running.")

@@ -85,7 +85,7 @@ def empty_floor(folder: Path, *, port: int, telnyx: str) -> Iterator[str]:
     environment = {
         **without_settings(folder),
         "PORT": str(port),
-        "SECRET_KEY": "a" * 60,
+        "SECRET_KEY": "0123456789abcdef" * 4,
         "FIELD_KEYS": Fernet.generate_key().decode(),
         "TELNYX_API_BASE": f"{telnyx}/v2",
     }

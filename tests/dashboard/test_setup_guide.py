@@ -111,6 +111,15 @@ def test_a_key_that_nobody_has_read_with_is_neither_done_nor_to_do(
     assert states(page_of(ada))["api-key"] == "problem"
 
 
+def test_a_key_can_be_pasted_only_where_it_is_encrypted(
+    ada: User, account: Account, page_of: SignIn, settings: Settings
+) -> None:
+    first = "First set FIELD_KEYS"
+    assert first not in page_of(ada).get("/setup/").content.decode()
+    settings.FIELD_KEYS = []
+    assert first in page_of(ada).get("/setup/").content.decode()
+
+
 def test_the_age_of_what_shows_a_step_is_told(ada: User, account: Account, page_of: SignIn) -> None:
     for age, said in (
         (timedelta(seconds=12), r"Last webhook 1[2-9] s ago"),

@@ -50,15 +50,15 @@ def test_a_complete_environment_is_accepted() -> None:
     [
         ("SECRET_KEY_GIVEN", False, "E001", "SECRET_KEY is missing"),
         ("SECRET_KEY", "secret", "E001", "SECRET_KEY is too short"),
-        ("TELNYX_API_KEY", "", "E002", "TELNYX_API_KEY is missing"),
+        ("TELNYX_API_KEY", "", "W006", "Not set up yet: TELNYX_API_KEY."),
         ("TELNYX_API_KEY", "KEY 0123", "E002", "TELNYX_API_KEY holds a blank"),
-        ("TELNYX_PUBLIC_KEYS", [], "E003", "TELNYX_PUBLIC_KEY is missing"),
+        ("TELNYX_PUBLIC_KEYS", [], "W006", "Not set up yet: TELNYX_PUBLIC_KEY."),
         ("TELNYX_PUBLIC_KEYS", [PUBLIC_KEY, "bm90IGEga2V5"], "E003", "TELNYX_PUBLIC_KEY is not a public key"),
         ("TELNYX_PUBLIC_KEYS", [f"{PUBLIC_KEY[:-2]}!="], "E003", "TELNYX_PUBLIC_KEY is not a public key"),
         ("TELNYX_PUBLIC_KEYS", ["schlüssel"], "E003", "TELNYX_PUBLIC_KEY is not a public key"),
-        ("TELNYX_CONNECTION_ID", "", "E004", "TELNYX_CONNECTION_ID is missing"),
+        ("TELNYX_CONNECTION_ID", "", "W006", "Not set up yet: TELNYX_CONNECTION_ID."),
         ("TELNYX_CONNECTION_ID", "my application", "E004", "TELNYX_CONNECTION_ID is not the id"),
-        ("TELNYX_FROM_NUMBER", "", "E005", "TELNYX_FROM_NUMBER is missing"),
+        ("TELNYX_FROM_NUMBER", "", "W006", "Not set up yet: TELNYX_FROM_NUMBER."),
         ("TELNYX_FROM_NUMBER", "0800 555 0199", "E005", "+15551230000"),
         ("FIELD_KEYS", ["not-a-key"], "E006", "FIELD_KEYS holds something that is not a key"),
         ("ALLOWED_HOSTS", ["https://floor.example.com"], "E007", "without https://"),
@@ -87,6 +87,7 @@ def test_a_wrong_setting_is_named_with_its_mend(
         ({"ALLOWED_HOSTS": ["*"]}, "W001"),
         ({"PUBLIC_URL": "http://localhost:8000", "SECURE": False, "ALLOWED_HOSTS": ["localhost"]}, "W002"),
         ({"PUBLIC_URL": "http://floor.example.com", "SECURE": False}, "W003"),
+        ({"TELNYX_API_KEY": ""}, "W006"),
     ],
 )
 def test_what_is_risky_but_possible_is_only_said(settings: Settings, changed: dict[str, object], number: str) -> None:
