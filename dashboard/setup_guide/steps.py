@@ -115,7 +115,7 @@ def ear_application(seen: Evidence) -> Step:
         _("Ear application and outbound profile"),
         shown_by,
         next_step,
-        link=_account(seen),
+        link=_at_telnyx(seen),
         recognise=(mistakes.refused_ear_application, mistakes.wrong_ear_application),
         reached_is=State.DONE if seen.rung_at else State.UNKNOWN,
     )
@@ -130,7 +130,7 @@ def caller_number(seen: Evidence) -> Step:
         _("Caller number"),
         _("A number is entered.") if is_reached else _("No number is entered."),
         "" if is_reached else _("Enter a number of this account. Supervisors' phones show it."),
-        link=_account(seen),
+        link=_at_telnyx(seen),
         recognise=(mistakes.refused_caller_number,),
     )
 
@@ -249,6 +249,14 @@ _STEPS: tuple[Callable[[Evidence], Step], ...] = (
     *(api_key, public_key, feed, ear_application, caller_number),
     *(connections, people, phone, probe, whisper),
 )
+
+
+def _at_telnyx(seen: Evidence) -> Link:
+    """Lead to where it is chosen from what the account has, once there is a key to read it with."""
+    if not seen.has_key:
+        return _account(seen)
+    url = reverse("admin:conferences_account_at_telnyx", args=[seen.account_id])
+    return Link(_("Read from Telnyx"), url, "conferences.change_account")
 
 
 def _account(seen: Evidence) -> Link:

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import LogoutView
+from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -57,6 +58,8 @@ def look_at_applications(request: SignedInRequest, account_id: int) -> HttpRespo
         read_applications(account, now=timezone.now())
     except (Rejected, Unanswered) as error:
         messages.error(request, in_words(error))
+    except ImproperlyConfigured as error:
+        messages.error(request, str(error))
     return redirect("setup")
 
 
