@@ -45,7 +45,7 @@ class RefusedDial:
     at: datetime
     cause: Refusal
     said: str
-    """What the supervisor was told."""
+    """The sentence that the supervisor was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class UnansweredPhone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """How many there are of those without whom nobody is heard."""
+    """The numbers of those without whom nobody is heard."""
 
     teams: int
     agents: int
@@ -76,8 +76,8 @@ class People:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What is known of one account at a moment."""
+class AccountEvidence:
+    """Everything that shows how far one account has come, at a moment."""
 
     now: datetime
     account_id: int
@@ -107,7 +107,7 @@ class Evidence:
     """Live ones that webhooks told of, and that Telnyx does not know when asked."""
     bridged_at: datetime | None = None
     connections: Mapping[str, int]
-    """How many there are of each role."""
+    """The number of connections with each role."""
     people: People
     rung_at: datetime | None = None
     """When Telnyx last accepted to ring a phone."""
@@ -133,11 +133,11 @@ def people() -> People:
     )
 
 
-def evidence(account: Account, *, people: People, now: datetime) -> Evidence:
+def evidence(account: Account, *, people: People, now: datetime) -> AccountEvidence:
     """Read what there is of an account that `accounts_in_order` returned."""
     commands = Command.objects.filter(account=account)
     roles = account.connections.values_list("role").annotate(Count("pk")).order_by()
-    return Evidence(
+    return AccountEvidence(
         now=now,
         account_id=account.pk,
         reached=reached(account),

@@ -11,7 +11,7 @@ from conferences import names
 
 from .evidence import evidence, people
 from .milestones import Milestone, accounts_in_order
-from .step import State, Step, ago
+from .step import SetupStep, StepState, ago
 from .steps import steps
 
 READ_APPLICATIONS = "conferences.change_account"
@@ -23,7 +23,7 @@ class AccountGuide:
 
     account_id: int
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[SetupStep, ...]
     left: int
     applications_read: str
     """When the applications were read from Telnyx, "" where that is long ago."""
@@ -31,7 +31,7 @@ class AccountGuide:
 
     @property
     def problems(self) -> int:
-        return sum(step.state == State.PROBLEM for step in self.steps)
+        return sum(step.state == StepState.PROBLEM for step in self.steps)
 
 
 def guide(viewer: User, *, now: datetime) -> tuple[AccountGuide, ...]:
@@ -54,7 +54,7 @@ def guide(viewer: User, *, now: datetime) -> tuple[AccountGuide, ...]:
     return tuple(guides)
 
 
-def _for_viewer(step: Step, viewer: User) -> Step:
+def _for_viewer(step: SetupStep, viewer: User) -> SetupStep:
     if step.link is None or not step.link.permission or viewer.has_perm(step.link.permission):
         return step
     return replace(step, link=None)

@@ -18,7 +18,7 @@ from conferences.account_setup.ear_application import faults_of
 from conferences.telnyx.inbound import TEXML, VERSION_1
 from conferences.telnyx.refusals import Refusal
 
-from .evidence import LATELY, Evidence
+from .evidence import LATELY, AccountEvidence
 
 UNAVAILABLE, FORBIDDEN, NOT_FOUND = "480", "403", "404"
 """SIP statuses: https://developers.telnyx.com/docs/voice/sip-trunking/troubleshooting/response-codes"""
@@ -28,15 +28,15 @@ UNREACHED = frozenset({"unspecified", "not_found", "call_rejected"})
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong, and how it is mended."""
+    """A sentence about a mistake, and one about its mend."""
 
     said: str
     mend: str
 
 
-Recognises = Callable[[Evidence], Iterator[Mistake]]
+Recognises = Callable[[AccountEvidence], Iterator[Mistake]]
 Sentences = tuple[Promise, Promise]
-"""What is wrong, and how it is mended."""
+"""A sentence about a mistake, and one about its mend."""
 
 _MORE_CHANNELS = gettext_lazy("Ask Telnyx for more channels, or lower “supervisor phones at once” of this account.")
 _EAR_APPLICATION: dict[Refusal, Sentences] = {
@@ -96,13 +96,13 @@ _FORMATS: dict[str, Sentences] = {
 }
 
 
-def not_read(seen: Evidence) -> Iterator[Mistake]:
+def not_read(seen: AccountEvidence) -> Iterator[Mistake]:
     """Tell why Telnyx does not let us read."""
     if seen.check_problem:
         yield Mistake(seen.check_problem, _("Look at the key, and at the account in the Telnyx portal."))
 
 
-def refused_webhooks(seen: Evidence) -> Iterator[Mistake]:
+def refused_webhooks(seen: AccountEvidence) -> Iterator[Mistake]:
     """Recognise a wrong public key, and forwarders that change, delay or strip what they pass on."""
     for reason, at in seen.refused.items():
         if reason not in _FORMATS and (seen.heard_at is None or at > seen.heard_at):
@@ -110,7 +110,7 @@ def refused_webhooks(seen: Evidence) -> Iterator[Mistake]:
             yield Mistake(str(said), str(mend))
 
 
-def wrong_format(seen: Evidence) -> Iterator[Mistake]:
+def wrong_format(seen: AccountEvidence) -> Iterator[Mistake]:
     """Recognise applications that are set to version 1 or TeXML: some sign what they send, some do not."""
     for kind, (said, mend) in _FORMATS.items():
         newest = max(filter(None, (seen.unreadable.get(kind), seen.refused.get(kind))), default=None)
@@ -118,7 +118,7 @@ def wrong_format(seen: Evidence) -> Iterator[Mistake]:
             yield Mistake(str(said), str(mend))
 
 
-def wrong_clock(seen: Evidence) -> Iterator[Mistake]:
+def wrong_clock(seen: AccountEvidence) -> Iterator[Mistake]:
     """Recognise a clock that is wrong, before it is so wrong that signatures are refused."""
     if seen.clock_off:
         sentence = (
@@ -130,14 +130,14 @@ def wrong_clock(seen: Evidence) -> Iterator[Mistake]:
         yield Mistake(sentence % {"seconds": abs(seen.clock_off)}, mend)
 
 
-def stopped_feed(seen: Evidence) -> Iterator[Mistake]:
+def stopped_feed(seen: AccountEvidence) -> Iterator[Mistake]:
     """Tell that webhooks came, and come no longer."""
     if seen.stopped_since is not None:
         mend = _("Look whether Telnyx, or your forwarder, still posts to %(url)s.") % {"url": seen.webhook_url}
         yield Mistake(_("Webhooks have stopped arriving."), mend)
 
 
-def wrong_region(seen: Evidence) -> Iterator[Mistake]:
+def wrong_region(seen: AccountEvidence) -> Iterator[Mistake]:
     """Recognise conferences that run elsewhere than where Telnyx is asked for them."""
     if seen.conferences_not_found:
         said = ngettext(
@@ -148,7 +148,7 @@ def wrong_region(seen: Evidence) -> Iterator[Mistake]:
         yield Mistake(said, _("Choose the region in which your call flow creates its conferences."))
 
 
-def bridged_calls(seen: Evidence) -> Iterator[Mistake]:
+def bridged_calls(seen: AccountEvidence) -> Iterator[Mistake]:
     """Recognise a call flow that connects two phones without a conference."""
     if seen.bridged_at is not None and seen.now - seen.bridged_at < LATELY:
         yield Mistake(
@@ -157,24 +157,24 @@ def bridged_calls(seen: Evidence) -> Iterator[Mistake]:
         )
 
 
-def refused_ear_application(seen: Evidence) -> Iterator[Mistake]:
+def refused_ear_application(seen: AccountEvidence) -> Iterator[Mistake]:
     """Recognise what is wrong with the ear application, its profile or its channels, by a dial that was refused."""
     yield from _of_refused_dial(seen, _EAR_APPLICATION)
 
 
-def refused_caller_number(seen: Evidence) -> Iterator[Mistake]:
+def refused_caller_number(seen: AccountEvidence) -> Iterator[Mistake]:
     """Recognise a caller number that is not the account's."""
     yield from _of_refused_dial(seen, _CALLER_NUMBER)
 
 
-def other_refused_dial(seen: Evidence) -> Iterator[Mistake]:
+def other_refused_dial(seen: AccountEvidence) -> Iterator[Mistake]:
     """Tell any other refusal as it was told to the supervisor."""
     dial = seen.refused_dial
     if dial is not None and not _is_mended(seen, dial.at) and dial.cause not in _EAR_APPLICATION | _CALLER_NUMBER:
         yield Mistake(dial.said, _("Look at the phone's address, and at the account in the Telnyx portal."))
 
 
-def unreached_phone(seen: Evidence) -> Iterator[Mistake]:
+def unreached_phone(seen: AccountEvidence) -> Iterator[Mistake]:
     """Recognise a phone that is not registered, and SIP URI calling that is off.
 
     What Telnyx answers where SIP URI calling is off is documented nowhere; it is taken to be a refusal other than 480.
@@ -194,7 +194,7 @@ def unreached_phone(seen: Evidence) -> Iterator[Mistake]:
         yield Mistake(_("A supervisor's SIP phone could not be reached."), f"{register} {switch_on}")
 
 
-def wrong_ear_application(seen: Evidence) -> Iterator[Mistake]:
+def wrong_ear_application(seen: AccountEvidence) -> Iterator[Mistake]:
     """Tell what the ear application must not be like, as it was read from Telnyx."""
     known = seen.applications
     if known is not None and (application := known.by_id.get(seen.ear_application)) is not None:
@@ -203,7 +203,7 @@ def wrong_ear_application(seen: Evidence) -> Iterator[Mistake]:
             yield Mistake(said, mend)
 
 
-def wrong_center_application(seen: Evidence) -> Iterator[Mistake]:
+def wrong_center_application(seen: AccountEvidence) -> Iterator[Mistake]:
     """Recognise what the center's own applications do to calls, or keep from us."""
     known = seen.applications
     others = [] if known is None else [row for row in known.by_id.values() if row.id != seen.ear_application]
@@ -226,7 +226,7 @@ def wrong_center_application(seen: Evidence) -> Iterator[Mistake]:
             )
 
 
-def unassigned_connections(seen: Evidence) -> Iterator[Mistake]:
+def unassigned_connections(seen: AccountEvidence) -> Iterator[Mistake]:
     """Tell of phone applications that nobody has given a role."""
     number = seen.connections.get("unassigned", 0)
     if number:
@@ -239,7 +239,7 @@ def unassigned_connections(seen: Evidence) -> Iterator[Mistake]:
         )
 
 
-def harmful_monitor(seen: Evidence) -> Iterator[Mistake]:
+def harmful_monitor(seen: AccountEvidence) -> Iterator[Mistake]:
     """Tell that nobody may listen on this account, and why."""
     if seen.monitor_harms_call:
         yield Mistake(
@@ -248,12 +248,12 @@ def harmful_monitor(seen: Evidence) -> Iterator[Mistake]:
         )
 
 
-def _of_refused_dial(seen: Evidence, known: dict[Refusal, Sentences]) -> Iterator[Mistake]:
+def _of_refused_dial(seen: AccountEvidence, known: dict[Refusal, Sentences]) -> Iterator[Mistake]:
     dial = seen.refused_dial
     if dial is not None and dial.cause in known and not _is_mended(seen, dial.at):
         said, mend = known[dial.cause]
         yield Mistake(str(said), str(mend))
 
 
-def _is_mended(seen: Evidence, at: datetime) -> bool:
+def _is_mended(seen: AccountEvidence, at: datetime) -> bool:
     return seen.answered_at is not None and seen.answered_at > at

@@ -10,12 +10,12 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from .evidence import Evidence
+from .evidence import AccountEvidence
 from .milestones import Milestone
 from .mistakes import Mistake, Recognises
 
 
-class State(StrEnum):
+class StepState(StrEnum):
     DONE = "done"
     TO_DO = "to-do"
     PROBLEM = "problem"
@@ -33,22 +33,22 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class SetupStep:
     """One step as the page shows it."""
 
     milestone: Milestone
     title: str
-    state: State
+    state: StepState
     shown_by: str
     """The evidence, in a sentence."""
     next: str = ""
-    """What to do, where there is something to do."""
+    """The thing to do, "" where there is none."""
     link: Link | None = None
     mistakes: tuple[Mistake, ...] = ()
 
 
 def step(
-    seen: Evidence,
+    seen: AccountEvidence,
     milestone: Milestone,
     title: str,
     shown_by: str,
@@ -56,16 +56,16 @@ def step(
     *,
     link: Link,
     recognise: tuple[Recognises, ...] = (),
-    reached_is: State = State.DONE,
-    otherwise: State = State.TO_DO,
-) -> Step:
+    reached_is: StepState = StepState.DONE,
+    otherwise: StepState = StepState.TO_DO,
+) -> SetupStep:
     """Return a step: done where it is reached, and a problem where one of its mistakes is recognised."""
     found = tuple(mistake for recognises in recognise for mistake in recognises(seen))
     state = reached_is if milestone in seen.reached else otherwise
-    return Step(
+    return SetupStep(
         milestone=milestone,
         title=title,
-        state=State.PROBLEM if found else state,
+        state=StepState.PROBLEM if found else state,
         shown_by=shown_by,
         next=next_step,
         link=link,

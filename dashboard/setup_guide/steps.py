@@ -8,17 +8,17 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from . import mistakes
-from .evidence import Evidence
+from .evidence import AccountEvidence
 from .milestones import Milestone
-from .step import Link, State, Step, ago, step
+from .step import Link, SetupStep, StepState, ago, step
 
 
-def steps(seen: Evidence) -> tuple[Step, ...]:
+def steps(seen: AccountEvidence) -> tuple[SetupStep, ...]:
     """Return the steps of an account, in their order."""
     return tuple(judge(seen) for judge in _STEPS)
 
 
-def api_key(seen: Evidence) -> Step:
+def api_key(seen: AccountEvidence) -> SetupStep:
     """Judge by whether Telnyx was read with the key."""
     if not seen.has_key:
         shown_by = _("No API key is entered.")
@@ -42,11 +42,11 @@ def api_key(seen: Evidence) -> Step:
         next_step,
         link=_account(seen),
         recognise=(mistakes.not_read,),
-        otherwise=State.UNKNOWN if waits else State.TO_DO,
+        otherwise=StepState.UNKNOWN if waits else StepState.TO_DO,
     )
 
 
-def public_key(seen: Evidence) -> Step:
+def public_key(seen: AccountEvidence) -> SetupStep:
     """Judge by whether webhooks can be verified, and whether they were."""
     is_reached = Milestone.PUBLIC_KEY in seen.reached
     if seen.is_polled:
@@ -69,7 +69,7 @@ def public_key(seen: Evidence) -> Step:
     )
 
 
-def feed(seen: Evidence) -> Step:
+def feed(seen: AccountEvidence) -> SetupStep:
     """Judge by whether news of calls arrives: by webhooks, or by asking."""
     if seen.is_polled:
         at, none_yet = seen.checked_at, _("Telnyx has not been asked yet.")
@@ -97,7 +97,7 @@ def feed(seen: Evidence) -> Step:
     )
 
 
-def ear_application(seen: Evidence) -> Step:
+def ear_application(seen: AccountEvidence) -> SetupStep:
     """Judge by whether Telnyx accepts to ring phones on it: only a dial shows whether it has an outbound profile."""
     is_reached = Milestone.EAR_APPLICATION in seen.reached
     if not is_reached:
@@ -117,11 +117,11 @@ def ear_application(seen: Evidence) -> Step:
         next_step,
         link=_at_telnyx(seen),
         recognise=(mistakes.refused_ear_application, mistakes.wrong_ear_application),
-        reached_is=State.DONE if seen.rung_at else State.UNKNOWN,
+        reached_is=StepState.DONE if seen.rung_at else StepState.UNKNOWN,
     )
 
 
-def caller_number(seen: Evidence) -> Step:
+def caller_number(seen: AccountEvidence) -> SetupStep:
     """Judge by whether there is a number that supervisors' phones show."""
     is_reached = Milestone.CALLER_NUMBER in seen.reached
     return step(
@@ -135,7 +135,7 @@ def caller_number(seen: Evidence) -> Step:
     )
 
 
-def connections(seen: Evidence) -> Step:
+def connections(seen: AccountEvidence) -> SetupStep:
     """Judge by whether it is known which of Telnyx' connections carry calls."""
     with_role = sum(number for role, number in seen.connections.items() if role != "unassigned")
     is_reached = Milestone.CONNECTIONS in seen.reached
@@ -163,7 +163,7 @@ def connections(seen: Evidence) -> Step:
     )
 
 
-def people(seen: Evidence) -> Step:
+def people(seen: AccountEvidence) -> SetupStep:
     """Judge by whether there is an agent, and somebody with a phone who may whisper to them."""
     known = seen.people
     told = _(
@@ -190,7 +190,7 @@ def people(seen: Evidence) -> Step:
     return step(seen, Milestone.PEOPLE, title, told, "" if is_reached else next_step, link=link)
 
 
-def phone(seen: Evidence) -> Step:
+def phone(seen: AccountEvidence) -> SetupStep:
     """Judge by whether a supervisor's phone has rung and was answered."""
     if seen.answered_at is not None:
         shown_by = _("A phone was answered %(ago)s.") % {"ago": ago(seen.answered_at, now=seen.now)}
@@ -210,7 +210,7 @@ def phone(seen: Evidence) -> Step:
     )
 
 
-def probe(seen: Evidence) -> Step:
+def probe(seen: AccountEvidence) -> SetupStep:
     """Judge by whether it was tested what this account does with roles."""
     if seen.probed_at is None:
         shown_by = _("Not tested. Until then Floorline assumes the worse answer to each question.")
@@ -229,7 +229,7 @@ def probe(seen: Evidence) -> Step:
     )
 
 
-def whisper(seen: Evidence) -> Step:
+def whisper(seen: AccountEvidence) -> SetupStep:
     """Judge by whether Telnyx has confirmed a whisper."""
     if seen.whispered_at is None:
         shown_by = _("No whisper has been confirmed by Telnyx yet.")
@@ -245,13 +245,13 @@ def whisper(seen: Evidence) -> Step:
     )
 
 
-_STEPS: tuple[Callable[[Evidence], Step], ...] = (
+_STEPS: tuple[Callable[[AccountEvidence], SetupStep], ...] = (
     *(api_key, public_key, feed, ear_application, caller_number),
     *(connections, people, phone, probe, whisper),
 )
 
 
-def _at_telnyx(seen: Evidence) -> Link:
+def _at_telnyx(seen: AccountEvidence) -> Link:
     """Lead to where it is chosen from what the account has, once there is a key to read it with."""
     if not seen.has_key:
         return _account(seen)
@@ -259,7 +259,7 @@ def _at_telnyx(seen: Evidence) -> Link:
     return Link(_("Read from Telnyx"), url, "conferences.change_account")
 
 
-def _account(seen: Evidence) -> Link:
+def _account(seen: AccountEvidence) -> Link:
     url = reverse("admin:conferences_account_change", args=[seen.account_id])
     return Link(_("Telnyx account"), url, "conferences.view_account")
 

@@ -152,7 +152,7 @@ def test_the_setup_page_says_what_was_refused_and_what_to_change(
 
     telnyx.send(b"CallSid=CA1&CallStatus=ringing", b'{"record_type": "event", "event_type": "call_initiated"}')
     page = client.get("/setup/").content.decode()
-    # What was verified since shows that the key is right; the two formats are still ours to tell.
+    # A webhook that was verified since shows that the key is right; it says nothing about the formats.
     assert [sentence for sentence in said if sentence in page] == list(said[2:])
 
 

@@ -170,7 +170,7 @@ def test_the_bar_tells_staff_how_many_steps_are_left_and_nobody_else(
 
 def test_the_bar_costs_one_query_now_and_then(ada: User, account: Account, page_of: SignIn) -> None:
     client = page_of(ada)
-    client.get("/audit/")  # what is read once in a process
+    client.get("/audit/")  # counts them, and keeps the number
     with CaptureQueriesContext(connection) as kept:
         client.get("/audit/")
     assert [query["sql"] for query in kept.captured_queries if "has_whispered" in query["sql"]] == []

@@ -270,10 +270,12 @@ def test_error_pages_use_no_operators_word(kim: User, call: Call, page_of: SignI
 
 # --- Every sentence that supervisors may be told, reached or not ------------------------------------------------------
 
-# The pages for staff only: those about the account and the webhooks, the details for support, and the audit.
+# The pages for staff only: the guide of the set-up and those about the account, the details for support, and the audit.
 OF_STAFF = {
     "dashboard/rendering/ear_page.py",
-    "dashboard/floor/refused_webhooks.py",
+    "dashboard/setup_guide/mistakes.py",
+    "dashboard/setup_guide/step.py",
+    "dashboard/setup_guide/steps.py",
     "conferences/supervision/unsteered_lines.py",
 }
 OF_STAFF_ALONE = {

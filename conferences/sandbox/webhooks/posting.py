@@ -16,11 +16,11 @@ FORMATS = ("2", "1", "texml")
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """How webhooks are posted."""
+    """The way in which webhooks are posted."""
 
     format: str = "2"
     clock_s: float = 0.0
-    """How many seconds the times of signatures are ahead of this machine's clock."""
+    """Seconds that the times of signatures are ahead of this machine's clock."""
 
     @classmethod
     def ordered(cls, order: dict[str, Any]) -> Posting:
