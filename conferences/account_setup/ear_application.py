@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 
 from conferences.telnyx.setup import API_VERSION, Application, OutboundProfile
 
+from .inventory import Inventory
+
 
 def webhook_address() -> str:
     """Return the address that an application's webhooks have to come to."""
@@ -50,6 +52,37 @@ def faults_of(application: Application, *, webhook_url: str) -> list[str]:
     return faults
 
 
+def why_not_create(inventory: Inventory) -> str:
+    """Return why no ear application may be created for an account that has none, empty where it may."""
+    if not inventory.applications.complete:
+        return _("The applications of this account cannot be read, so none can be created.")
+    if application_name() in {each.name for each in inventory.applications.rows}:
+        return _("There is an application “%(name)s” already. Choose it as ear application.") % {
+            "name": application_name()
+        }
+    return why_no_address() or _why_no_profile(inventory)
+
+
+def why_not_correct(application: Application, inventory: Inventory) -> str:
+    """Return why an ear application may not be changed, empty where it may.
+
+    What customers call is a call flow's, whatever somebody has entered here: with another address it would stop.
+    """
+    if not inventory.numbers.complete:
+        return _(
+            "The numbers of this account cannot be read: customers may call this application, so it stays as it is."
+        )
+    if application.id in {each.connection_id for each in inventory.numbers.rows}:
+        return _("Numbers are assigned to it, so a call flow may need it as it is. Choose another ear application.")
+    return why_no_address() or ("" if application.profile_id else _why_no_profile(inventory))
+
+
 def usable(profiles: Iterable[OutboundProfile]) -> list[OutboundProfile]:
     """Return the profiles that a phone can be rung by."""
     return [profile for profile in profiles if profile.enabled]
+
+
+def _why_no_profile(inventory: Inventory) -> str:
+    if usable(inventory.profiles.rows):
+        return ""
+    return _("The key sees no outbound voice profile. Create one in the portal: without it no phone can be rung.")

@@ -13,7 +13,7 @@ from conferences.telnyx.refusals import Refusal, cause_of
 from conferences.telnyx.setup import (
     Application,
     CredentialConnection,
-    Listing,
+    Listed,
     OutboundProfile,
     PhoneNumber,
     SetupClient,
@@ -23,19 +23,19 @@ from conferences.telnyx.setup import (
 from .refusal_words import in_words
 
 _Row = TypeVar("_Row")
-# What concerns one request concerns the next one as well.
+# The next request would be refused for the same reason.
 _OF_THE_WHOLE_KEY = {Refusal.KEY, Refusal.ACCOUNT, Refusal.RATE}
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What a key can see; a listing that it may not read is empty, and `problems` says why."""
+    """Everything that a key can see; a listing that it may not read is empty, and `problems` says why."""
 
-    applications: Listing[Application]
-    connections: Listing[CredentialConnection]
-    credentials: Listing[TelephonyCredential]
-    numbers: Listing[PhoneNumber]
-    profiles: Listing[OutboundProfile]
+    applications: Listed[Application]
+    connections: Listed[CredentialConnection]
+    credentials: Listed[TelephonyCredential]
+    numbers: Listed[PhoneNumber]
+    profiles: Listed[OutboundProfile]
     problems: tuple[str, ...] = ()
 
     def names(self) -> dict[str, str]:
@@ -66,16 +66,16 @@ class _Reader:
         self.problems: list[str] = []
         self._gave_up = False
 
-    def read(self, what: str, ask: Callable[[], Listing[_Row]]) -> Listing[_Row]:
+    def read(self, what: str, ask: Callable[[], Listed[_Row]]) -> Listed[_Row]:
         if self._gave_up:
-            return Listing(complete=False)
+            return Listed(complete=False)
         try:
             listing = ask()
         except (Rejected, Unanswered) as error:
             self._gave_up = _is_of_the_whole_key(error)
             sentence = in_words(error)
             self.problems.append(sentence if self._gave_up else f"{what}: {sentence}")
-            return Listing(complete=False)
+            return Listed(complete=False)
         if not listing.complete:
             self.problems.append(
                 _("%(what)s: only the first %(count)d are shown.") % {"what": what, "count": len(listing.rows)}

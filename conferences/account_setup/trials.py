@@ -26,7 +26,7 @@ NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one trial has shown."""
+    """The result of one trial."""
 
     good: bool
     text: str

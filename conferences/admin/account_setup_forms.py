@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,13 +16,14 @@ from conferences.account_setup.connection_roles import ChosenRole
 from conferences.account_setup.ear_application import usable
 from conferences.account_setup.inventory import Inventory
 from conferences.models import Account, Connection
+from conferences.models.account import Credentials
 from conferences.telnyx.setup import Application, CredentialConnection, OutboundProfile
 
 ROLE = "role-"
 
 
 class ChoicesForm(forms.Form):
-    """What Floorline uses of an account, by select; what the environment gives stays where nothing is chosen."""
+    """The parts of an account that Floorline uses, by select; where nothing is chosen, the environment's count."""
 
     ear_connection_id = forms.ChoiceField(
         label=gettext_lazy("Ear application"),
@@ -40,11 +41,13 @@ class ChoicesForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self._names = inventory.names()
+        self._called = {each.connection_id for each in inventory.numbers.rows}
         self._may_role = may_role
         applications = [(each.id, f"{each.name} ({each.id})") for each in inventory.applications.rows]
         numbers = [(each.number, each.number) for each in inventory.numbers.rows]
-        self._offer("ear_connection_id", account.ear_connection_id, applications, settings.TELNYX_CONNECTION_ID)
-        self._offer("from_number", account.from_number, numbers, settings.TELNYX_FROM_NUMBER)
+        self._otherwise = _if_nothing_is_chosen(account)
+        self._offer("ear_connection_id", account.ear_connection_id, applications, self._otherwise.ear_connection_id)
+        self._offer("from_number", account.from_number, numbers, self._otherwise.from_number)
         for connection_id, name in self._names.items():
             self.fields[ROLE + connection_id] = forms.ChoiceField(
                 label=_("Role of %(name)s") % {"name": name or connection_id},
@@ -61,6 +64,14 @@ class ChoicesForm(forms.Form):
         self.fields[name].choices = [("", nothing), *choices]  # type: ignore[attr-defined]  # a ChoiceField
         self.fields[name].initial = stored
 
+    def clean_ear_connection_id(self) -> str:
+        chosen: str = self.cleaned_data["ear_connection_id"]
+        if chosen in self._called and "ear_connection_id" in self.changed_data:
+            raise ValidationError(
+                _("Numbers are assigned to this application: their callers would be taken for supervisors’ phones.")
+            )
+        return chosen
+
     def clean(self) -> dict[str, Any]:
         if any(name.startswith(ROLE) and name not in self.fields for name in self.data):
             raise ValidationError(
@@ -76,7 +87,7 @@ class ChoicesForm(forms.Form):
         """Return the roles as they were chosen; the ear application's is ear."""
         if not self._may_role:
             return []
-        ear = self.cleaned_data["ear_connection_id"] or settings.TELNYX_CONNECTION_ID
+        ear = self.cleaned_data["ear_connection_id"] or self._otherwise.ear_connection_id
         return [
             ChosenRole(each, name, Connection.Role.EAR if each == ear else self.cleaned_data[ROLE + each])
             for each, name in self._names.items()
@@ -85,6 +96,13 @@ class ChoicesForm(forms.Form):
     def changed_columns(self) -> list[str]:
         """Return the columns of the account that were changed."""
         return [name for name in ("ear_connection_id", "from_number") if name in self.changed_data]
+
+
+def _if_nothing_is_chosen(account: Account) -> Credentials:
+    """Return the credentials that an account has without an ear application and a number of its own."""
+    without = copy(account)
+    without.ear_connection_id = without.from_number = ""
+    return without.credentials()
 
 
 class ProfileForm(forms.Form):
@@ -96,7 +114,6 @@ class ProfileForm(forms.Form):
         super().__init__(*args, **kwargs)
         choices = [(each.id, each.name) for each in usable(profiles)]
         self.fields["profile"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
-        self.offers_some = bool(choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +124,7 @@ class ConnectionRow:
     role: forms.BoundField
     is_ear: bool
     credentials: int
-    """How many user names were generated on it."""
+    """The number of user names that were generated on it."""
 
 
 def rows_of(

@@ -21,7 +21,8 @@ from conferences.account_setup.ear_application import (
     application_name,
     faults_of,
     webhook_address,
-    why_no_address,
+    why_not_correct,
+    why_not_create,
 )
 from conferences.account_setup.inventory import read_inventory
 from conferences.account_setup.refusal_words import in_words
@@ -46,6 +47,9 @@ class AtTelnyx:
         self.application = self.inventory.application(self.ear)
         self.webhook_url = webhook_address()
         self.faults = faults_of(self.application, webhook_url=self.webhook_url) if self.application else []
+        self.why_not = (
+            why_not_correct(self.application, self.inventory) if self.application else why_not_create(self.inventory)
+        )
 
     def answer(self) -> HttpResponse:
         do = {"save": self.save, "create": self.create, "correct": self.correct}.get(self.request.POST.get("do", ""))
@@ -62,19 +66,17 @@ class AtTelnyx:
             "title": _("Read from Telnyx: %(account)s") % {"account": self.account},
             "opts": self.page.opts,
             "account": self.account,
-            "problems": inventory.problems,
+            "inventory": inventory,
             "form": form,
             "applications": list(rows_of(inventory.applications.rows, form, ear=self.ear)),
             "connections": list(rows_of(inventory.connections.rows, form, ear=self.ear, credentials=credentials)),
             "chosen": [form["ear_connection_id"], form["from_number"]],
             "numbers": [(each, names.get(each.connection_id, each.connection_id)) for each in inventory.numbers.rows],
             "dialled_from": self.account.credentials().from_number,
-            "profiles": inventory.profiles.rows,
             "application": self.application,
             "faults": self.faults,
             "profile_form": ProfileForm(profiles=inventory.profiles.rows),
-            "may_create": self.application is None and inventory.applications.complete,
-            "why_no_address": why_no_address(),
+            "why_not": self.why_not,
             "webhook_address": self.webhook_url,
             "new_name": application_name(),
         }
@@ -99,19 +101,20 @@ class AtTelnyx:
         columns = form.changed_columns()
         for name in columns:
             setattr(self.account, name, form.cleaned_data[name])
-        self._store(columns, form.chosen_roles(), done="chose what Floorline uses")
+        self._store(columns, form.chosen_roles(), done="chose what Floorline uses" if columns else "")
         messages.success(self.request, _("Saved."))
         return self._again()
 
     def create(self) -> HttpResponse:
-        """Create the ear application as it must be, and use it."""
-        form = ProfileForm(self.request.POST, profiles=self.inventory.profiles.rows)
-        if why := self._why_not_create(form):
-            messages.error(self.request, why)
+        """Create the ear application as it must be, and use it; where there is one, it is used already."""
+        if self.application is not None:
             return self._again()
+        profile = self._profile(needed=True)
+        if self.why_not or profile is None:
+            return self._again(error=self.why_not or _("Choose an outbound voice profile from the list."))
         try:
             made = self.client.create_application(
-                name=application_name(), webhook_url=self.webhook_url, profile_id=form.cleaned_data["profile"]
+                name=application_name(), webhook_url=self.webhook_url, profile_id=profile
             )
         except (Rejected, Unanswered) as error:
             return self._failed(error)
@@ -127,34 +130,23 @@ class AtTelnyx:
         """Set what is wrong with the ear application; no other application is ever changed."""
         if self.application is None or not self.faults:
             return self._again()
-        form = ProfileForm(self.request.POST, profiles=self.inventory.profiles.rows)
-        needs_profile = not self.application.profile_id
-        why = why_no_address() or (self._why_no_profile(form) if needs_profile else "")
-        if why:
-            messages.error(self.request, why)
-            return self._again()
-        profile_id = form.cleaned_data["profile"] if needs_profile else ""
+        profile = self._profile(needed=not self.application.profile_id)
+        if self.why_not or profile is None:
+            return self._again(error=self.why_not or _("Choose an outbound voice profile from the list."))
         try:
-            self.client.correct_application(self.application, webhook_url=self.webhook_url, profile_id=profile_id)
+            self.client.correct_application(self.application, webhook_url=self.webhook_url, profile_id=profile)
         except (Rejected, Unanswered) as error:
             return self._failed(error)
         self._store([], [], done=f"corrected the application {_in_short(self.application)}")
         messages.success(self.request, _("“%(name)s” was corrected.") % {"name": self.application.name})
         return self._again()
 
-    def _why_not_create(self, form: ProfileForm) -> str:
-        if not self.inventory.applications.complete:
-            return _("The applications of this account cannot be read, so none was created.")
-        if any(each.name == application_name() for each in self.inventory.applications.rows):
-            return _("There is an application “%(name)s” already. Choose it as ear application.") % {
-                "name": application_name()
-            }
-        return why_no_address() or self._why_no_profile(form)
-
-    def _why_no_profile(self, form: ProfileForm) -> str:
-        if not form.offers_some:
-            return _("This account has no outbound voice profile. Create one in the portal: without it nothing rings.")
-        return "" if form.is_valid() else _("Choose an outbound voice profile from the list.")
+    def _profile(self, *, needed: bool) -> str | None:
+        """Return the profile that was chosen, empty where none is needed; None where it is not on the list."""
+        form = ProfileForm(self.request.POST, profiles=self.inventory.profiles.rows)
+        if not needed:
+            return ""
+        return str(form.cleaned_data["profile"]) if form.is_valid() else None
 
     def _store(self, columns: list[str], roles: list[ChosenRole], *, done: str) -> None:
         """Write what changed, with its history and the audit; live legs are recognised again by it."""
@@ -164,7 +156,7 @@ class AtTelnyx:
                 self.account.save(update_fields=columns)
             for connection in choose_roles(self.account, roles, actor=self.actor, now=now):
                 self.page.log_change(self.request, connection, [{"changed": {"fields": ["role"]}}])
-            if columns or not roles:
+            if done:
                 audit.record(audit.Action.SET_UP, at=now, actor=self.actor, detail=f"{self.account}: {done}")
                 self.page.log_change(self.request, self.account, f"{done[0].upper()}{done[1:]}.")
             transaction.on_commit(recognise_everywhere)
@@ -177,7 +169,9 @@ class AtTelnyx:
             )
         return self._again()
 
-    def _again(self) -> HttpResponse:
+    def _again(self, *, error: str = "") -> HttpResponse:
+        if error:
+            messages.error(self.request, error)
         return redirect("admin:account_at_telnyx", object_id=self.account.pk)
 
 

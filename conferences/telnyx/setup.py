@@ -38,7 +38,7 @@ class Application:
     webhook_version: str
     failover_url: str
     profile_id: str
-    """Of its outbound voice profile; without one nothing can be dialled on it."""
+    """The id of its outbound voice profile; without one nothing can be dialled on it."""
     first_command_timeout: bool
     """Whether Telnyx hangs up a call that gets no command for a while."""
 
@@ -85,7 +85,7 @@ class OutboundProfile:
 
 
 class CredentialKind(StrEnum):
-    """What a phone signs in with at Telnyx, as `credential_type` names it."""
+    """The kind of user name that a phone signs in with at Telnyx, as `credential_type` names it."""
 
     TELEPHONY = "telephony_credential"
     CONNECTION = "sip_credential_connection"
@@ -101,7 +101,7 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing(Generic[_Row]):
+class Listed(Generic[_Row]):
     """The rows of a listing; not complete where there are more than anybody would choose from."""
 
     rows: tuple[_Row, ...] = ()
@@ -114,23 +114,23 @@ class SetupClient:
     def __init__(self, *, api_base: str, api_key: str, session: Session | None = None) -> None:
         self._transport = Transport(api_base=api_base, api_key=api_key, session=session)
 
-    def applications(self) -> Listing[Application]:
+    def applications(self) -> Listed[Application]:
         """List the Call Control applications."""
         return self._listing("/call_control_applications", _application)
 
-    def credential_connections(self) -> Listing[CredentialConnection]:
+    def credential_connections(self) -> Listed[CredentialConnection]:
         """List the connections that SIP phones register on."""
         return self._listing("/credential_connections", _credential_connection)
 
-    def telephony_credentials(self) -> Listing[TelephonyCredential]:
+    def telephony_credentials(self) -> Listed[TelephonyCredential]:
         """List the generated user names of phones."""
         return self._listing("/telephony_credentials", _telephony_credential)
 
-    def phone_numbers(self) -> Listing[PhoneNumber]:
+    def phone_numbers(self) -> Listed[PhoneNumber]:
         """List the account's telephone numbers."""
         return self._listing("/phone_numbers", _phone_number)
 
-    def outbound_profiles(self) -> Listing[OutboundProfile]:
+    def outbound_profiles(self) -> Listed[OutboundProfile]:
         """List the outbound voice profiles."""
         return self._listing("/outbound_voice_profiles", _outbound_profile)
 
@@ -161,13 +161,13 @@ class SetupClient:
         answer = self._transport.patch(f"/call_control_applications/{quote(application.id, safe='')}", body)
         return _named(_application(mapping(answer.get("data"))))
 
-    def _listing(self, path: str, read: Callable[[Mapping[str, Any]], _Row]) -> Listing[_Row]:
+    def _listing(self, path: str, read: Callable[[Mapping[str, Any]], _Row]) -> Listed[_Row]:
         rows: list[_Row] = []
         complete = False
         for items, last in islice(self._transport.pages(path, {}), MOST_PAGES):
             rows += [read(item) for item in items]
             complete = last
-        return Listing(tuple(rows), complete)
+        return Listed(tuple(rows), complete)
 
 
 def _as_it_must_be(*, name: str, webhook_url: str) -> dict[str, object]:

@@ -255,7 +255,7 @@ def _at_telnyx(seen: AccountEvidence) -> Link:
     """Lead to where it is chosen from what the account has, once there is a key to read it with."""
     if not seen.has_key:
         return _account(seen)
-    url = reverse("admin:conferences_account_at_telnyx", args=[seen.account_id])
+    url = reverse("admin:account_at_telnyx", args=[seen.account_id])
     return Link(_("Read from Telnyx"), url, "conferences.change_account")
 
 

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+import requests
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
@@ -127,6 +128,16 @@ def test_staff_without_the_right_to_connections_change_no_role(client: Client, a
 
 
 @pytest.mark.usefixtures("telnyx")
+def test_an_application_that_customers_call_cannot_become_the_ear_application(
+    as_boss: Client, account: Account
+) -> None:
+    posted = chosen(as_boss, account, ear_connection_id=directory.CALLS_CONNECTION_ID)
+    text = shown(as_boss, page(account), posted)
+    assert "their callers would be taken for supervisors’ phones" in text
+    assert Account.objects.get().ear_connection_id == ""
+
+
+@pytest.mark.usefixtures("telnyx")
 def test_the_ear_application_is_created_as_it_must_be_and_used(as_boss: Client, account: Account) -> None:
     text = shown(as_boss, page(account), {"do": "create", "profile": PROFILE_ID})
     assert f"“{application_name()}” was created" in text
@@ -161,27 +172,45 @@ def test_an_application_is_not_created_for_an_address_that_telnyx_cannot_reach(
     assert application_name() not in read_inventory(setup_client_for(account)).names().values()
 
 
-@pytest.mark.usefixtures("telnyx")
-def test_an_ear_application_that_is_not_as_it_must_be_is_corrected(as_boss: Client, account: Account) -> None:
-    client = setup_client_for(account)
-    wrong = client._transport.post(  # the product cannot create a wrong one
-        APPLICATIONS,
-        {
+def test_an_ear_application_that_is_not_as_it_must_be_is_corrected(
+    as_boss: Client, account: Account, telnyx: Running
+) -> None:
+    wrong = requests.post(
+        f"{telnyx.url}/v2{APPLICATIONS}",
+        json={
             "application_name": "Mine",
             "webhook_event_url": "https://elsewhere.example.com/",
             "webhook_event_failover_url": "https://failover.example.com/",
             "first_command_timeout": True,
         },
-    )["data"]
+        headers={"Authorization": f"Bearer {API_KEY}"},
+        timeout=10,
+    ).json()["data"]
     Account.objects.update(ear_connection_id=wrong["id"])
     text = shown(as_boss, page(account))
     for fault in ("API version 1", "another address", "failover address:", "no outbound voice profile", "hangs up"):
         assert fault in text
     assert "“Mine” was corrected." in shown(as_boss, page(account), {"do": "correct", "profile": PROFILE_ID})
-    mended = read_inventory(client).application(wrong["id"])
+    mended = read_inventory(setup_client_for(account)).application(wrong["id"])
     assert mended is not None
     assert (mended.name, faults_of(mended, webhook_url=WEBHOOKS)) == ("Mine", [])
     assert "is as it must be" in shown(as_boss, page(account))
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["with a number", "numbers unknown"])
+def test_an_application_that_customers_may_call_is_never_changed(
+    as_boss: Client, account: Account, telnyx: Running, settings: Settings, known: bool
+) -> None:
+    Account.objects.update(ear_connection_id=directory.CALLS_CONNECTION_ID)
+    settings.PUBLIC_URL = "http://another.example.com"
+    for _ in range(0 if known else 2):
+        telnyx.control("POST", "/faults", {"method": "GET", "path": "/phone_numbers", "status": 403, "code": "10010"})
+    text = shown(as_boss, page(account), {"do": "correct", "profile": PROFILE_ID})
+    assert "Numbers are assigned to it" in text if known else "The numbers of this account cannot be read" in text
+    assert "Correct it" not in text
+    application = read_inventory(setup_client_for(account)).application(directory.CALLS_CONNECTION_ID)
+    assert application is not None
+    assert application.webhook_url == WEBHOOKS
 
 
 @pytest.mark.parametrize(
@@ -201,6 +230,7 @@ def test_what_telnyx_refuses_is_told_in_a_sentence(
     telnyx.control("POST", "/faults", {"method": "GET", "path": APPLICATIONS, **fault})
     text = shown(as_boss, page(account))
     assert sentence in text
+    assert "Not read: see above." in text
     assert "Create the ear application" not in text, "the list is unknown: there may be one"
 
 

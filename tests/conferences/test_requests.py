@@ -56,7 +56,7 @@ CLOSED_LIST = {
     "GET /webhook_deliveries": {"filter[status][eq]", "filter[started_at][gte]", "page[number]", "page[size]"},
 }
 
-# What the set-up may read and write, only while an admin waits for the answer: an ear application is created and
+# The requests of the set-up, sent only while an admin waits for the answer: an ear application is created and
 # corrected, and nothing else of the account is ever changed.
 PAGED = {"page[number]", "page[size]"}
 AN_APPLICATION = {

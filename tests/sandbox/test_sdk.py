@@ -133,7 +133,7 @@ def test_an_application_is_created_with_telnyx_defaults_changed_and_dialled_on(
         application_name="New",
         webhook_event_url="https://floor.example.com/",
         webhook_api_version="2",
-        outbound={"outbound_voice_profile_id": profile.id},
+        outbound={"outbound_voice_profile_id": str(profile.id)},
     )
     assert strictly(changed).data.webhook_api_version == "2"
     strictly(client.calls.dial(**dial))
@@ -148,7 +148,7 @@ def test_a_phones_registration_is_told(client: Telnyx, sdk: ModuleType, sandbox:
     found = strictly(read(credential_type="sip_credential_connection", username="kim"))
     assert (found.registered, found.sip_registration_details.expires) == (True, 3600)
     (credential, *_) = client.telephony_credentials.list()
-    assert strictly(read(credential_type="telephony_credential", username=credential.sip_username)).registered
+    assert strictly(read(credential_type="telephony_credential", username=str(credential.sip_username))).registered
     with pytest.raises(sdk.NotFoundError):
         read(credential_type="telephony_credential", username="nobody")
 

@@ -14,7 +14,7 @@ _FIRST_PHONE_ID = 2781903345512846801
 
 
 class Holdings:
-    """What the account has. Applications can be added and changed; the rest is only read."""
+    """Everything that the account has. Applications can be added and changed; the rest is only read."""
 
     def __init__(self, *, webhook_url: str, now: float) -> None:
         self._ids = itertools.count(_FIRST_NEW_ID)
