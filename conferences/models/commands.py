@@ -107,7 +107,7 @@ class Command(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text=_("Of a dial, for example D38."),
+        help_text=_("For example D38."),
     )
     outcome = models.CharField(_("outcome"), max_length=300, blank=True, default="", help_text="In the user's words.")
 
