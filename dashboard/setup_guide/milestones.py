@@ -69,7 +69,7 @@ def reached(account: Account) -> frozenset[Milestone]:
     is_polled = account.feed == Feed.POLLING
     is_reached = {
         Milestone.API_KEY: (row["key_is_set"] or settings.TELNYX_API_KEY) and account.checked_at is not None,
-        Milestone.PUBLIC_KEY: is_polled or any(is_public_key(key) for key in account.public_keys_in_force()),
+        Milestone.PUBLIC_KEY: any(is_public_key(key) for key in account.public_keys_in_force()),
         Milestone.FEED: (account.checked_at if is_polled else account.heard_at) is not None,
         Milestone.EAR_APPLICATION: account.ear_connection_id or settings.TELNYX_CONNECTION_ID,
         Milestone.CALLER_NUMBER: account.from_number or settings.TELNYX_FROM_NUMBER,

@@ -47,11 +47,9 @@ def api_key(seen: AccountEvidence) -> SetupStep:
 
 
 def public_key(seen: AccountEvidence) -> SetupStep:
-    """Judge by whether webhooks can be verified, and whether they were."""
+    """Judge by whether webhooks can be verified, and whether they were; those of phones are needed by polling, too."""
     is_reached = Milestone.PUBLIC_KEY in seen.reached
-    if seen.is_polled:
-        shown_by = _("Not needed: this account is polled.")
-    elif not is_reached:
+    if not is_reached:
         shown_by = _("No public key is entered.")
     elif seen.heard_at is None:
         shown_by = _("A public key is entered. No webhook has been verified with it yet.")
@@ -65,7 +63,7 @@ def public_key(seen: AccountEvidence) -> SetupStep:
         shown_by,
         "" if is_reached else next_step,
         link=_account(seen),
-        recognise=() if seen.is_polled else (mistakes.refused_webhooks,),
+        recognise=(mistakes.refused_webhooks,),
     )
 
 

@@ -96,9 +96,9 @@ def test_each_step_ticks_itself_by_what_is_stored(ada: User, account: Account, p
     assert "All steps are done" in client.get("/setup/").content.decode()
 
 
-def test_a_polled_account_needs_no_public_key_and_no_webhook(ada: User, account: Account, page_of: SignIn) -> None:
+def test_a_polled_account_needs_no_webhook_of_calls(ada: User, account: Account, page_of: SignIn) -> None:
     Account.objects.update(feed=Feed.POLLING, api_key="x", checked_at=timezone.now())
-    assert done(page_of(ada)) == ["api-key", "public-key", "feed", "connections"]
+    assert done(page_of(ada)) == ["api-key", "feed", "connections"]
     assert "Telnyx was asked 0 s ago." in page_of(ada).get("/setup/").content.decode()
 
 
