@@ -162,7 +162,7 @@ def evidence(account: Account, *, people: People, now: datetime) -> AccountEvide
         rung_at=_newest(commands.filter(kind=Command.Kind.DIAL, http_status=200), "answered_at"),
         refused_dial=_refused_dial(commands),
         unanswered=_unanswered(account),
-        answered_at=_newest(Ear.objects.filter(account=account), "connected_at"),
+        answered_at=_newest(Ear.objects.filter(account=account, dialled_by_us=True), "connected_at"),
         probed_at=account.probed_at,
         monitor_harms_call=bool(account.monitor_harms_call),
         whispered_at=_newest(
