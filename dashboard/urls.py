@@ -36,6 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("my-calls/", own_log.my_calls, name="my-calls"),
     path("still-here/", pages.still_here, name="still-here"),
     path("setup/", pages.setup, name="setup"),
+    path("setup/<int:account_id>/applications/", pages.look_at_applications, name="setup-applications"),
     path("accounts/login/", sign_in.SignIn.as_view(), name="login"),
     # Names with an underscore are allauth's: its flows lead to them.
     path("accounts/login/", sign_in.SignIn.as_view(), name="account_login"),

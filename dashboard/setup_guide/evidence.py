@@ -30,6 +30,7 @@ from conferences.models.supervision import Role
 from conferences.telnyx.inbound import TEXML, VERSION_1, clean_text, parse
 from conferences.telnyx.refusals import Refusal, cause_of
 
+from .applications import Applications, known_applications
 from .milestones import Milestone, reached
 
 LATELY = timedelta(hours=1)
@@ -86,6 +87,10 @@ class AccountEvidence:
     """Whether there is something to encrypt a key with that is typed into the account."""
     webhook_url: str
     is_polled: bool
+    ear_application: str
+    """Its id."""
+    applications: Applications | None = None
+    """As they are set up at Telnyx, where somebody has had them read a while ago."""
     region: str
     """As people read it."""
     checked_at: datetime | None = None
@@ -140,6 +145,8 @@ def evidence(account: Account, *, people: People, now: datetime) -> AccountEvide
         may_store_key=bool(settings.FIELD_KEYS),
         webhook_url=account.webhook_url,
         is_polled=account.feed == Feed.POLLING,
+        ear_application=account.ear_connection_id_in_force(),
+        applications=known_applications(account),
         region=account.get_region_display(),
         checked_at=account.checked_at,
         check_problem=account.check_problem,
@@ -155,7 +162,7 @@ def evidence(account: Account, *, people: People, now: datetime) -> AccountEvide
         rung_at=_newest(commands.filter(kind=Command.Kind.DIAL, http_status=200), "answered_at"),
         refused_dial=_refused_dial(commands),
         unanswered=_unanswered(account),
-        answered_at=_newest(Ear.objects.filter(account=account), "connected_at"),
+        answered_at=_newest(Ear.objects.filter(account=account, dialled_by_us=True), "connected_at"),
         probed_at=account.probed_at,
         monitor_harms_call=bool(account.monitor_harms_call),
         whispered_at=_newest(

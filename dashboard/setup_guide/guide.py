@@ -11,17 +11,23 @@ from conferences import names
 
 from .evidence import evidence, people
 from .milestones import Milestone, accounts_in_order
-from .step import SetupStep, StepState
+from .step import SetupStep, StepState, ago
 from .steps import steps
+
+READ_APPLICATIONS = "conferences.change_account"
 
 
 @dataclass(frozen=True, slots=True)
 class AccountGuide:
     """The steps of one account."""
 
+    account_id: int
     name: str
     steps: tuple[SetupStep, ...]
     left: int
+    applications_read: str
+    """When the applications were read from Telnyx, "" where that is long ago."""
+    may_read_applications: bool
 
     @property
     def problems(self) -> int:
@@ -35,7 +41,16 @@ def guide(viewer: User, *, now: datetime) -> tuple[AccountGuide, ...]:
     for account in accounts_in_order():
         seen = evidence(account, people=counted, now=now)
         shown = tuple(_for_viewer(step, viewer) for step in steps(seen))
-        guides.append(AccountGuide(names.plain(account.name), shown, left=len(Milestone) - len(seen.reached)))
+        guides.append(
+            AccountGuide(
+                account_id=account.pk,
+                name=names.plain(account.name),
+                steps=shown,
+                left=len(Milestone) - len(seen.reached),
+                applications_read=ago(seen.applications.read_at, now=now) if seen.applications else "",
+                may_read_applications=seen.has_key and viewer.has_perm(READ_APPLICATIONS),
+            )
+        )
     return tuple(guides)
 
 

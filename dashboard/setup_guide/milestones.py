@@ -46,6 +46,7 @@ def accounts_in_order() -> QuerySet[Account]:
     """Return the accounts in use with what `reached` looks at; without their keys, as FIELD_KEYS may be lost."""
     whispers = Command.objects.filter(kind=Command.Kind.UPDATE, role=Role.WHISPER, state=Command.State.VERIFIED)
     used = Connection.objects.filter(role__in=[Connection.Role.CALLS, Connection.Role.AGENTS])
+    answered = Ear.objects.filter(dialled_by_us=True, connected_at__isnull=False)
     supervisors = TeamMembership.objects.filter(
         Exists(Line.objects.filter(user=OuterRef("user"))), may_whisper=True, user__is_active=True
     )
@@ -57,7 +58,7 @@ def accounts_in_order() -> QuerySet[Account]:
             has_role=Exists(used.filter(account=OuterRef("pk"))),
             has_agent=Exists(Agent.objects.all()),
             has_supervisor=Exists(supervisors),
-            has_answered=Exists(Ear.objects.filter(account=OuterRef("pk"), connected_at__isnull=False)),
+            has_answered=Exists(answered.filter(account=OuterRef("pk"))),
             has_whispered=Exists(whispers.filter(account=OuterRef("pk"))),
         )
         .order_by("pk")

@@ -13,6 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from conferences import names
+from conferences.account_setup.ear_application import faults_of
 from conferences.telnyx.inbound import TEXML, VERSION_1
 from conferences.telnyx.refusals import Refusal
 
@@ -194,6 +196,38 @@ def unreached_phone(seen: AccountEvidence) -> Iterator[Mistake]:
         yield Mistake(calling_is_off, switch_on)
     elif not phone.sip_status:
         yield Mistake(_("A supervisor's SIP phone could not be reached."), f"{register} {switch_on}")
+
+
+def wrong_ear_application(seen: AccountEvidence) -> Iterator[Mistake]:
+    """Tell what the ear application must not be like, as it was read from Telnyx."""
+    known = seen.applications
+    if known is not None and (application := known.by_id.get(seen.ear_application)) is not None:
+        mend = _("“Read from Telnyx” on the account's page corrects it.")
+        for said in faults_of(application, webhook_url=seen.webhook_url):
+            yield Mistake(said, mend)
+
+
+def wrong_center_application(seen: AccountEvidence) -> Iterator[Mistake]:
+    """Recognise what the center's own applications do to calls, or keep from us."""
+    known = seen.applications
+    others = [] if known is None else [row for row in known.by_id.values() if row.id != seen.ear_application]
+    for application in others:
+        named = {"name": names.plain(application.name) or application.id}
+        if application.first_command_timeout:
+            yield Mistake(
+                _("“%(name)s” hangs up calls that get no command in time (first-command time-out).") % named,
+                _("If calls end by it, turn it off in the portal, or let the call flow answer sooner."),
+            )
+        if application.failover_url.rstrip("/") == seen.webhook_url.rstrip("/"):
+            yield Mistake(
+                _("Floorline is the failover address of “%(name)s”: it would take events from your call flow.") % named,
+                _("Remove the failover address in the portal, and let your call flow forward copies."),
+            )
+        elif application.failover_url and application.webhook_url.rstrip("/") == seen.webhook_url.rstrip("/"):
+            yield Mistake(
+                _("“%(name)s” has a failover address: what goes there never comes to Floorline.") % named,
+                _("Remove the failover address in the portal."),
+            )
 
 
 def unassigned_connections(seen: AccountEvidence) -> Iterator[Mistake]:

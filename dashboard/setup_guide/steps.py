@@ -113,8 +113,8 @@ def ear_application(seen: AccountEvidence) -> SetupStep:
         _("Ear application and outbound profile"),
         shown_by,
         next_step,
-        link=_account(seen),
-        recognise=(mistakes.refused_ear_application,),
+        link=_at_telnyx(seen),
+        recognise=(mistakes.refused_ear_application, mistakes.wrong_ear_application),
         reached_is=StepState.DONE if seen.rung_at else StepState.UNKNOWN,
     )
 
@@ -128,7 +128,7 @@ def caller_number(seen: AccountEvidence) -> SetupStep:
         _("Caller number"),
         _("A number is entered.") if is_reached else _("No number is entered."),
         "" if is_reached else _("Enter a number of this account. Supervisors' phones show it."),
-        link=_account(seen),
+        link=_at_telnyx(seen),
         recognise=(mistakes.refused_caller_number,),
     )
 
@@ -157,7 +157,7 @@ def connections(seen: AccountEvidence) -> SetupStep:
             reverse("admin:conferences_connection_changelist"),
             "conferences.view_connection",
         ),
-        recognise=(mistakes.unassigned_connections,),
+        recognise=(mistakes.unassigned_connections, mistakes.wrong_center_application),
     )
 
 
@@ -247,6 +247,14 @@ _STEPS: tuple[Callable[[AccountEvidence], SetupStep], ...] = (
     *(api_key, public_key, feed, ear_application, caller_number),
     *(connections, people, phone, probe, whisper),
 )
+
+
+def _at_telnyx(seen: AccountEvidence) -> Link:
+    """Lead to where it is chosen from what the account has, once there is a key to read it with."""
+    if not seen.has_key:
+        return _account(seen)
+    url = reverse("admin:account_at_telnyx", args=[seen.account_id])
+    return Link(_("Read from Telnyx"), url, "conferences.change_account")
 
 
 def _account(seen: AccountEvidence) -> Link:

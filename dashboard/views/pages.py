@@ -6,17 +6,21 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.views import LogoutView
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.core.exceptions import ImproperlyConfigured
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from conferences import names, supervision
-from conferences.models import Cause
+from conferences.account_setup.refusal_words import in_words
+from conferences.models import Account, Cause
 from conferences.permissions import own_agent
 from conferences.supervision import Press
+from conferences.telnyx.errors import Rejected, Unanswered
 from conferences.webhook_addresses import PLAIN_PATH
 from dashboard.desk.audience import sentence_from_outside
 from dashboard.desk.ear import MyEar, my_ear
@@ -26,7 +30,8 @@ from dashboard.http import SignedInRequest
 from dashboard.preferences import keyboard
 from dashboard.push import presence
 from dashboard.rendering.fragments import Page
-from dashboard.setup_guide.guide import guide
+from dashboard.setup_guide.applications import read_applications
+from dashboard.setup_guide.guide import READ_APPLICATIONS, guide
 from dashboard.setup_guide.milestones import steps_left
 
 from .answers import address_behind
@@ -42,6 +47,21 @@ def setup(request: SignedInRequest) -> HttpResponse:
         **text_page(request, now=now),
     }
     return render(request, "setup.html", context)
+
+
+@require_POST
+def look_at_applications(request: SignedInRequest, account_id: int) -> HttpResponse:
+    """Read an account's applications from Telnyx, so that the guide tells what is wrong with them."""
+    if not request.user.is_staff or not request.user.has_perm(READ_APPLICATIONS):
+        raise Http404
+    account = get_object_or_404(Account, pk=account_id)
+    try:
+        read_applications(account, now=timezone.now())
+    except (Rejected, Unanswered) as error:
+        messages.error(request, in_words(error))
+    except ImproperlyConfigured as error:
+        messages.error(request, str(error))
+    return redirect("setup")
 
 
 def frame(request: SignedInRequest, *, page: Page, mine: MyEar, now: datetime) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import requests
 from playwright.sync_api import APIRequestContext, Browser, Locator, Page, expect
 
 from benchmarks.servers import free_port
+from conferences.sandbox.center import directory
 from conferences.sandbox.webhooks.signing import public_key
 from tests.browser.conftest import Floor, database_of, lines_of, open_floor, sign_in
 from tests.browser.sandbox import KIMS_PHONE
@@ -76,6 +80,18 @@ def step(page: Page, name: str) -> Locator:
 def change_account(floor: Floor, column: str, value: str) -> None:
     with database_of(floor) as database:
         database.execute(f"UPDATE conferences_account SET {column} = ?", [value])
+
+
+def change_application(floor: Floor, **fields: object) -> None:
+    """Change the center's application, as somebody does in the portal."""
+    [path] = Path(floor.processes.environment["VAR_DIR"]).glob("sandbox.json")
+    answer = requests.patch(
+        f"{floor.sandbox.url}/v2/call_control_applications/{directory.CALLS_CONNECTION_ID}",
+        json={"application_name": "Calls", "webhook_event_url": f"{floor.url}/webhooks/telnyx/", **fields},
+        headers={"authorization": f"Bearer {json.loads(path.read_text())['api_key']}"},
+        timeout=20,
+    )
+    assert answer.ok, answer.text
 
 
 def some_webhooks(floor: Floor) -> None:
@@ -147,6 +163,18 @@ def test_another_region_and_bridged_calls_are_recognised(guided: Floor, page: Pa
     change_account(guided, "region", "")
     expect(step(page, "feed")).not_to_contain_text("does not know 1 live call")
     guided.sandbox.end(call)
+
+
+def test_the_center_s_application_is_looked_at_when_somebody_asks(guided: Floor, page: Page) -> None:
+    """Telnyx tells of these two settings only where it is asked for them."""
+    change_application(guided, first_command_timeout=True, webhook_event_failover_url="https://other.example.com/")
+    page.get_by_role("button", name="Look at the applications at Telnyx").click()
+    expect(step(page, "connections")).to_contain_text("first-command time-out")
+    expect(step(page, "connections")).to_contain_text("“Calls” has a failover address")
+
+    change_application(guided, first_command_timeout=False, webhook_event_failover_url=None)
+    page.get_by_role("button", name="Look at the applications at Telnyx").click()
+    expect(step(page, "connections")).to_have_attribute("data-state", "done")
 
 
 def test_a_wrong_clock_is_recognised_before_and_after_signatures_are_refused(guided: Floor, page: Page) -> None:

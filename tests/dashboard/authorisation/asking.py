@@ -42,7 +42,7 @@ def _path(row: Row, call: Call) -> str:
     row_asked = call.rows.get(row.model) or call.rows["account"]
     names = {
         "conference_id": call.conference.pk, "view_id": call.view.pk, "leg_id": call.customer.pk,
-        "object_id": row_asked.pk, "id": call.rows["user"].pk,
+        "object_id": row_asked.pk, "account_id": call.conference.account_id, "id": call.rows["user"].pk,
     }  # fmt: skip
     path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(names[found[1]]), row.route)
     query = "&".join(f"{name}={value}" for name, value in row.query(call).items())

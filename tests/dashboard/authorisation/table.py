@@ -105,6 +105,7 @@ FLOOR = [
     Row("conferences/<uuid:conference_id>/", about_call=True),
     Row("search/", POSTED, done=200, form=lambda _call: {"q": "call"}, headers=HTMX),
     Row("setup/"),
+    Row("setup/<int:account_id>/applications/", POSTED, ADMINISTRATORS, done=302),
     Row("ear/"),
     Row("ear/small/"),
     Row(
