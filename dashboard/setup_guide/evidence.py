@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Max, Q, QuerySet
 
 from conferences import names
+from conferences.account_setup.applications import Applications, known_applications
 from conferences.intake.endpoint import intake
 from conferences.models import (
     Account,
@@ -30,7 +31,6 @@ from conferences.models.supervision import Role
 from conferences.telnyx.inbound import TEXML, VERSION_1, clean_text, parse
 from conferences.telnyx.refusals import Refusal, cause_of
 
-from .applications import Applications, known_applications
 from .milestones import Milestone, reached
 
 LATELY = timedelta(hours=1)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from conferences import names, supervision
+from conferences.account_setup.applications import read_applications
 from conferences.account_setup.refusal_words import in_words
 from conferences.models import Account, Cause
 from conferences.permissions import own_agent
@@ -30,7 +31,6 @@ from dashboard.http import SignedInRequest
 from dashboard.preferences import keyboard
 from dashboard.push import presence
 from dashboard.rendering.fragments import Page
-from dashboard.setup_guide.applications import read_applications
 from dashboard.setup_guide.guide import READ_APPLICATIONS, guide
 from dashboard.setup_guide.milestones import steps_left
 
