@@ -376,7 +376,7 @@ def test_a_file_changes_which_phone_rings_first_and_no_phone_of_staff(
     assert wrong == {
         2: "user name: “lena” is staff, whom no file changes. Do it on their page.",
         3: "user name: There is no user “nobody”. Import the supervisors first.",
-        4: "__all__: Write the number with its country code, for example +15551230000.",
+        4: "address: Write the number with its country code, for example +15551230000.",
     }
     taken = Page(as_boss, "phones", "user name,label,address\nomar,X,+15550100003").wrong
     assert taken == {2: "__all__: Another supervisor phone already has this address."}

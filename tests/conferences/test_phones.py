@@ -15,12 +15,12 @@ from conferences.models import Line
 def typed(client: Client, person: User, kind: str, address: str) -> Any:
     """Add a phone on the person's page in the admin; return the answer."""
     form = {
-        "username": person.username, "date_joined_0": "2026-08-21", "date_joined_1": "10:00",
+        "username": person.username,
         "team_memberships-TOTAL_FORMS": 0, "team_memberships-INITIAL_FORMS": 0,
         "lines-TOTAL_FORMS": 1, "lines-INITIAL_FORMS": 0,
         "lines-0-label": "Desk", "lines-0-kind": kind, "lines-0-address": address,
     }  # fmt: skip
-    return client.post(reverse("admin:auth_user_change", args=[person.pk]), form)
+    return client.post(reverse("admin:conferences_supervisor_change", args=[person.pk]), form)
 
 
 PASSWORD = "Leave the password out: write sip:name@sip.telnyx.com."

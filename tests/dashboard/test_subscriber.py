@@ -106,5 +106,5 @@ def test_looking_after_somebody_without_a_phone_in_use_joins_no_tables(kim: User
     Line.objects.create(user=kim, label="Desk", address="sip:kim@example.com")
     with CaptureQueriesContext(connection) as asked:
         assert my_ear(kim, now=timezone.now()).place is Place.AWAY
-    assert len(asked) == 3, asked.captured_queries
+    assert len(asked) == 4, asked.captured_queries
     assert not [query["sql"] for query in asked.captured_queries if "JOIN" in query["sql"]]

@@ -42,7 +42,7 @@ def test_a_call_flow_opens_a_conference_and_lets_agent_and_supervisor_in(
     sandbox: Running, receiver: Receiver, flow: CallFlow
 ) -> None:
     customer = answered(receiver, flow, "sip:kim@sip.telnyx.com")
-    conference = flow.open_conference(name="Billing-1", customer=customer)
+    conference = flow.open_conference(name="Billing-of-a-call-flow", customer=customer)
     agent, supervisor = (answered(receiver, flow, f"sip:{name}@sip.telnyx.com") for name in ("ana", "lena"))
     flow.join(conference=conference, leg=agent)
     flow.join_supervisor(conference=conference, leg=supervisor)
