@@ -29,6 +29,12 @@ def why_no_address() -> str:
     ) % {"address": settings.PUBLIC_URL}
 
 
+def comes_here(url: str, *, webhook_url: str) -> bool:
+    """Return whether an address is ours: an account's own `webhook_url`, or the plain one."""
+    ours = (webhook_url, f"{settings.PUBLIC_URL}{PLAIN_PATH}")
+    return url.rstrip("/") in {each.rstrip("/") for each in ours}
+
+
 def faults_of(application: Application, *, webhook_url: str) -> list[str]:
     """Return what an ear application must not be like, each as a sentence; `webhook_url` is the account's own."""
     faults = []
@@ -37,8 +43,7 @@ def faults_of(application: Application, *, webhook_url: str) -> list[str]:
             _("Its webhooks are of API version %(version)s; Floorline reads version 2.")
             % {"version": application.webhook_version or "?"}
         )
-    ours = {webhook_url.rstrip("/"), f"{settings.PUBLIC_URL}{PLAIN_PATH}".rstrip("/")}
-    if application.webhook_url.rstrip("/") not in ours:
+    if not comes_here(application.webhook_url, webhook_url=webhook_url):
         faults.append(_("Its webhooks go to another address than Floorline’s."))
     if application.failover_url:
         faults.append(_("It has a failover address: what goes there never comes to Floorline."))

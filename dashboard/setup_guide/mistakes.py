@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from conferences import names
-from conferences.account_setup.ear_application import faults_of
+from conferences.account_setup.ear_application import comes_here, faults_of
 from conferences.telnyx.inbound import TEXML, VERSION_1
 from conferences.telnyx.refusals import Refusal
 
@@ -218,12 +218,12 @@ def wrong_center_application(seen: AccountEvidence) -> Iterator[Mistake]:
                 _("“%(name)s” hangs up calls that get no command in time (first-command time-out).") % named,
                 _("If calls end by it, turn it off in the portal, or let the call flow answer sooner."),
             )
-        if application.failover_url.rstrip("/") == seen.webhook_url.rstrip("/"):
+        if comes_here(application.failover_url, webhook_url=seen.webhook_url):
             yield Mistake(
                 _("Floorline is the failover address of “%(name)s”: it would take events from your call flow.") % named,
                 _("Remove the failover address in the portal, and let your call flow forward copies."),
             )
-        elif application.failover_url and application.webhook_url.rstrip("/") == seen.webhook_url.rstrip("/"):
+        elif application.failover_url and comes_here(application.webhook_url, webhook_url=seen.webhook_url):
             yield Mistake(
                 _("“%(name)s” has a failover address: what goes there never comes to Floorline.") % named,
                 _("Remove the failover address in the portal."),
