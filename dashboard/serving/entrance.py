@@ -25,7 +25,9 @@ from .admission import Admission, Busy
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Message = MutableMapping[str, Any]
 
-PASSWORD_PATHS = re.compile(r"/accounts/(?!(logout|sessions)/)|/admin/(login|password_change|auth/user)/")
+PASSWORD_PATHS = re.compile(
+    r"/accounts/(?!(logout|sessions)/)|/admin/(login|password_change|auth/user|conferences/supervisor)/"
+)
 # They read, as a page does, and are no presses.
 POSTED_PAGES = {"/search/", "/audit/export/"}
 ISSUER_PATHS = "/accounts/login/single-sign-on/"

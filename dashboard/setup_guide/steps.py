@@ -182,7 +182,7 @@ def people(seen: AccountEvidence) -> SetupStep:
         link = Link(_("Add an agent"), *_add("agent"))
     else:
         next_step = _("Give somebody the right to whisper in that team, and a phone.")
-        link = Link(_("Supervisors"), reverse("admin:auth_user_changelist"), "auth.view_user")
+        link = Link(_("Supervisors"), reverse("admin:conferences_supervisor_changelist"), "auth.view_user")
     is_reached = Milestone.PEOPLE in seen.reached
     title = _("Teams, agents, supervisors and their phones")
     return step(seen, Milestone.PEOPLE, title, told, "" if is_reached else next_step, link=link)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Floor, Invite, Visitor
 from tests.browser.sandbox import Sandbox
 from tests.browser.screen import Screen
+from tests.tooling.processes import eventually
 
 PAGES = (
     "floor",
@@ -196,7 +198,7 @@ def test_a_row_shows_whole_who_supervises_and_keeps_its_height(
     ):
         chip = screen.row(call.name).locator(".chip:visible")
         expect(chip).to_have_text(said)
-        assert chip.evaluate(WHOLE)
+        assert eventually(partial(chip.evaluate, WHOLE), within=5)
         named = chip.get_by_text(who, exact=True).bounding_box()
         assert width < 1200 or (named and named["width"] > 15), "the name is not to be seen"
     assert [screen.row(call.name).evaluate(height) for screen in (mine, lenas)] == before
@@ -218,7 +220,7 @@ def test_my_own_chip_is_whole_also_beside_another_supervisor(
 
     expect(others).to_have_text("+1")
     expect(chip).to_have_text("Your call · Monitor ✓")
-    assert chip.evaluate(WHOLE)
+    assert eventually(partial(chip.evaluate, WHOLE), within=5)
     words = chip.get_by_text("Your call", exact=True)
     assert words.evaluate("e => !e.offsetWidth || e.getClientRects().length === 1"), "“Your call” takes two lines"
 

@@ -181,7 +181,8 @@ def enter_people(hand: Hand) -> None:
 
     hand.follow("people")
     hand.press(page.get_by_role("link", name="ada", exact=True))
-    hand.press(page.locator("#lines-group .add-row a"))
+    if not page.locator("#lines-0").is_visible():
+        hand.press(page.locator("#lines-group .add-row a"))
     hand.type(page.locator("[name=lines-0-label]"), "My phone")
     hand.type(page.locator("[name=lines-0-address]"), directory.KIM_MOBILE.address)
     hand.save()

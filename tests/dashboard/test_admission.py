@@ -110,6 +110,7 @@ async def _leave(door: Admission) -> None:
         ("POST", "/admin/password_change/", passwords),
         ("POST", "/admin/auth/user/3/password/", passwords),
         ("POST", "/admin/auth/user/add/", passwords),
+        ("POST", "/admin/conferences/supervisor/add/", passwords),
         ("POST", "/accounts/login/code/", passwords),
         ("POST", "/accounts/reauthenticate/", passwords),
         ("POST", "/accounts/reauthenticate/code/", passwords),
