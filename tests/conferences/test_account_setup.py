@@ -264,7 +264,7 @@ def test_the_key_is_tried(as_boss: Client, account: Account) -> None:
 
 
 @pytest.mark.usefixtures("telnyx")
-@pytest.mark.parametrize(("seconds", "told"), [(90, r"(89|90|91) s ahead"), (-90, r"(89|90|91) s behind")])
+@pytest.mark.parametrize(("seconds", "told"), [(90, r"\b[89]\d s ahead"), (-90, r"\b[89]\d s behind")])
 def test_a_clock_that_is_off_is_told(account: Account, seconds: int, told: str) -> None:
     def clock() -> datetime:
         return timezone.now() + timedelta(seconds=seconds)
@@ -333,7 +333,7 @@ def test_the_last_webhook_is_told_beside_what_the_test_proves(as_boss: Client, a
 def test_a_phone_is_registered_or_not(as_boss: Client, account: Account, kim: User, telnyx: Running) -> None:
     line = Line.objects.get(user=kim)
     asked = {"do": "phone", "line": str(line.pk)}
-    assert "The phone is registered, for 59 minutes more" in shown(as_boss, trials(account), asked)
+    assert re.search(r"The phone is registered, for 5\d minutes more", shown(as_boss, trials(account), asked))
     telnyx.control("POST", "/phones", {"address": line.address, "behaviour": "not_registered"})
     assert "The phone is not registered." in shown(as_boss, trials(account), asked)
     telnyx.control("POST", "/phones", {"address": line.address, "behaviour": "answers"})
