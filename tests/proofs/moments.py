@@ -246,6 +246,8 @@ def bring_in(served: Site, call: Scripted) -> tuple[Person, str]:
 
     assert eventually(on_the_board, within=20), "the call is not on the board"
     assert eventually(lambda: _stage(served) == [], within=30), "the leave before it never ended"
+    # A barge before it whose answer was lost ends by hanging up, which would take Kim out of this call again.
+    assert eventually(lambda: not _open_commands(served), within=30), f"still open: {_open_commands(served)}"
     assert eventually(lambda: "Ana Ruiz" in kim.get(path), within=20), "the desk does not know Ana"
     assert eventually(lambda: press_monitor(kim, path), within=20, pause=0.5), "Monitor was refused for 20 s"
     assert _stage(served) != [], "Monitor was not refused, and no session was begun"
@@ -285,6 +287,10 @@ def _click(kim: Person, path: str, page: str) -> None:
     seen = re.findall(r'name="audience" value="([^"]*)"', page)
     with contextlib.suppress(requests.RequestException):  # killed under it
         kim.post(f"{path}role/", page, role="barge", confirmed="barge", audience=seen)
+
+
+def _open_commands(served: Site) -> list[object]:
+    return rows(served.url, "SELECT kind FROM conferences_command WHERE state IN ('asked', 'accepted', 'unknown')")
 
 
 def _barges(served: Site) -> int:
