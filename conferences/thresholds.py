@@ -10,7 +10,7 @@ from operator import attrgetter
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Where a call begins to need somebody; what a team leaves empty is as it stands here."""
+    """The values from which a call needs somebody; the defaults stand for what a team leaves empty."""
 
     long_call: timedelta = timedelta(minutes=10)
     very_long_call: timedelta = timedelta(minutes=30)

@@ -94,7 +94,7 @@ class ConferenceCard:
     holds: tuple[Seen, ...]
     supervisors: tuple[Supervision, ...]
     protected: tuple[str, str] | None = None
-    """Where nobody may listen, a sentence that says so, and the reason in the words of who protected it."""
+    """The sentence that nobody may listen to a protected call, and its reason; None for any other call."""
     reasons: tuple[Reason, ...] = ()
 
     @property

@@ -25,7 +25,7 @@ TAKEN = {
 }
 
 
-class TeamRowForm(ModelForm):  # type: ignore[type-arg]
+class TeamRowForm(ModelForm):  # type: ignore[type-arg]  # Django's own class takes none
     class Meta:
         model = Team
         fields = ("name",)

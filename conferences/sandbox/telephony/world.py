@@ -59,7 +59,7 @@ class World:
         self.webhook_url = webhook_url
         self.semantics = semantics or Semantics()
         self.region = "US"
-        """Where its conferences run, by the name that requests give it."""
+        """The region of its conferences, as requests name it."""
         self.conferences: dict[str, SandboxConference] = {}
         self.active: dict[str, SandboxConference] = {}
         self.ended: dict[str, SandboxConference] = {}
